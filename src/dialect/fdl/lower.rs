@@ -1,0 +1,330 @@
+//! Documents to programs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::expr::fdl::Variables as Known;
+use crate::expr::{Expr, Missing, PathStep, Root};
+use crate::ir::{
+    Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Next, Pattern, Program, Retrier,
+    Rule, SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Until, VariableScope, Variables,
+};
+use crate::value::Value;
+
+use super::super::reachability::{self, Graph, Node};
+use super::super::reader::{Field, Problems, Text, closest};
+use super::limits::{ERRORS, LIMITS, STATES_MAX, TASK_TIMEOUT_SECONDS_MAX, WAIT_SECONDS};
+use super::syntax::{self, Body, Computed, Definition, Mode};
+use super::template::{constructor, expression};
+use super::variables::{AT_CATCH, AT_CONDITION, AT_ENTRY, AT_EXIT, AT_ITEM, AT_TASK};
+
+/// Matches every error (fdl.md §5.1).
+const ANY_ERROR: &str = "FnF.ALL";
+
+/// Stands where something is missing or broken.
+const NOTHING: Expr = Expr::Literal(Value::Null);
+
+/// Actions whose payload is the state's input where Parameters does not name it (§14.13).
+const PAYLOADS: &[(&str, &str)] = &[("FC:InvokeFunction", "body"), ("FNF:StartExecution", "input")];
+
+/// The program of a definition; nothing where a problem stands in its way.
+pub(super) fn lower(definition: &Definition<'_>, problems: &Problems) -> Option<Program> {
+    let count = count_states(&definition.body);
+    if count > STATES_MAX {
+        let message = format!("{count} states, at most {STATES_MAX} are allowed");
+        problems.push(Diagnostic::new(Code::LimitExceeded, "States", definition.body.span, message));
+        return None;
+    }
+    let mut lowering = Lowering { builder: Builder::new(ERRORS, LIMITS), problems };
+    let root = lowering.scope(&definition.body, 0)?;
+    let name = definition.name.as_ref().map(|name| name.value.clone());
+    let boundary = Boundary { timeout_seconds: definition.timeout_seconds, ..Boundary::default() };
+    lowering.builder.build(name, root, boundary).ok()
+}
+
+fn count_states(body: &Body<'_>) -> usize {
+    let within = |state: &syntax::State<'_>| match &state.kind {
+        syntax::Kind::Parallel { branches } => branches.iter().map(count_states).sum(),
+        syntax::Kind::Map { processor, .. } => processor.as_ref().map_or(0, count_states),
+        syntax::Kind::Pass
+        | syntax::Kind::Succeed
+        | syntax::Kind::Fail { .. }
+        | syntax::Kind::Wait { .. }
+        | syntax::Kind::Choice { .. }
+        | syntax::Kind::Task { .. } => 0,
+    };
+    body.states.iter().map(|state| 1 + within(state)).sum()
+}
+
+/// The states of one scope by name.
+type Names<'b> = BTreeMap<&'b str, StateIdx>;
+
+/// Makes programs of definitions. Whatever is wrong is noted and something harmless takes its
+/// place: a program with a note of an error is thrown away, so nobody ever runs it.
+struct Lowering<'p> {
+    builder: Builder,
+    problems: &'p Problems,
+}
+
+impl Lowering<'_> {
+    fn scope(&mut self, body: &Body<'_>, depth: usize) -> Option<ScopeIdx> {
+        if depth > SCOPE_NESTING_MAX {
+            let message = format!("states nested more than {SCOPE_NESTING_MAX} levels deep");
+            self.problems.push(Diagnostic::new(Code::LimitExceeded, body.path.clone(), body.span, message));
+            return None;
+        }
+        let mut scope = ScopeBuilder::new(Handover::Replace);
+        let mut names = Names::new();
+        let mut declared = Vec::with_capacity(body.states.len());
+        for state in &body.states {
+            let idx = scope.declare(state.name.value.clone());
+            declared.push(idx);
+            if names.insert(&state.name.value, idx).is_some() {
+                let message = format!("another state of this scope is called `{}` too", state.name.value);
+                self.note(Code::DuplicateState, &state.name, message);
+            }
+        }
+        let start = self.target(&names, body.start_at.as_ref());
+        for (state, idx) in body.states.iter().zip(declared) {
+            if let Some(lowered) = self.state(state, &names, depth) {
+                scope.define(idx, lowered);
+            }
+        }
+        let start = start?;
+        reachability::check(&graph(body, &names, start), self.problems);
+        self.builder.scope(scope, start).ok()
+    }
+
+    fn note(&self, code: Code, text: &Text, message: String) {
+        self.problems.push(Diagnostic::new(code, text.path.clone(), text.span, message));
+    }
+
+    /// The state that a name leads to. A name that is missing was noted where it was read.
+    fn target(&self, names: &Names<'_>, name: Option<&Text>) -> Option<StateIdx> {
+        let name = name?;
+        if let Some(idx) = names.get(&*name.value) {
+            return Some(*idx);
+        }
+        let message = format!("there is no state `{}` in this scope", name.value);
+        let problem = Diagnostic::new(Code::MissingTarget, name.path.clone(), name.span, message);
+        self.problems.push(match closest(&name.value, names.keys().copied()) {
+            Some(close) => problem.with_help(format!("did you mean `{close}`?")),
+            None => problem,
+        });
+        None
+    }
+
+    fn next(&self, names: &Names<'_>, name: Option<&Text>) -> Next {
+        self.target(names, name).map_or(Next::End, Next::State)
+    }
+
+    /// Nothing where a scope within the state could not be made.
+    fn state(&mut self, state: &syntax::State<'_>, names: &Names<'_>, depth: usize) -> Option<State> {
+        let entry = if matches!(state.kind, syntax::Kind::Task { .. }) { AT_TASK } else { AT_ENTRY };
+        let global = self.constructor(&state.global, AT_EXIT);
+        let variables = global.map(|values| Variables { scope: VariableScope::Run, values });
+        let (kind, result) = self.kind(state, names, depth, variables.as_ref())?;
+        self.warn_about_shadows(state.retry.iter().map(|rule| &rule.errors));
+        self.warn_about_shadows(state.catch.iter().map(|rule| &rule.errors));
+        Some(State {
+            input: self.constructor(&state.input, entry),
+            result,
+            output: self.constructor(&state.output, AT_EXIT),
+            variables,
+            retry: state.retry.iter().map(retrier).collect(),
+            catch: state.catch.iter().filter_map(|rule| self.catcher(rule, names)).collect(),
+            next: self.next(names, state.next.as_ref()),
+            ..State::new(state.name.value.clone(), kind)
+        })
+    }
+
+    /// What the state does, and the shape of its result.
+    fn kind(
+        &mut self,
+        state: &syntax::State<'_>,
+        names: &Names<'_>,
+        depth: usize,
+        variables: Option<&Variables>,
+    ) -> Option<(Kind, Option<Expr>)> {
+        let kind = match &state.kind {
+            syntax::Kind::Pass => Kind::Pass { result: None },
+            syntax::Kind::Succeed => Kind::Succeed,
+            syntax::Kind::Fail { code, detail } => {
+                Kind::Fail { error: self.text(code), cause: self.text(detail) }
+            }
+            syntax::Kind::Wait { seconds } => {
+                let seconds = self.whole_number(seconds, AT_ENTRY, WAIT_SECONDS);
+                Kind::Wait(Until::Seconds(seconds.unwrap_or(NOTHING)))
+            }
+            syntax::Kind::Choice { branches, default } => {
+                // A Choice leaves by one of its branches, so its variables are set there.
+                let leading_to = |next: &Option<Text>| Branch {
+                    body: None,
+                    output: None,
+                    variables: variables.cloned(),
+                    next: self.next(names, next.as_ref()),
+                };
+                let rule = |branch: &syntax::ChoiceBranch| Rule {
+                    condition: self.expression(&branch.condition, AT_CONDITION),
+                    branch: leading_to(&branch.next),
+                };
+                Kind::Choice {
+                    rules: branches.iter().map(rule).collect(),
+                    otherwise: Some(leading_to(default)),
+                }
+            }
+            syntax::Kind::Task { .. } => self.task(&state.kind)?,
+            syntax::Kind::Parallel { branches } => {
+                let scopes: Vec<_> = branches.iter().map(|branch| self.scope(branch, depth + 1)).collect();
+                let scopes = scopes.into_iter().collect::<Option<Vec<_>>>()?;
+                let result = branches_by_name(scopes.len());
+                return Some((Kind::Parallel { arguments: None, branches: scopes }, Some(result)));
+            }
+            syntax::Kind::Map { items, item, processor, concurrency } => {
+                let kind = Kind::Map {
+                    items: self.expression(items, AT_ENTRY),
+                    item: self.constructor(item, AT_ITEM),
+                    concurrency: self.whole_number(concurrency, AT_ENTRY, 0..=u64::from(u32::MAX)),
+                    body: self.scope(processor.as_ref()?, depth + 1)?,
+                };
+                let result = Expr::Object(vec![(Arc::from("Items"), Expr::Root(Root::Result))]);
+                return Some((kind, Some(result)));
+            }
+        };
+        Some((kind, None))
+    }
+
+    fn task(&self, kind: &syntax::Kind<'_>) -> Option<Kind> {
+        let syntax::Kind::Task { action, mode, parameters, timeout } = kind else { return None };
+        let arguments = self.constructor(parameters, AT_TASK);
+        let timeout = self.whole_number(timeout, AT_TASK, 0..=TASK_TIMEOUT_SECONDS_MAX);
+        let action = action.as_ref()?;
+        Some(Kind::Task {
+            resource: action.value.clone(),
+            arguments: with_payload(&action.value, arguments),
+            completion: match mode {
+                Mode::RequestComplete => Completion::Response,
+                Mode::WaitForSystemCallback => Completion::Job,
+                Mode::WaitForCustomCallback => Completion::Callback,
+            },
+            timeout,
+            heartbeat: None,
+        })
+    }
+
+    fn catcher(&self, rule: &syntax::Catch<'_>, names: &Names<'_>) -> Option<Catcher> {
+        let output = self.constructor(&rule.output, AT_CATCH);
+        let next = self.target(names, rule.next.as_ref())?;
+        Some(Catcher { errors: patterns(&rule.errors), output, variables: None, next })
+    }
+
+    fn constructor(&self, field: &Option<Field<'_>>, known: Known) -> Option<Expr> {
+        field.as_ref().map(|field| constructor(field, known, self.problems))
+    }
+
+    /// An expression that must be there; its absence was noted where it was read.
+    fn expression(&self, text: &Option<Text>, known: Known) -> Expr {
+        text.as_ref().map_or(NOTHING, |text| expression(text, known, self.problems))
+    }
+
+    /// Rules behind one that matches everything are never used.
+    fn warn_about_shadows<'t>(&self, rules: impl Iterator<Item = &'t Vec<Text>>) {
+        let mut is_caught = false;
+        for errors in rules {
+            if let (true, Some(first)) = (is_caught, errors.first()) {
+                let message = format!("the rule is never used: one before it matches `{ANY_ERROR}`");
+                let problem = Diagnostic::new(Code::ShadowedPattern, first.path.clone(), first.span, message);
+                self.problems.push(problem.with_help("rules are tried in order, put it first"));
+            }
+            is_caught |= errors.iter().any(|error| &*error.value == ANY_ERROR);
+        }
+    }
+
+    /// A field that holds text.
+    fn text(&self, field: &Option<Computed<'_>>) -> Option<Expr> {
+        field.as_ref().map(|field| match field {
+            Computed::Expression(text) => expression(text, AT_ENTRY, self.problems),
+            Computed::Literal(field) if field.node.as_str().is_some_and(|text| text.is_empty()) => NOTHING,
+            Computed::Literal(field) => {
+                field.text(self.problems).map_or(NOTHING, |text| Expr::Literal(Value::String(text.value)))
+            }
+        })
+    }
+
+    /// A field that holds a whole number. A literal is held against the bounds here, what an
+    /// expression gives by the engine.
+    fn whole_number(
+        &self,
+        field: &Option<Computed<'_>>,
+        known: Known,
+        bounds: std::ops::RangeInclusive<u64>,
+    ) -> Option<Expr> {
+        field.as_ref().map(|field| match field {
+            Computed::Expression(text) => expression(text, known, self.problems),
+            Computed::Literal(field) => field
+                .integer(bounds, self.problems)
+                .map_or(NOTHING, |number| Expr::Literal(Value::from(number))),
+        })
+    }
+}
+
+fn retrier(rule: &syntax::Retry) -> Retrier {
+    Retrier {
+        errors: patterns(&rule.errors),
+        max_attempts: rule.max_attempts,
+        interval_seconds: rule.interval_seconds,
+        backoff_rate: rule.backoff_rate,
+        max_delay_seconds: rule.max_backoff_seconds,
+        jitter: Jitter::None,
+    }
+}
+
+fn patterns(errors: &[Text]) -> Vec<Pattern> {
+    errors
+        .iter()
+        .map(|error| match &*error.value {
+            ANY_ERROR => Pattern::Any,
+            _ => Pattern::Named(error.value.clone()),
+        })
+        .collect()
+}
+
+/// The arguments with the state's input where the service wants a payload and none is named.
+fn with_payload(action: &str, arguments: Option<Expr>) -> Option<Expr> {
+    let Some((_, key)) = PAYLOADS.iter().find(|(known, _)| *known == action) else { return arguments };
+    let payload = Expr::Object(vec![(Arc::from(*key), Expr::Root(Root::Input))]);
+    Some(match arguments {
+        // What Parameters says wins.
+        Some(arguments) => Expr::Merge(vec![payload, arguments]),
+        None => payload,
+    })
+}
+
+/// `{"Branch0": …, "Branch1": …}` (fdl.md §7.7).
+fn branches_by_name(count: usize) -> Expr {
+    let member = |index: usize| {
+        let step = PathStep::Element(i64::try_from(index).unwrap_or(i64::MAX));
+        (Arc::from(format!("Branch{index}")), Expr::path(Root::Result, vec![step], Missing::Null))
+    };
+    Expr::Object((0..count).map(member).collect())
+}
+
+/// The scope as a graph, for the check that everything can be reached and come to an end.
+fn graph<'b>(body: &'b Body<'_>, names: &Names<'_>, start: StateIdx) -> Graph<'b> {
+    let to = |name: &Option<Text>| {
+        name.as_ref().and_then(|name| names.get(&*name.value)).map(|idx| idx.number() as usize)
+    };
+    let nodes = body.states.iter().map(|state| {
+        let mut targets: Vec<usize> = to(&state.next).into_iter().collect();
+        targets.extend(state.catch.iter().filter_map(|rule| to(&rule.next)));
+        if let syntax::Kind::Choice { branches, default } = &state.kind {
+            targets.extend(branches.iter().filter_map(|branch| to(&branch.next)));
+            targets.extend(to(default));
+        }
+        // A name that leads nowhere was noted; it may well have meant an end.
+        let is_broken = state.next.is_some() && to(&state.next).is_none();
+        Node { name: &state.name, targets, is_end: state.is_end || is_broken }
+    });
+    Graph { nodes: nodes.collect(), start: start.number() as usize }
+}

@@ -1,0 +1,45 @@
+//! The newer Flow Definition Language (fdl.md part B).
+//!
+//! # Decisions where the sources are silent or disagree
+//!
+//! The numbers are those of fdl.md §14.
+//!
+//! * A path that leads nowhere is `null` in a constructor (1) and makes a comparison false in a
+//!   condition (§4).
+//! * A comparison of different types is false, `!=` true (2).
+//! * A Fail within a branch or iteration can be caught by the Parallel or Map around it (9).
+//! * The first branch or iteration that fails ends the others (5).
+//! * A Catch without OutputConstructor hands on the input of the state that failed (8).
+//! * Wait and Choice hand on their input (10).
+//! * Elements of a Map may be any JSON, and so may the output of a state (11).
+//! * A call of a function or of a child flow without `body` or `input` is given the state's input (13).
+//! * A flow may have a top-level `Timeout` in seconds (14).
+//! * `FnF.ALL` matches every error but a stop and the time-out of the run (17).
+//! * Retries are counted per rule and anew at every entry of the state (18).
+//! * A Map over nothing gives `{"Items": []}`, over something that is no array it fails (19).
+//! * A run that would have more than 5,000 history events fails (25).
+//! * Unknown fields are refused, `End` on Fail and Succeed is accepted (29).
+//! * States that nothing leads to are a warning (30).
+
+mod limits;
+mod lower;
+mod syntax;
+mod template;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+use crate::diagnostic::Diagnostic;
+use crate::ir::Program;
+use crate::source::Node;
+
+use super::reader::{Field, Problems};
+
+/// Compiles a document.
+pub(super) fn compile(document: &Node) -> (Option<Program>, Vec<Diagnostic>) {
+    let problems = Problems::default();
+    let definition = syntax::Definition::read(&Field::new(document, ""), &problems);
+    let program = definition.and_then(|definition| lower::lower(&definition, &problems));
+    (program, problems.into_vec())
+}

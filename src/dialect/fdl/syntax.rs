@@ -1,0 +1,401 @@
+//! Documents as they are written (fdl.md §7 and §9). Nothing is interpreted: names are not
+//! resolved, expressions not read.
+
+use crate::diagnostic::Code;
+use crate::source::Span;
+
+use super::super::reader::{Field, Fields, Problems, Text, closest};
+use super::limits::{BRANCHES_MAX, EXECUTION_SECONDS_MAX, RETRY_SECONDS_MAX};
+
+/// A whole definition.
+#[derive(Debug)]
+pub(super) struct Definition<'n> {
+    pub(super) name: Option<Text>,
+    pub(super) timeout_seconds: Option<u64>,
+    pub(super) body: Body<'n>,
+}
+
+/// A scope: the states of the flow, of a branch, of a Processor.
+#[derive(Debug)]
+pub(super) struct Body<'n> {
+    pub(super) start_at: Option<Text>,
+    pub(super) states: Vec<State<'n>>,
+    pub(super) path: String,
+    pub(super) span: Option<Span>,
+}
+
+#[derive(Debug)]
+pub(super) struct State<'n> {
+    pub(super) name: Text,
+    pub(super) kind: Kind<'n>,
+    pub(super) input: Option<Field<'n>>,
+    pub(super) output: Option<Field<'n>>,
+    pub(super) global: Option<Field<'n>>,
+    pub(super) next: Option<Text>,
+    pub(super) is_end: bool,
+    pub(super) retry: Vec<Retry>,
+    pub(super) catch: Vec<Catch<'n>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind<'n> {
+    Pass,
+    Succeed,
+    Fail {
+        code: Option<Computed<'n>>,
+        detail: Option<Computed<'n>>,
+    },
+    Wait {
+        seconds: Option<Computed<'n>>,
+    },
+    Choice {
+        branches: Vec<ChoiceBranch>,
+        default: Option<Text>,
+    },
+    Task {
+        action: Option<Text>,
+        mode: Mode,
+        parameters: Option<Field<'n>>,
+        timeout: Option<Computed<'n>>,
+    },
+    Parallel {
+        branches: Vec<Body<'n>>,
+    },
+    Map {
+        items: Option<Text>,
+        item: Option<Field<'n>>,
+        processor: Option<Body<'n>>,
+        concurrency: Option<Computed<'n>>,
+    },
+}
+
+/// `Field: value` or `Field.$: expression`.
+#[derive(Debug)]
+pub(super) enum Computed<'n> {
+    Literal(Field<'n>),
+    Expression(Text),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Mode {
+    #[default]
+    RequestComplete,
+    WaitForSystemCallback,
+    WaitForCustomCallback,
+}
+
+#[derive(Debug)]
+pub(super) struct ChoiceBranch {
+    pub(super) condition: Option<Text>,
+    pub(super) next: Option<Text>,
+}
+
+#[derive(Debug)]
+pub(super) struct Retry {
+    pub(super) errors: Vec<Text>,
+    pub(super) max_attempts: u32,
+    pub(super) interval_seconds: u64,
+    pub(super) backoff_rate: f64,
+    pub(super) max_backoff_seconds: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(super) struct Catch<'n> {
+    pub(super) errors: Vec<Text>,
+    pub(super) next: Option<Text>,
+    pub(super) output: Option<Field<'n>>,
+}
+
+const STATE_TYPES: &[&str] = &["Task", "Pass", "Wait", "Choice", "Parallel", "Map", "Succeed", "Fail"];
+
+impl<'n> Definition<'n> {
+    pub(super) fn read(document: &Field<'n>, problems: &Problems) -> Option<Self> {
+        let mut fields = document.fields(problems)?;
+        expect_word(fields.required("Type", problems), &["StateMachine"], problems);
+        expect_word(fields.required("SpecVersion", problems), &["v1"], problems);
+        let name = fields.optional("Name").and_then(|field| field.text(problems));
+        read_description(&mut fields, problems);
+        let timeout = fields.optional("Timeout");
+        let timeout_seconds =
+            timeout.and_then(|field| field.integer(0..=EXECUTION_SECONDS_MAX, problems)).filter(|s| *s > 0);
+        let body = Body::read(&mut fields, problems);
+        fields.finish("a definition", problems);
+        Some(Self { name, timeout_seconds, body })
+    }
+}
+
+impl<'n> Body<'n> {
+    fn read(fields: &mut Fields<'n>, problems: &Problems) -> Self {
+        let start_at = fields.required("StartAt", problems).and_then(|field| field.text(problems));
+        let states = fields.required("States", problems);
+        let items = states.as_ref().and_then(|field| field.items(problems)).unwrap_or_default();
+        let is_list = |field: &&Field<'_>| matches!(field.node.content, crate::source::Content::Sequence(_));
+        if let (Some(field), true) = (states.as_ref().filter(is_list), items.is_empty()) {
+            problems.push(field.problem(Code::InvalidValue, "expected at least one state"));
+        }
+        let states = items.iter().filter_map(|item| State::read(item, problems)).collect();
+        Self { start_at, states, path: fields.path().to_owned(), span: fields.span() }
+    }
+
+    fn read_own(field: &Field<'n>, place: &str, problems: &Problems) -> Option<Self> {
+        let mut fields = field.fields(problems)?;
+        let body = Self::read(&mut fields, problems);
+        if let Some(config) = fields.optional("ProcessorConfig") {
+            problems.push(
+                config
+                    .problem(Code::Unsupported, "distributed Maps do not run in this version")
+                    .with_help("without `ProcessorConfig` the Map runs inline"),
+            );
+        }
+        fields.finish(place, problems);
+        Some(body)
+    }
+}
+
+impl<'n> State<'n> {
+    fn read(field: &Field<'n>, problems: &Problems) -> Option<Self> {
+        let mut fields = field.fields(problems)?;
+        let name = fields.required("Name", problems).and_then(|field| field.text(problems));
+        let kind = fields.required("Type", problems).and_then(|field| field.text(problems));
+        read_description(&mut fields, problems);
+        let kind = kind?;
+        let word = &*kind.value;
+        if !STATE_TYPES.contains(&word) {
+            let message = format!("there is no state type `{word}`");
+            let problem =
+                crate::diagnostic::Diagnostic::new(Code::UnknownStateType, kind.path, kind.span, message);
+            problems.push(match closest(word, STATE_TYPES.iter().copied()) {
+                Some(close) => problem.with_help(format!("did you mean `{close}`?")),
+                None => problem.with_help(format!("types are {}", STATE_TYPES.join(", "))),
+            });
+            return None;
+        }
+        let input = fields.optional("InputConstructor");
+        let output = if word == "Choice" { None } else { fields.optional("OutputConstructor") };
+        let global = fields.optional("GlobalConstructor");
+        let (next, is_end) = read_way_out(word, &mut fields, problems);
+        let (mut retry, mut catch) = (Vec::new(), Vec::new());
+        if matches!(word, "Task" | "Parallel" | "Map") {
+            retry = read_list(fields.optional("Retry"), problems, Retry::read);
+            catch = read_list(fields.optional("Catch"), problems, Catch::read);
+        }
+        let kind = Kind::read(word, &mut fields, problems);
+        fields.finish(&format!("a {word} state"), problems);
+        Some(Self { name: name?, kind, input, output, global, next, is_end, retry, catch })
+    }
+}
+
+/// `Next` and `End`. Fail and Succeed are ends; that they say so is accepted (§14.29).
+fn read_way_out(word: &str, fields: &mut Fields<'_>, problems: &Problems) -> (Option<Text>, bool) {
+    match word {
+        "Choice" => (None, false),
+        "Succeed" | "Fail" => {
+            let end = fields.optional("End");
+            if end.as_ref().is_some_and(|end| end.bool(problems) == Some(false)) {
+                problems.push(fields.problem(Code::NextOrEnd, format!("a {word} state is always an end")));
+            }
+            (None, true)
+        }
+        _ => {
+            let next_field = fields.optional("Next");
+            let next = next_field.as_ref().and_then(|field| field.text(problems));
+            let end_field = fields.optional("End");
+            // What is neither true nor false was noted, and nothing else is made of it.
+            let end = end_field.map(|field| field.bool(problems));
+            let is_end = end.is_some_and(|end| end.unwrap_or(next_field.is_none()));
+            match (&next_field, is_end) {
+                (Some(field), true) => problems.push(
+                    field
+                        .problem(Code::NextOrEnd, "the state has both `Next` and `End: true`")
+                        .with_help("remove one of them"),
+                ),
+                (None, false) => problems.push(
+                    fields
+                        .problem(Code::NextOrEnd, "the state has neither `Next` nor `End: true`")
+                        .with_help("say where it leads, or that it is the end"),
+                ),
+                (Some(_), false) | (None, true) => {}
+            }
+            (next, is_end)
+        }
+    }
+}
+
+impl<'n> Kind<'n> {
+    fn read(word: &str, fields: &mut Fields<'n>, problems: &Problems) -> Self {
+        match word {
+            "Succeed" => Self::Succeed,
+            "Fail" => Self::Fail {
+                code: Computed::read(fields, "Code", "Code.$", problems),
+                detail: Computed::read(fields, "Detail", "Detail.$", problems),
+            },
+            "Wait" => {
+                let seconds = Computed::read(fields, "Seconds", "Seconds.$", problems);
+                if seconds.is_none() {
+                    problems.push(fields.problem(Code::MissingField, "field `Seconds` is missing"));
+                }
+                Self::Wait { seconds }
+            }
+            "Choice" => Self::Choice {
+                branches: read_list(fields.required("Branches", problems), problems, ChoiceBranch::read),
+                default: fields.required("Default", problems).and_then(|field| field.text(problems)),
+            },
+            "Task" => Self::Task {
+                action: fields.required("Action", problems).and_then(|field| field.text(problems)),
+                mode: Mode::read(fields.optional("TaskMode"), problems),
+                parameters: fields.optional("Parameters"),
+                timeout: Computed::read(fields, "Timeout", "Timeout.$", problems),
+            },
+            "Parallel" => {
+                let field = fields.required("Branches", problems);
+                let branches = read_list(field.clone(), problems, |item, problems| {
+                    Body::read_own(item, "a branch", problems)
+                });
+                match field {
+                    Some(field) if branches.len() > BRANCHES_MAX => {
+                        let message =
+                            format!("{} branches, at most {BRANCHES_MAX} are allowed", branches.len());
+                        problems.push(field.problem(Code::LimitExceeded, message));
+                    }
+                    Some(field) if branches.is_empty() => {
+                        problems.push(field.problem(Code::InvalidValue, "expected at least one branch"));
+                    }
+                    Some(_) | None => {}
+                }
+                Self::Parallel { branches }
+            }
+            "Map" => {
+                let processor = fields.required("Processor", problems);
+                // The documents of the service misspell it; both are accepted (§7.8).
+                let concurrency = Computed::read(fields, "MaxConcurrency", "MaxConcurrency.$", problems);
+                let misspelt = Computed::read(fields, "MaxConcuccency", "MaxConcuccency.$", problems);
+                Self::Map {
+                    items: fields.required("ItemsPath", problems).and_then(|field| field.text(problems)),
+                    item: fields.optional("ItemConstructor"),
+                    processor: processor.and_then(|field| Body::read_own(&field, "a Processor", problems)),
+                    concurrency: concurrency.or(misspelt),
+                }
+            }
+            _ => Self::Pass,
+        }
+    }
+}
+
+impl<'n> Computed<'n> {
+    fn read(
+        fields: &mut Fields<'n>,
+        literal: &'static str,
+        expression: &'static str,
+        problems: &Problems,
+    ) -> Option<Self> {
+        let (given, computed) = (fields.optional(literal), fields.optional(expression));
+        if let (Some(_), Some(computed)) = (&given, &computed) {
+            let message = format!("both `{literal}` and `{expression}` are given");
+            problems.push(computed.problem(Code::DuplicateField, message).with_help("remove one of them"));
+        }
+        match (given, computed) {
+            (_, Some(field)) => field.text(problems).map(Self::Expression),
+            (Some(field), None) => Some(Self::Literal(field)),
+            (None, None) => None,
+        }
+    }
+}
+
+impl Mode {
+    fn read(field: Option<Field<'_>>, problems: &Problems) -> Self {
+        let words = ["RequestComplete", "WaitForSystemCallback", "WaitForCustomCallback"];
+        match expect_word(field, &words, problems) {
+            Some(1) => Self::WaitForSystemCallback,
+            Some(2) => Self::WaitForCustomCallback,
+            Some(_) | None => Self::RequestComplete,
+        }
+    }
+}
+
+impl ChoiceBranch {
+    fn read(field: &Field<'_>, problems: &Problems) -> Option<Self> {
+        let mut fields = field.fields(problems)?;
+        let condition = fields.required("Condition", problems).and_then(|field| field.text(problems));
+        let next = fields.required("Next", problems).and_then(|field| field.text(problems));
+        read_description(&mut fields, problems);
+        fields.finish("a branch of a Choice", problems);
+        Some(Self { condition, next })
+    }
+}
+
+impl Retry {
+    fn read(field: &Field<'_>, problems: &Problems) -> Option<Self> {
+        let mut fields = field.fields(problems)?;
+        read_description(&mut fields, problems);
+        let errors = read_errors(&mut fields, problems);
+        let attempts = fields.required("MaxAttempts", problems);
+        let max_attempts = attempts.and_then(|field| field.integer(0..=u64::from(u32::MAX), problems));
+        let seconds = 0..=RETRY_SECONDS_MAX;
+        let interval = fields.required("IntervalSeconds", problems);
+        let interval_seconds = interval.and_then(|field| field.integer(seconds.clone(), problems));
+        let rate = fields.optional("BackoffRate");
+        let cap = fields.optional("MaxBackoffSeconds");
+        let rule = Self {
+            errors,
+            max_attempts: u32::try_from(max_attempts.unwrap_or_default()).unwrap_or(u32::MAX),
+            interval_seconds: interval_seconds.unwrap_or_default(),
+            // Without a rate the interval stays the same (§9).
+            backoff_rate: rate.and_then(|field| field.factor(problems)).unwrap_or(1.0),
+            max_backoff_seconds: cap.and_then(|field| field.integer(seconds, problems)),
+        };
+        fields.finish("a Retry rule", problems);
+        Some(rule)
+    }
+}
+
+impl<'n> Catch<'n> {
+    fn read(field: &Field<'n>, problems: &Problems) -> Option<Self> {
+        let mut fields = field.fields(problems)?;
+        read_description(&mut fields, problems);
+        let errors = read_errors(&mut fields, problems);
+        let next = fields.required("Next", problems).and_then(|field| field.text(problems));
+        let output = fields.optional("OutputConstructor");
+        fields.finish("a Catch rule", problems);
+        Some(Self { errors, next, output })
+    }
+}
+
+fn read_errors(fields: &mut Fields<'_>, problems: &Problems) -> Vec<Text> {
+    let field = fields.required("Errors", problems);
+    let errors = read_list(field.clone(), problems, |item, problems| item.text(problems));
+    if let (Some(field), true) = (field, errors.is_empty()) {
+        problems.push(field.problem(Code::InvalidValue, "expected at least one error name"));
+    }
+    errors
+}
+
+fn read_description(fields: &mut Fields<'_>, problems: &Problems) {
+    if let Some(field) = fields.optional("Description") {
+        // Empty ones are harmless.
+        if field.node.as_str().is_none() {
+            field.text(problems);
+        }
+    }
+}
+
+fn read_list<'n, T>(
+    field: Option<Field<'n>>,
+    problems: &Problems,
+    read: impl Fn(&Field<'n>, &Problems) -> Option<T>,
+) -> Vec<T> {
+    let items = field.and_then(|field| field.items(problems)).unwrap_or_default();
+    items.iter().filter_map(|item| read(item, problems)).collect()
+}
+
+/// The position of the word among those allowed; nothing, with a note, for any other.
+fn expect_word(field: Option<Field<'_>>, words: &[&str], problems: &Problems) -> Option<usize> {
+    let field = field?;
+    let text = field.text(problems)?;
+    let position = words.iter().position(|word| *word == &*text.value);
+    if position.is_none() {
+        let allowed = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
+        let message = format!("expected {allowed}, found `{}`", text.value);
+        problems.push(field.problem(Code::InvalidValue, message));
+    }
+    position
+}

@@ -1,0 +1,261 @@
+//! Reading a document field by field: whatever is wrong is noted, and reading goes on.
+
+use std::cell::RefCell;
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{Content, Mapping, Node, Span};
+use crate::value::Str;
+
+/// Collects problems.
+#[derive(Debug, Default)]
+pub(super) struct Problems(RefCell<Vec<Diagnostic>>);
+
+impl Problems {
+    pub(super) fn push(&self, problem: Diagnostic) {
+        self.0.borrow_mut().push(problem);
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Diagnostic> {
+        self.0.into_inner()
+    }
+}
+
+/// A node with its place in the document.
+#[derive(Clone, Debug)]
+pub(super) struct Field<'n> {
+    pub(super) node: &'n Node,
+    /// Such as `States[2].Next`.
+    pub(super) path: String,
+}
+
+/// A string with its place.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    pub(super) value: Str,
+    pub(super) path: String,
+    pub(super) span: Option<Span>,
+}
+
+impl<'n> Field<'n> {
+    pub(super) fn new(node: &'n Node, path: impl Into<String>) -> Self {
+        Self { node, path: path.into() }
+    }
+
+    pub(super) fn problem(&self, code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, self.path.clone(), self.node.span, message)
+    }
+
+    fn wrong_type(&self, expected: &str) -> Diagnostic {
+        let found = match self.node.kind() {
+            "null" => "nothing".to_owned(),
+            kind => format!("a {kind}").replace("a object", "an object"),
+        };
+        self.problem(Code::WrongType, format!("expected {expected}, found {found}"))
+    }
+
+    /// A string that is not empty.
+    pub(super) fn text(&self, problems: &Problems) -> Option<Text> {
+        match self.node.as_str() {
+            Some(value) if value.is_empty() => {
+                problems.push(self.problem(Code::InvalidValue, "expected a string that is not empty"));
+                None
+            }
+            Some(value) => Some(Text { value: value.clone(), path: self.path.clone(), span: self.node.span }),
+            None => {
+                problems.push(self.wrong_type("a string"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn bool(&self, problems: &Problems) -> Option<bool> {
+        match self.node.content {
+            Content::Bool(value) => Some(value),
+            Content::Null
+            | Content::Number(_)
+            | Content::String(_)
+            | Content::Sequence(_)
+            | Content::Mapping(_) => {
+                problems.push(self.wrong_type("true or false"));
+                None
+            }
+        }
+    }
+
+    /// A whole number between bounds, as a number or as a string that holds one.
+    pub(super) fn integer(&self, bounds: std::ops::RangeInclusive<u64>, problems: &Problems) -> Option<u64> {
+        let number = match &self.node.content {
+            Content::Number(number) => number.as_i64(),
+            Content::String(text) => text.parse().ok(),
+            Content::Null | Content::Bool(_) | Content::Sequence(_) | Content::Mapping(_) => None,
+        };
+        let number = number.and_then(|number| u64::try_from(number).ok());
+        let inside = number.filter(|number| bounds.contains(number));
+        if inside.is_none() {
+            let expected = match (*bounds.start(), *bounds.end()) {
+                (start, u64::MAX) => format!("a whole number from {start}"),
+                (start, end) => format!("a whole number from {start} to {end}"),
+            };
+            problems.push(match &self.node.content {
+                Content::Number(number) => {
+                    self.problem(Code::InvalidValue, format!("expected {expected}, found {number}"))
+                }
+                Content::String(text) => {
+                    self.problem(Code::InvalidValue, format!("expected {expected}, found `{text}`"))
+                }
+                Content::Null | Content::Bool(_) | Content::Sequence(_) | Content::Mapping(_) => {
+                    self.wrong_type(&expected)
+                }
+            });
+        }
+        inside
+    }
+
+    /// A number of at least 1.
+    pub(super) fn factor(&self, problems: &Problems) -> Option<f64> {
+        let number = match &self.node.content {
+            Content::Number(number) => Some(number.as_f64()).filter(|number| *number >= 1.0),
+            Content::Null
+            | Content::Bool(_)
+            | Content::String(_)
+            | Content::Sequence(_)
+            | Content::Mapping(_) => None,
+        };
+        if number.is_none() {
+            let found = self.node.to_value().excerpt(32);
+            problems
+                .push(self.problem(Code::InvalidValue, format!("expected a number from 1, found `{found}`")));
+        }
+        number
+    }
+
+    /// The elements of a list.
+    pub(super) fn items(&self, problems: &Problems) -> Option<Vec<Field<'n>>> {
+        match &self.node.content {
+            Content::Sequence(items) => Some(
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(index, node)| Field::new(node, format!("{}[{index}]", self.path)))
+                    .collect(),
+            ),
+            Content::Null
+            | Content::Bool(_)
+            | Content::Number(_)
+            | Content::String(_)
+            | Content::Mapping(_) => {
+                problems.push(self.wrong_type("a list"));
+                None
+            }
+        }
+    }
+
+    /// The members of an object, for reading one by one. Members given twice are noted.
+    pub(super) fn fields(&self, problems: &Problems) -> Option<Fields<'n>> {
+        let Some(mapping) = self.node.as_mapping() else {
+            problems.push(self.wrong_type("an object"));
+            return None;
+        };
+        report_duplicates(mapping, &self.path, problems);
+        Some(Fields { mapping, path: self.path.clone(), span: self.node.span, known: Vec::new() })
+    }
+}
+
+/// Notes every member that was given before.
+pub(super) fn report_duplicates(mapping: &Mapping, path: &str, problems: &Problems) {
+    let mut seen = std::collections::BTreeSet::new();
+    for entry in &mapping.entries {
+        if !seen.insert(&entry.key.name) {
+            problems.push(Diagnostic::new(
+                Code::DuplicateField,
+                member_path(path, &entry.key.name),
+                entry.key.span,
+                format!("`{}` is given twice", entry.key.name),
+            ));
+        }
+    }
+}
+
+/// The path of a member: `States[2].Next`, with brackets where the name is no plain word.
+pub(super) fn member_path(path: &str, name: &str) -> String {
+    let is_plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | '.'));
+    match (path.is_empty(), is_plain) {
+        (true, true) => name.to_owned(),
+        (false, true) => format!("{path}.{name}"),
+        (_, false) => format!("{path}[{name:?}]"),
+    }
+}
+
+/// The members of an object while they are read.
+#[derive(Debug)]
+pub(super) struct Fields<'n> {
+    mapping: &'n Mapping,
+    path: String,
+    span: Option<Span>,
+    /// Names that were asked for.
+    known: Vec<&'static str>,
+}
+
+impl<'n> Fields<'n> {
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn span(&self) -> Option<Span> {
+        self.span
+    }
+
+    /// The member `name`, if it is there.
+    pub(super) fn optional(&mut self, name: &'static str) -> Option<Field<'n>> {
+        self.known.push(name);
+        self.mapping.get(name).map(|node| Field::new(node, member_path(&self.path, name)))
+    }
+
+    /// The member `name`; its absence is noted.
+    pub(super) fn required(&mut self, name: &'static str, problems: &Problems) -> Option<Field<'n>> {
+        let field = self.optional(name);
+        if field.is_none() {
+            problems.push(self.problem(Code::MissingField, format!("field `{name}` is missing")));
+        }
+        field
+    }
+
+    pub(super) fn problem(&self, code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, self.path.clone(), self.span, message)
+    }
+
+    /// Notes every member that nobody asked for.
+    pub(super) fn finish(self, place: &str, problems: &Problems) {
+        for entry in &self.mapping.entries {
+            let name = &*entry.key.name;
+            if self.known.contains(&name) {
+                continue;
+            }
+            let path = member_path(&self.path, name);
+            let problem = Diagnostic::new(
+                Code::UnknownField,
+                path,
+                entry.key.span,
+                format!("{place} has no field `{name}`"),
+            );
+            problems.push(match closest(name, self.known.iter().copied()) {
+                Some(close) => problem.with_help(format!("did you mean `{close}`?")),
+                None => problem,
+            });
+        }
+    }
+}
+
+/// The name that was probably meant.
+pub(super) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // A third of the letters may be wrong, ignoring case.
+    let tolerance = (name.chars().count() / 3).max(1);
+    known
+        .map(|candidate| {
+            let distance = strsim::damerau_levenshtein(&candidate.to_lowercase(), &name.to_lowercase());
+            (distance, candidate)
+        })
+        .filter(|(distance, _)| *distance <= tolerance)
+        .min()
+        .map(|(_, candidate)| candidate)
+}

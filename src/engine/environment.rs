@@ -1,0 +1,169 @@
+//! What the expressions of a state can see.
+
+use std::cell::Cell;
+
+use sha2::{Digest, Sha256};
+
+use crate::expr::{Root, Scope};
+use crate::value::{Object, Str, Value};
+
+use super::run::{Active, Execution, Frame};
+use super::time::rfc3339;
+use super::token::TokenKey;
+
+/// Where a frame stands in the run: what it inherits from the states around it.
+#[derive(Clone, Debug)]
+pub(super) struct Place<'a> {
+    /// Path of the frame with a `/` behind it; empty for the root.
+    pub(super) prefix: String,
+    /// The element of the innermost Map, and its position.
+    pub(super) item: Option<(Value, usize)>,
+    /// Variables of the frames around this one, innermost first.
+    pub(super) outer: Option<&'a Inherited<'a>>,
+}
+
+/// Variables of a frame as those within it see them.
+#[derive(Debug)]
+pub(super) struct Inherited<'a> {
+    pub(super) variables: Object,
+    pub(super) outer: Option<&'a Inherited<'a>>,
+}
+
+impl Place<'_> {
+    pub(super) fn root() -> Self {
+        Self { prefix: String::new(), item: None, outer: None }
+    }
+
+    fn variable(&self, frame: &Frame, name: &str) -> Option<Value> {
+        if let Some(value) = frame.variables.get(name) {
+            return Some(value.clone());
+        }
+        let mut outer = self.outer;
+        while let Some(inherited) = outer {
+            if let Some(value) = inherited.variables.get(name) {
+                return Some(value.clone());
+            }
+            outer = inherited.outer;
+        }
+        None
+    }
+}
+
+/// One state's view, for one evaluation.
+pub(super) struct Environment<'a> {
+    pub(super) execution: &'a Execution,
+    pub(super) globals: &'a Object,
+    pub(super) token_key: &'a TokenKey,
+    pub(super) frame: &'a Frame,
+    pub(super) place: &'a Place<'a>,
+    pub(super) active: &'a Active,
+    pub(super) state_name: &'a Str,
+    pub(super) input: &'a Value,
+    pub(super) result: Option<&'a Value>,
+    /// An element that is being prepared, in place of the one the frame runs on.
+    pub(super) item: Option<(&'a Value, usize)>,
+    pub(super) draws: Cell<u32>,
+}
+
+impl Scope for Environment<'_> {
+    fn get(&self, root: &Root) -> Option<Value> {
+        let active = self.active;
+        let place = self.place.item.as_ref().map(|(item, index)| (item, *index));
+        let item = self.item.or(place);
+        let failure = active.failure.as_ref();
+        match root {
+            Root::Input => Some(self.input.clone()),
+            Root::RawInput => Some(active.raw.clone()),
+            Root::Result => self.result.cloned(),
+            Root::Item => item.map(|(item, _)| item.clone()),
+            Root::ItemIndex => item.map(|(_, index)| Value::from(index)),
+            Root::Variable(name) => self.place.variable(self.frame, name),
+            Root::ErrorName => failure.map(|failure| text_or_null(failure.name.as_ref())),
+            Root::ErrorCause => failure.map(|failure| text_or_null(failure.cause.as_ref())),
+            Root::StateName => Some(Value::String(self.state_name.clone())),
+            Root::StateEnteredTime => Some(Value::from(rfc3339(active.entered_at))),
+            Root::RetryCount => Some(Value::from(active.attempt.saturating_sub(1))),
+            Root::TaskToken => Some(Value::from(self.token_key.token(&self.execution.id, &active.task_id()))),
+            Root::ScopeInput
+            | Root::ScopeData
+            | Root::Globals
+            | Root::ExecutionName
+            | Root::ExecutionInput
+            | Root::ExecutionId
+            | Root::StartTime
+            | Root::FlowName
+            | Root::ServiceAccount => {
+                let frame = Some(self.frame);
+                BoundaryScope { execution: self.execution, globals: self.globals, frame }.get(root)
+            }
+        }
+    }
+
+    fn draw(&self) -> [u8; 16] {
+        let count = self.draws.get();
+        self.draws.set(count.wrapping_add(1));
+        draw(&self.execution.id, &self.active.path, self.active.attempt, count)
+    }
+}
+
+/// What can be seen without being in a state: the execution, and a scope from outside.
+pub(super) struct BoundaryScope<'a> {
+    pub(super) execution: &'a Execution,
+    pub(super) globals: &'a Object,
+    pub(super) frame: Option<&'a Frame>,
+}
+
+impl Scope for BoundaryScope<'_> {
+    fn get(&self, root: &Root) -> Option<Value> {
+        let execution = self.execution;
+        match root {
+            Root::ScopeInput => {
+                Some(self.frame.map_or_else(|| execution.input.clone(), |frame| frame.input.clone()))
+            }
+            Root::ScopeData => self.frame.map(|frame| frame.data.clone()),
+            Root::Globals => Some(Value::Object(self.globals.clone())),
+            Root::ExecutionName => Some(Value::String(execution.name.clone())),
+            Root::ExecutionInput => Some(execution.input.clone()),
+            Root::ExecutionId => Some(Value::String(execution.id.clone())),
+            Root::StartTime => Some(Value::from(rfc3339(execution.started_at))),
+            Root::FlowName => Some(Value::String(execution.flow.clone())),
+            Root::ServiceAccount => execution.service_account.clone().map(Value::String),
+            Root::Input
+            | Root::RawInput
+            | Root::Result
+            | Root::Item
+            | Root::ItemIndex
+            | Root::Variable(_)
+            | Root::ErrorName
+            | Root::ErrorCause
+            | Root::StateName
+            | Root::StateEnteredTime
+            | Root::RetryCount
+            | Root::TaskToken => None,
+        }
+    }
+
+    fn draw(&self) -> [u8; 16] {
+        draw(&self.execution.id, "", 0, 0)
+    }
+}
+
+fn text_or_null(text: Option<&Str>) -> Value {
+    text.map_or(Value::Null, |text| Value::String(text.clone()))
+}
+
+/// 16 bytes that depend on all arguments and on nothing else, in every version alike.
+pub(super) fn draw(execution: &str, path: &str, attempt: u32, count: u32) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    for part in [execution.as_bytes(), path.as_bytes()] {
+        // Lengths first, so that no two lists of parts read the same.
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.update(attempt.to_be_bytes());
+    hash.update(count.to_be_bytes());
+    let digest = hash.finalize();
+    let mut out = [0; 16];
+    out.iter_mut().zip(digest).for_each(|(out, byte)| *out = byte);
+    out
+}

@@ -1,0 +1,76 @@
+//! What can happen to a run.
+
+use crate::ir::ErrorKind;
+use crate::value::{Str, Value};
+
+use super::TaskId;
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The run begins.
+    Start,
+    /// Time has passed: whatever is due is due now.
+    Tick,
+    /// News of a task.
+    Task {
+        /// Which attempt of which task.
+        id: TaskId,
+        /// What is said of it.
+        report: Report,
+    },
+    /// Someone wants the run to end.
+    Stop(Stop),
+}
+
+/// What is said of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// The request was answered. For a task that completes with its response this is its result;
+    /// for others the work goes on elsewhere.
+    Accepted(Value),
+    /// The work is alive.
+    Heartbeat,
+    /// The work is done.
+    Succeeded(Value),
+    /// The work, or the request for it, failed.
+    Failed(TaskError),
+}
+
+/// How a task failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskError {
+    /// What the error is called.
+    pub name: TaskErrorName,
+    /// Why, for a person.
+    pub cause: Option<Str>,
+}
+
+/// What a task's error is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskErrorName {
+    /// By whoever did the work.
+    Named(Str),
+    /// By the language, for a class of errors that it has a word for.
+    Kind(ErrorKind),
+}
+
+/// How a run is asked to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// At once or in order.
+    pub mode: StopMode,
+    /// Name of the error the run ends with.
+    pub error: Option<Str>,
+    /// Its cause.
+    pub cause: Option<Str>,
+}
+
+/// At once or in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopMode {
+    /// Nothing new begins; the run ends when the tasks that run have ended.
+    Cancel,
+    /// The run ends now; tasks are ended after it.
+    Terminate,
+}

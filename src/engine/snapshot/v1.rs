@@ -1,0 +1,541 @@
+//! Version 1. Member names are short because there is one of these in every status of a run that
+//! goes on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::run::{
+    Active, Children, Execution, Frame, Heartbeat, Outcome, Phase, Progress, Slot, Status, Task,
+};
+use crate::engine::visit::{branch_of, path_text};
+use crate::engine::{Failure, Fault, Run, Stop, StopMode, TaskId};
+use crate::ir::{Kind, Program, ScopeIdx, State};
+use crate::value::{Object, Str, Value};
+
+/// Position in the table of values.
+type Ref = usize;
+
+/// Milliseconds since 1970.
+type Millis = i64;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Snapshot {
+    v: u32,
+    /// Execution.
+    x: ExecutionV1,
+    /// Status.
+    s: StatusV1,
+    /// Progress: transitions, tasks succeeded, tasks failed, retries.
+    p: [u64; 4],
+    /// History events.
+    e: u64,
+    /// Run-wide variables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    g: Option<Ref>,
+    /// Frames; a frame stands before those within it. The first one is the root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    f: Vec<FrameV1>,
+    /// Values.
+    d: Vec<Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExecutionV1 {
+    id: Str,
+    n: Str,
+    f: Str,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    a: Option<Str>,
+    i: Ref,
+    t: Millis,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    d: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    td: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum StatusV1 {
+    Fresh,
+    Running,
+    Stopping { stop: StopV1, awaited: BTreeMap<String, Option<Millis>> },
+    Succeeded(Ref),
+    Failed(FailureV1),
+    TimedOut,
+    Stopped(StopV1),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StopV1 {
+    /// Whether it is Terminate and not Cancel.
+    t: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    e: Option<Str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    c: Option<Str>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FailureV1 {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    n: Option<Str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    a: Option<Str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    c: Option<Str>,
+    /// Whether it can be caught.
+    k: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrameV1 {
+    i: Ref,
+    d: Ref,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    v: Option<Ref>,
+    /// Visits per state.
+    n: BTreeMap<u32, u32>,
+    a: ActiveV1,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActiveV1 {
+    s: u32,
+    t: Millis,
+    r: Ref,
+    i: Ref,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    y: Vec<u32>,
+    n: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    b: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    f: Option<FailureV1>,
+    p: PhaseV1,
+}
+
+#[derive(Serialize, Deserialize)]
+enum PhaseV1 {
+    /// A task is out.
+    #[serde(rename = "t")]
+    Task {
+        a: Ref,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        b: Option<Millis>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        d: Option<Millis>,
+        /// Seconds and next instant of the heartbeat.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        h: Option<(u64, Millis)>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        k: bool,
+    },
+    #[serde(rename = "w")]
+    Waiting(Millis),
+    #[serde(rename = "o")]
+    BackingOff(Millis),
+    #[serde(rename = "c")]
+    Children {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        i: Option<Ref>,
+        s: Vec<SlotV1>,
+        /// Concurrency.
+        c: usize,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        x: bool,
+    },
+    #[serde(rename = "x")]
+    Failed,
+}
+
+#[derive(Serialize, Deserialize)]
+enum SlotV1 {
+    /// Position of its frame.
+    #[serde(rename = "r")]
+    Running(usize),
+    /// Position of what it gave.
+    #[serde(rename = "d")]
+    Done(Ref),
+}
+
+impl Snapshot {
+    pub(super) fn of(run: &Run) -> Self {
+        let mut writer = Writer::default();
+        let execution = &run.execution;
+        let x = ExecutionV1 {
+            id: execution.id.clone(),
+            n: execution.name.clone(),
+            f: execution.flow.clone(),
+            a: execution.service_account.clone(),
+            i: writer.value(&execution.input),
+            t: execution.started_at.as_millisecond(),
+            d: execution.timeout_seconds,
+            td: execution.task_timeout_seconds,
+        };
+        let Progress { transitions, tasks_succeeded, tasks_failed, retries } = run.progress;
+        let s = writer.status(&run.status);
+        let g = (!run.globals.is_empty()).then(|| writer.value(&Value::Object(run.globals.clone())));
+        if let Some(root) = &run.root {
+            writer.frame(root);
+        }
+        Self {
+            v: super::VERSION,
+            x,
+            s,
+            p: [transitions, tasks_succeeded, tasks_failed, retries],
+            e: run.events,
+            g,
+            f: writer.frames.into_iter().flatten().collect(),
+            d: writer.values,
+        }
+    }
+
+    pub(super) fn into_run(self, program: &Program) -> Result<Run, Fault> {
+        let reader = Reader { program, values: &self.d };
+        let execution = Execution {
+            id: self.x.id,
+            name: self.x.n,
+            flow: self.x.f,
+            service_account: self.x.a,
+            input: reader.value(self.x.i)?,
+            started_at: instant(self.x.t)?,
+            timeout_seconds: self.x.d,
+            task_timeout_seconds: self.x.td,
+        };
+        let globals = self.g.map(|g| reader.object(g)).transpose()?.unwrap_or_default();
+        let status = reader.status(self.s)?;
+        let mut frames: Vec<Option<FrameV1>> = self.f.into_iter().map(Some).collect();
+        let root = match frames.is_empty() {
+            true => None,
+            false => Some(reader.frame(&mut frames, 0, program.root(), "")?),
+        };
+        if frames.iter().any(Option::is_some) {
+            return Err(corrupt("a frame belongs to nothing"));
+        }
+        if root.is_none() && matches!(status, Status::Running | Status::Stopping { .. }) {
+            return Err(corrupt("the run goes on without a frame"));
+        }
+        let [transitions, tasks_succeeded, tasks_failed, retries] = self.p;
+        Ok(Run {
+            execution: Arc::new(execution),
+            root,
+            globals,
+            status,
+            progress: Progress { transitions, tasks_succeeded, tasks_failed, retries },
+            events: self.e,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Writer {
+    values: Vec<Value>,
+    known: HashMap<usize, Ref>,
+    frames: Vec<Option<FrameV1>>,
+}
+
+impl Writer {
+    fn value(&mut self, value: &Value) -> Ref {
+        let identity = match value {
+            Value::Array(items) => Some(items.identity()),
+            Value::Object(members) => Some(members.identity()),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        };
+        if let Some(known) = identity.and_then(|identity| self.known.get(&identity)) {
+            return *known;
+        }
+        let position = self.values.len();
+        self.values.push(value.clone());
+        if let Some(identity) = identity {
+            self.known.insert(identity, position);
+        }
+        position
+    }
+
+    fn status(&mut self, status: &Status) -> StatusV1 {
+        match status {
+            Status::Fresh => StatusV1::Fresh,
+            Status::Running => StatusV1::Running,
+            Status::Stopping { stop, awaited } => StatusV1::Stopping {
+                stop: StopV1::of(stop),
+                awaited: awaited
+                    .iter()
+                    .map(|(id, deadline)| (id.to_string(), deadline.map(Timestamp::as_millisecond)))
+                    .collect(),
+            },
+            Status::Ended(Outcome::Succeeded(output)) => StatusV1::Succeeded(self.value(output)),
+            Status::Ended(Outcome::Failed(failure)) => StatusV1::Failed(FailureV1::of(failure)),
+            Status::Ended(Outcome::TimedOut) => StatusV1::TimedOut,
+            Status::Ended(Outcome::Stopped(stop)) => StatusV1::Stopped(StopV1::of(stop)),
+        }
+    }
+
+    /// Writes a frame and those within it; gives its position.
+    fn frame(&mut self, frame: &Frame) -> usize {
+        let position = self.frames.len();
+        self.frames.push(None);
+        let written = frame.active.as_ref().map(|active| FrameV1 {
+            i: self.value(&frame.input),
+            d: self.value(&frame.data),
+            v: (!frame.variables.is_empty()).then(|| self.value(&Value::Object(frame.variables.clone()))),
+            n: frame.visits.clone(),
+            a: self.active(active),
+        });
+        if let Some(slot) = self.frames.get_mut(position) {
+            *slot = written;
+        }
+        position
+    }
+
+    fn active(&mut self, active: &Active) -> ActiveV1 {
+        let is_retried = active.retries.iter().any(|used| *used > 0);
+        ActiveV1 {
+            s: active.state.number(),
+            t: active.entered_at.as_millisecond(),
+            r: self.value(&active.raw),
+            i: self.value(&active.input),
+            y: if is_retried { active.retries.clone() } else { Vec::new() },
+            n: active.attempt,
+            b: active.branch,
+            f: active.failure.as_ref().map(FailureV1::of),
+            p: self.phase(&active.phase),
+        }
+    }
+
+    fn phase(&mut self, phase: &Phase) -> PhaseV1 {
+        match phase {
+            Phase::Task(task) => PhaseV1::Task {
+                a: self.value(&task.arguments),
+                b: task.not_before.map(Timestamp::as_millisecond),
+                d: task.deadline.map(Timestamp::as_millisecond),
+                h: task.heartbeat.map(|heartbeat| (heartbeat.seconds, heartbeat.due.as_millisecond())),
+                k: task.is_accepted,
+            },
+            Phase::Waiting { until } => PhaseV1::Waiting(until.as_millisecond()),
+            Phase::BackingOff { until } => PhaseV1::BackingOff(until.as_millisecond()),
+            Phase::Children(children) => PhaseV1::Children {
+                i: children.items.clone().map(|items| self.value(&Value::Array(items))),
+                s: children.slots.iter().map(|slot| self.slot(slot)).collect(),
+                c: children.concurrency,
+                x: children.is_failed,
+            },
+            // A state is never at rest while it is being entered.
+            Phase::Failed | Phase::Entering => PhaseV1::Failed,
+        }
+    }
+
+    fn slot(&mut self, slot: &Slot) -> SlotV1 {
+        match slot {
+            Slot::Running(child) => SlotV1::Running(self.frame(child)),
+            Slot::Done(value) => SlotV1::Done(self.value(value)),
+        }
+    }
+}
+
+struct Reader<'a> {
+    program: &'a Program,
+    values: &'a [Value],
+}
+
+fn corrupt(what: &str) -> Fault {
+    Fault::Snapshot(what.to_owned())
+}
+
+fn instant(millis: Millis) -> Result<Timestamp, Fault> {
+    Timestamp::from_millisecond(millis).map_err(|_| corrupt("an instant is beyond the calendar"))
+}
+
+impl Reader<'_> {
+    fn value(&self, position: Ref) -> Result<Value, Fault> {
+        self.values.get(position).cloned().ok_or_else(|| corrupt("a value is missing"))
+    }
+
+    fn object(&self, position: Ref) -> Result<Object, Fault> {
+        match self.value(position)? {
+            Value::Object(object) => Ok(object),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Err(corrupt("variables are no object"))
+            }
+        }
+    }
+
+    fn status(&self, status: StatusV1) -> Result<Status, Fault> {
+        Ok(match status {
+            StatusV1::Fresh => Status::Fresh,
+            StatusV1::Running => Status::Running,
+            StatusV1::Stopping { stop, awaited } => Status::Stopping {
+                stop: stop.into_stop(),
+                awaited: awaited
+                    .into_iter()
+                    .map(|(id, deadline)| Ok((TaskId::from(&*id), deadline.map(instant).transpose()?)))
+                    .collect::<Result<_, Fault>>()?,
+            },
+            StatusV1::Succeeded(output) => Status::Ended(Outcome::Succeeded(self.value(output)?)),
+            StatusV1::Failed(failure) => Status::Ended(Outcome::Failed(failure.into_failure())),
+            StatusV1::TimedOut => Status::Ended(Outcome::TimedOut),
+            StatusV1::Stopped(stop) => Status::Ended(Outcome::Stopped(stop.into_stop())),
+        })
+    }
+
+    /// The frame at `position`, which must be an instance of `scope`. A frame is taken at most once,
+    /// so the depth is bounded by that of the program.
+    fn frame(
+        &self,
+        frames: &mut [Option<FrameV1>],
+        position: usize,
+        scope: ScopeIdx,
+        prefix: &str,
+    ) -> Result<Frame, Fault> {
+        let stored = frames.get_mut(position).and_then(Option::take);
+        let stored = stored.ok_or_else(|| corrupt("a frame is missing or belongs to two states"))?;
+        Ok(Frame {
+            scope,
+            input: self.value(stored.i)?,
+            data: self.value(stored.d)?,
+            variables: stored.v.map(|v| self.object(v)).transpose()?.unwrap_or_default(),
+            active: Some(self.active(frames, stored.a, scope, &stored.n, prefix)?),
+            visits: stored.n,
+        })
+    }
+
+    fn active(
+        &self,
+        frames: &mut [Option<FrameV1>],
+        stored: ActiveV1,
+        scope: ScopeIdx,
+        visits: &BTreeMap<u32, u32>,
+        prefix: &str,
+    ) -> Result<Active, Fault> {
+        let scope = self.program.scope(scope).ok_or(Fault::ForeignProgram)?;
+        let position = scope.position(stored.s).ok_or(Fault::ForeignProgram)?;
+        let state = scope.state(position).ok_or(Fault::ForeignProgram)?;
+        let visit = visits.get(&stored.s).copied().unwrap_or(1);
+        let mut retries = stored.y;
+        retries.resize(state.retry.len(), 0);
+        let mut active = Active {
+            state: position,
+            path: path_text(prefix, &state.name, visit),
+            entered_at: instant(stored.t)?,
+            raw: self.value(stored.r)?,
+            input: self.value(stored.i)?,
+            retries,
+            attempt: stored.n,
+            branch: stored.b,
+            failure: stored.f.map(FailureV1::into_failure),
+            phase: Phase::Failed,
+        };
+        active.phase = self.phase(frames, stored.p, &active, state)?;
+        Ok(active)
+    }
+
+    fn phase(
+        &self,
+        frames: &mut [Option<FrameV1>],
+        stored: PhaseV1,
+        active: &Active,
+        state: &State,
+    ) -> Result<Phase, Fault> {
+        Ok(match (stored, &state.kind) {
+            (PhaseV1::Task { a, b, d, h, k }, Kind::Task { .. }) => Phase::Task(Task {
+                arguments: self.value(a)?,
+                not_before: b.map(instant).transpose()?,
+                deadline: d.map(instant).transpose()?,
+                heartbeat: h
+                    .map(|(seconds, due)| instant(due).map(|due| Heartbeat { seconds, due }))
+                    .transpose()?,
+                is_accepted: k,
+            }),
+            (PhaseV1::Waiting(until), Kind::Wait(_)) => Phase::Waiting { until: instant(until)? },
+            (PhaseV1::BackingOff(until), Kind::Parallel { .. } | Kind::Map { .. }) => {
+                Phase::BackingOff { until: instant(until)? }
+            }
+            (PhaseV1::Failed, _) => Phase::Failed,
+            (
+                PhaseV1::Children { i, s, c, x },
+                Kind::Parallel { .. } | Kind::Map { .. } | Kind::Choice { .. },
+            ) => Phase::Children(self.children(frames, (i, s, c, x), active, state)?),
+            (
+                PhaseV1::Task { .. }
+                | PhaseV1::Waiting(_)
+                | PhaseV1::BackingOff(_)
+                | PhaseV1::Children { .. },
+                _,
+            ) => return Err(corrupt("a state does what its kind cannot")),
+        })
+    }
+
+    fn children(
+        &self,
+        frames: &mut [Option<FrameV1>],
+        (items, slots, concurrency, is_failed): (Option<Ref>, Vec<SlotV1>, usize, bool),
+        active: &Active,
+        state: &State,
+    ) -> Result<Children, Fault> {
+        let items = match items.map(|items| self.value(items)).transpose()? {
+            Some(Value::Array(items)) => Some(items),
+            None => None,
+            Some(_) => return Err(corrupt("the items of a Map are no array")),
+        };
+        let (total, bodies) = match (&state.kind, &items) {
+            (Kind::Parallel { branches, .. }, None) => (branches.len(), Some(branches)),
+            (Kind::Map { .. }, Some(items)) => (items.len(), None),
+            (Kind::Choice { .. }, None) => (1, None),
+            (_, _) => return Err(corrupt("a state runs what its kind cannot")),
+        };
+        if slots.len() > total || concurrency == 0 && total > 0 {
+            return Err(corrupt("a state runs more than it has"));
+        }
+        let mut running = 0;
+        let slots = slots
+            .into_iter()
+            .enumerate()
+            .map(|(number, slot)| match slot {
+                SlotV1::Done(value) => Ok(Slot::Done(self.value(value)?)),
+                SlotV1::Running(position) => {
+                    running += 1;
+                    let body = match (&state.kind, bodies) {
+                        (Kind::Map { body, .. }, _) => Some(*body),
+                        (_, Some(branches)) => branches.get(number).copied(),
+                        (_, None) => branch_of(state, active).and_then(|branch| branch.body),
+                    };
+                    let body = body.ok_or_else(|| corrupt("a branch has no scope"))?;
+                    let prefix = format!("{}{number}/", active.prefix());
+                    Ok(Slot::Running(Box::new(self.frame(frames, position, body, &prefix)?)))
+                }
+            })
+            .collect::<Result<Vec<_>, Fault>>()?;
+        Ok(Children { items, slots, total, running, concurrency, is_failed })
+    }
+}
+
+impl StopV1 {
+    fn of(stop: &Stop) -> Self {
+        Self { t: stop.mode == StopMode::Terminate, e: stop.error.clone(), c: stop.cause.clone() }
+    }
+
+    fn into_stop(self) -> Stop {
+        let mode = if self.t { StopMode::Terminate } else { StopMode::Cancel };
+        Stop { mode, error: self.e, cause: self.c }
+    }
+}
+
+impl FailureV1 {
+    fn of(failure: &Failure) -> Self {
+        let Failure { name, alias, cause, is_catchable } = failure.clone();
+        Self { n: name, a: alias, c: cause, k: is_catchable }
+    }
+
+    fn into_failure(self) -> Failure {
+        Failure { name: self.n, alias: self.a, cause: self.c, is_catchable: self.k }
+    }
+}

@@ -1,0 +1,345 @@
+//! Expressions: read once when a definition is compiled, evaluated against a [`Scope`] while it runs.
+//!
+//! Each expression language has a module that reads its text into [`Expr`]; [`Expr`] itself is one
+//! language-neutral tree. What a path that leads nowhere means differs between the languages, so
+//! every [`Expr::Select`] says it for itself ([`Missing`]).
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unwrap_used,
+        clippy::wildcard_enum_match_arm
+    )
+)]
+
+pub mod fdl;
+mod function;
+mod layout;
+mod path;
+mod scope;
+
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Ordering;
+
+use crate::value::{Array, Number, Object, Str, Value};
+
+pub use function::Function;
+pub use layout::Layout;
+pub use path::{Missing, PathStep};
+pub use scope::{Root, Scope};
+
+/// An expression.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    /// A constant.
+    Literal(Value),
+    /// Something the scope knows.
+    Root(Root),
+    /// A part of something.
+    Select {
+        /// Where the path begins.
+        from: Box<Expr>,
+        /// Where it leads.
+        steps: Vec<PathStep>,
+        /// What it means when it leads nowhere.
+        missing: Missing,
+    },
+    /// An object; a member without a value is `null`.
+    Object(Vec<(Str, Expr)>),
+    /// An object; a member without a value is left out.
+    Record(Vec<(Str, Expr)>),
+    /// A list.
+    Array(Vec<Expr>),
+    /// A call of a built-in function.
+    Call(Function, Vec<Expr>),
+    /// Logical negation.
+    Not(Box<Expr>),
+    /// Arithmetic negation.
+    Negate(Box<Expr>),
+    /// At least one holds; those behind the first that does are not looked at.
+    Any(Vec<Expr>),
+    /// All hold; those behind the first that does not are not looked at.
+    All(Vec<Expr>),
+    /// A comparison.
+    Compare(Comparison, Box<Expr>, Box<Expr>),
+    /// The shallow merge of objects, the last one wins. What is no object adds nothing.
+    Merge(Vec<Expr>),
+    /// `into` with `value` placed at a path of member names, objects on the way made as needed.
+    Place {
+        /// What the value is placed into.
+        into: Box<Expr>,
+        /// Member names; empty: the value replaces `into`.
+        at: Vec<Str>,
+        /// What is placed.
+        value: Box<Expr>,
+    },
+}
+
+/// Comparisons of two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// Equal by value.
+    Equal,
+    /// Not equal.
+    NotEqual,
+    /// Numbers or strings in order.
+    Less,
+    /// Numbers or strings in order, or equal.
+    LessOrEqual,
+    /// Numbers or strings in reverse order.
+    Greater,
+    /// Numbers or strings in reverse order, or equal.
+    GreaterOrEqual,
+    /// The right operand is an array that contains the left one, or an object with such a member.
+    In,
+}
+
+/// Why an expression has no value. Which error of a state machine that is depends on the language
+/// and is decided by the program's error table.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// The class of the problem.
+    pub kind: ErrorKind,
+    /// What was found and what was expected.
+    pub message: String,
+}
+
+/// Classes of evaluation errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A path leads nowhere.
+    Path,
+    /// A function refuses its arguments.
+    Function,
+    /// A value cannot be placed where it should go.
+    Place,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+impl Expr {
+    /// A path from `root`.
+    #[must_use]
+    pub fn path(root: Root, steps: Vec<PathStep>, missing: Missing) -> Self {
+        Self::Root(root).select(steps, missing)
+    }
+
+    /// A path from this expression.
+    #[must_use]
+    pub fn select(self, steps: Vec<PathStep>, missing: Missing) -> Self {
+        Self::Select { from: Box::new(self), steps, missing }
+    }
+
+    /// The object of `members`, constant where all of them are.
+    #[must_use]
+    pub fn object(members: Vec<(Str, Self)>) -> Self {
+        if members.iter().all(|(_, member)| matches!(member, Self::Literal(_))) {
+            return Self::Literal(Value::Object(
+                members
+                    .into_iter()
+                    .map(|(key, member)| (key, member.into_literal().unwrap_or_default()))
+                    .collect(),
+            ));
+        }
+        Self::Object(members)
+    }
+
+    /// The list of `items`, constant where all of them are.
+    #[must_use]
+    pub fn array(items: Vec<Self>) -> Self {
+        if items.iter().all(|item| matches!(item, Self::Literal(_))) {
+            return Self::Literal(
+                items.into_iter().map(|item| item.into_literal().unwrap_or_default()).collect(),
+            );
+        }
+        Self::Array(items)
+    }
+
+    fn into_literal(self) -> Option<Value> {
+        match self {
+            Self::Literal(value) => Some(value),
+            Self::Root(_)
+            | Self::Select { .. }
+            | Self::Object(_)
+            | Self::Record(_)
+            | Self::Array(_)
+            | Self::Call(..)
+            | Self::Not(_)
+            | Self::Negate(_)
+            | Self::Any(_)
+            | Self::All(_)
+            | Self::Compare(..)
+            | Self::Merge(_)
+            | Self::Place { .. } => None,
+        }
+    }
+
+    /// The value of the expression, nothing where it is undefined.
+    ///
+    /// # Errors
+    /// Where a path that must lead somewhere does not, or a function refuses its arguments.
+    pub fn eval(&self, scope: &dyn Scope) -> Result<Option<Value>, Error> {
+        Ok(Some(match self {
+            Self::Literal(value) => value.clone(),
+            Self::Root(root) => return Ok(scope.get(root)),
+            Self::Select { from, steps, missing } => {
+                let base = from.eval(scope)?;
+                return path::select(base, steps, *missing);
+            }
+            Self::Object(members) => {
+                let member = |(key, member): &(Str, Self)| {
+                    member.eval(scope).map(|value| (key.clone(), value.unwrap_or_default()))
+                };
+                Value::Object(members.iter().map(member).collect::<Result<Object, _>>()?)
+            }
+            Self::Record(members) => {
+                let member = |(key, member): &(Str, Self)| {
+                    member.eval(scope).map(|value| value.map(|value| (key.clone(), value))).transpose()
+                };
+                Value::Object(members.iter().filter_map(member).collect::<Result<Object, _>>()?)
+            }
+            Self::Array(items) => Value::Array(
+                items
+                    .iter()
+                    .map(|item| item.eval(scope).map(Option::unwrap_or_default))
+                    .collect::<Result<Array, _>>()?,
+            ),
+            Self::Call(function, arguments) => {
+                let arguments = arguments
+                    .iter()
+                    .map(|argument| argument.eval(scope).map(Option::unwrap_or_default))
+                    .collect::<Result<Vec<_>, _>>()?;
+                function.call(&arguments, scope)?
+            }
+            Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
+            Self::Negate(operand) => negate(operand.eval(scope)?)?,
+            Self::Any(operands) => {
+                for operand in operands {
+                    if operand.holds(scope)? {
+                        return Ok(Some(Value::Bool(true)));
+                    }
+                }
+                Value::Bool(false)
+            }
+            Self::All(operands) => {
+                for operand in operands {
+                    if !operand.holds(scope)? {
+                        return Ok(Some(Value::Bool(false)));
+                    }
+                }
+                Value::Bool(true)
+            }
+            Self::Compare(comparison, left, right) => Value::Bool(comparison.holds(left, right, scope)?),
+            Self::Merge(parts) => Value::Object(merge(parts, scope)?),
+            Self::Place { into, at, value } => {
+                let value = value.eval(scope)?.unwrap_or_default();
+                place(into.eval(scope)?, at, value)?
+            }
+        }))
+    }
+
+    /// Whether the expression, as a condition, holds. Only `true` does: a missing value, a string
+    /// or a number does not.
+    ///
+    /// # Errors
+    /// As [`Expr::eval`].
+    pub fn holds(&self, scope: &dyn Scope) -> Result<bool, Error> {
+        Ok(is_true(self.eval(scope)?.as_ref()))
+    }
+}
+
+impl Comparison {
+    fn holds(self, left: &Expr, right: &Expr, scope: &dyn Scope) -> Result<bool, Error> {
+        let (Some(left), Some(right)) = (left.eval(scope)?, right.eval(scope)?) else {
+            // A missing variable makes every comparison false, `!=` too (fdl.md §4).
+            return Ok(false);
+        };
+        let order = order_of(&left, &right);
+        Ok(match self {
+            Self::Equal => left == right,
+            Self::NotEqual => left != right,
+            Self::Less => order == Some(Ordering::Less),
+            Self::LessOrEqual => order.is_some_and(Ordering::is_le),
+            Self::Greater => order == Some(Ordering::Greater),
+            Self::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
+            Self::In => contains(&right, &left),
+        })
+    }
+}
+
+fn is_true(value: Option<&Value>) -> bool {
+    value.and_then(Value::as_bool) == Some(true)
+}
+
+/// Numbers and strings have an order, across kinds there is none.
+fn order_of(left: &Value, right: &Value) -> Option<Ordering> {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => left.partial_cmp(right),
+        (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
+        (Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_), _)
+        | (Value::Number(_) | Value::String(_), _) => None,
+    }
+}
+
+fn contains(collection: &Value, element: &Value) -> bool {
+    match collection {
+        Value::Array(items) => items.contains(element),
+        Value::Object(members) => element.as_str().is_some_and(|key| members.get(key).is_some()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn negate(value: Option<Value>) -> Result<Value, Error> {
+    let value = value.unwrap_or_default();
+    let refused = || {
+        Error::new(
+            ErrorKind::Function,
+            format!("`-` needs a number, found {} `{}`", value.kind(), value.excerpt(64)),
+        )
+    };
+    let number = value.as_number().ok_or_else(refused)?;
+    let negated = match number.as_json().as_i64().and_then(i64::checked_neg) {
+        Some(negated) => Some(Number::from(negated)),
+        None => Number::from_f64(-number.as_f64()),
+    };
+    negated.map(Value::Number).ok_or_else(refused)
+}
+
+fn merge(parts: &[Expr], scope: &dyn Scope) -> Result<Object, Error> {
+    let mut merged = Object::default();
+    for part in parts {
+        if let Some(Value::Object(members)) = part.eval(scope)? {
+            merged = merged.merged(&members);
+        }
+    }
+    Ok(merged)
+}
+
+fn place(into: Option<Value>, at: &[Str], value: Value) -> Result<Value, Error> {
+    let Some((key, rest)) = at.split_first() else { return Ok(value) };
+    let object = match into {
+        Some(Value::Object(object)) => object,
+        None => Object::default(),
+        Some(other) => {
+            return Err(Error::new(
+                ErrorKind::Place,
+                format!("cannot place a value at `{key}` of {} `{}`", other.kind(), other.excerpt(64)),
+            ));
+        }
+    };
+    let inner = place(object.get(key).cloned(), rest, value)?;
+    Ok(Value::Object(object.with(key.clone(), inner)))
+}

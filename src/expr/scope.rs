@@ -1,0 +1,61 @@
+//! What an expression can see while it is evaluated.
+
+use crate::value::{Str, Value};
+
+/// Where paths begin. The words are the engine's; what a language calls them is decided where the
+/// language is lowered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// The state's input after its own construction.
+    Input,
+    /// The state's input as it arrived.
+    RawInput,
+    /// What the work of the state gave.
+    Result,
+    /// The element of a Map that is being prepared or run.
+    Item,
+    /// Its position, from 0.
+    ItemIndex,
+    /// The input of the scope the state stands in.
+    ScopeInput,
+    /// What the scope has gathered so far: the last output, or the merge of all outputs.
+    ScopeData,
+    /// The run-wide variables as one object.
+    Globals,
+    /// A variable of the scope or of one around it.
+    Variable(Str),
+    /// Name of the error that is being handled.
+    ErrorName,
+    /// Cause of the error that is being handled.
+    ErrorCause,
+    /// Name of the execution.
+    ExecutionName,
+    /// Input the execution was started with.
+    ExecutionInput,
+    /// Identity of the execution (its uid).
+    ExecutionId,
+    /// When the execution started.
+    StartTime,
+    /// Name of the Flow.
+    FlowName,
+    /// Account the run acts as.
+    ServiceAccount,
+    /// Name of the state.
+    StateName,
+    /// When the state was entered.
+    StateEnteredTime,
+    /// How often the state was retried since it was entered.
+    RetryCount,
+    /// Token that names this attempt of a task to an outsider.
+    TaskToken,
+}
+
+/// Answers an expression's questions. Values are shared, so answering is cheap.
+pub trait Scope {
+    /// The value at a root, nothing where it has none here.
+    fn get(&self, root: &Root) -> Option<Value>;
+
+    /// 16 bytes that look random and are a function of the run's seed, the state, the attempt and
+    /// how often this was asked within one evaluation.
+    fn draw(&self) -> [u8; 16];
+}

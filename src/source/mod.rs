@@ -1,0 +1,47 @@
+//! Definition text and the places in it. Knows nothing of any definition language.
+
+#![cfg_attr(
+    not(test),
+    deny(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm
+))]
+
+mod node;
+mod parse;
+
+#[cfg(test)]
+mod tests;
+
+pub use node::{Content, Entry, Key, Mapping, Node};
+pub use parse::{DEFINITION_BYTES_MAX, SyntaxError, parse};
+
+/// A range of the source text and where it begins for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+    /// Line of the first character, from 1.
+    pub line: u32,
+    /// Column of the first character, from 1, in characters.
+    pub column: u32,
+}
+
+impl Span {
+    /// The part of this span that begins `offset` bytes into it; used for expressions inside a
+    /// scalar. Only meaningful on one line, which the caller knows by comparing lengths.
+    #[must_use]
+    pub fn shifted(self, offset: usize) -> Self {
+        let offset = u32::try_from(offset).unwrap_or_default();
+        let start = self.start.saturating_add(offset).min(self.end);
+        Self { start, column: self.column.saturating_add(offset), ..self }
+    }
+}

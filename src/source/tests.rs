@@ -1,0 +1,70 @@
+use super::*;
+use crate::value::Value;
+
+fn place(node: &Node) -> (u32, u32) {
+    let span = node.span.unwrap();
+    (span.line, span.column)
+}
+
+#[test]
+fn every_value_and_key_has_its_place() {
+    let text = "Type: StateMachine\nStates:\n  - Name: a\n    \"x.$\": [1, 'two']\n";
+    let document = parse(text).unwrap();
+    let states = document.as_mapping().unwrap().get("States").unwrap();
+    let Content::Sequence(items) = &states.content else { panic!("{states:?}") };
+    let entry = &items[0].as_mapping().unwrap().entries[1];
+    assert_eq!(&*entry.key.name, "x.$");
+    assert_eq!(entry.key.span.unwrap().column, 5);
+    assert_eq!(place(&entry.value), (4, 12));
+    let Content::Sequence(list) = &entry.value.content else { panic!("{entry:?}") };
+    assert_eq!(place(&list[1]), (4, 16));
+    let span = list[1].span.unwrap();
+    assert_eq!(&text[span.start as usize..span.end as usize], "'two'");
+}
+
+#[test]
+fn json_is_read_as_json() {
+    let text = "{\"a\": \"\\ud83d\\ude00\\/\",\n\t\"b\": [1e3, -0, null, \"yes\", yes]}";
+    assert_eq!(parse(text).unwrap().to_value().to_json(), r#"{"a":"😀/","b":[1000.0,0,null,"yes","yes"]}"#);
+}
+
+#[test]
+fn anchors_and_merge_keys_are_expanded_and_bounded() {
+    let text = "base: &b {x: 1}\nother: *b\nmore: {<<: *b, y: 2}\n";
+    let value = parse(text).unwrap().to_value();
+    assert_eq!(value.get("more").unwrap().get("x"), Some(&Value::from(1_i64)));
+    let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
+    for i in 1..12 {
+        let refs = vec![format!("*a{}", i - 1); 10].join(",");
+        bomb.push_str(&format!("a{i}: &a{i} [{refs}]\n"));
+    }
+    assert!(parse(&bomb).is_err());
+}
+
+#[test]
+fn bad_text_is_refused_with_its_place() {
+    let cases = [
+        ("a: [1, 2\nb: 3\n", 2),
+        ("a: 1\n---\nb: 2\n", 3),
+        ("a: .inf\n", 1),
+        ("? [1, 2]\n: x\n", 1),
+        ("a: \"open\n", 0),
+    ];
+    for (text, line) in cases {
+        let error = parse(text).expect_err(text);
+        if line > 0 {
+            assert_eq!(error.span.map(|span| span.line), Some(line), "{text:?}: {error}");
+        }
+        assert!(!error.message.contains(" at line "), "{error}");
+    }
+    let deep = "[".repeat(100_000);
+    assert!(parse(&deep).unwrap_err().message.contains("100 levels"));
+    let long = "a".repeat(DEFINITION_BYTES_MAX + 1);
+    assert!(parse(&long).unwrap_err().message.contains("1048577 bytes"));
+}
+
+#[test]
+fn duplicate_keys_are_kept_for_the_reader() {
+    let document = parse("a: 1\na: 2\n").unwrap();
+    assert_eq!(document.as_mapping().unwrap().entries.len(), 2);
+}
