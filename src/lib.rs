@@ -36,3 +36,11 @@ pub mod ir;
 pub mod dialect;
 pub mod engine;
 pub mod mock;
+
+// --- the Kubernetes half ---------------------------------------------------------
+#[cfg(feature = "operator")]
+pub mod api;
+#[cfg(feature = "operator")]
+pub mod cli;
+#[cfg(feature = "operator")]
+pub mod driver;

@@ -82,7 +82,7 @@ fn report(answer: &Value) -> Option<Report> {
                 Some(name) => TaskErrorName::Named(name),
                 None => TaskErrorName::Kind(ErrorKind::Unnamed),
             };
-            Some(Report::Failed(TaskError { name, cause: text("cause")? }))
+            Some(Report::Failed(TaskError { name, cause: text("cause")?, retry_after_seconds: None }))
         }
         (_, _) => None,
     }

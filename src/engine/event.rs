@@ -44,6 +44,22 @@ pub struct TaskError {
     pub name: TaskErrorName,
     /// Why, for a person.
     pub cause: Option<Str>,
+    /// Seconds for which whoever did the work wants to be left alone: no retry begins earlier.
+    pub retry_after_seconds: Option<u64>,
+}
+
+impl TaskError {
+    /// An error with a name of its own.
+    #[must_use]
+    pub fn named(name: impl Into<Str>, cause: impl Into<Str>) -> Self {
+        Self { name: TaskErrorName::Named(name.into()), cause: Some(cause.into()), retry_after_seconds: None }
+    }
+
+    /// An error that the language has a word for.
+    #[must_use]
+    pub fn of(kind: ErrorKind, cause: impl Into<Str>) -> Self {
+        Self { name: TaskErrorName::Kind(kind), cause: Some(cause.into()), retry_after_seconds: None }
+    }
 }
 
 /// What a task's error is called.

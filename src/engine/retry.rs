@@ -72,6 +72,7 @@ impl Stepper<'_> {
     /// The delay before the next attempt in milliseconds; nothing where there is none. The first
     /// retrier that is about the error decides; when it is used up no later one is asked.
     fn next_delay(&self, state: &State, active: &mut Active, failure: &Failure) -> Option<u64> {
+        let retry_after_millis = active.retry_after_seconds.take().unwrap_or_default().saturating_mul(1_000);
         let number = state.retry.iter().position(|retrier| failure.matches(&retrier.errors))?;
         let (retrier, used) = (state.retry.get(number)?, active.retries.get_mut(number)?);
         if *used >= retrier.max_attempts {
@@ -79,14 +80,15 @@ impl Stepper<'_> {
         }
         *used = used.saturating_add(1);
         let delay = delay_millis(retrier, *used);
-        Some(match retrier.jitter {
+        let delay = match retrier.jitter {
             Jitter::None => delay,
             Jitter::Full => {
                 let draw = draw(&self.execution.id, &active.path, active.attempt, u32::MAX);
                 let draw = u128::from_be_bytes(draw) % (u128::from(delay) + 1);
                 u64::try_from(draw).unwrap_or(delay)
             }
-        })
+        };
+        Some(delay.max(retry_after_millis))
     }
 
     fn try_again(

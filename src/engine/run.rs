@@ -118,6 +118,8 @@ pub(super) struct Active {
     pub(super) branch: Option<u32>,
     /// The error of the last attempt, while the work is tried again.
     pub(super) failure: Option<Failure>,
+    /// What the last attempt's error said about when to try again. Used up within the same step.
+    pub(super) retry_after_seconds: Option<u64>,
     pub(super) phase: Phase,
 }
 

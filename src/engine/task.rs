@@ -137,6 +137,7 @@ impl Stepper<'_> {
         }
         Ok(match report {
             Report::Failed(error) => {
+                active.retry_after_seconds = error.retry_after_seconds;
                 let failure = self.task_failure(error);
                 self.attempt_failed(active, failure)
             }

@@ -373,6 +373,7 @@ impl Active {
             attempt: 1,
             branch: None,
             failure: None,
+            retry_after_seconds: None,
             phase: Phase::Entering,
         }
     }

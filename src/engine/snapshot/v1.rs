@@ -432,6 +432,7 @@ impl Reader<'_> {
             attempt: stored.n,
             branch: stored.b,
             failure: stored.f.map(FailureV1::into_failure),
+            retry_after_seconds: None,
             phase: Phase::Failed,
         };
         active.phase = self.phase(frames, stored.p, &active, state)?;

@@ -212,7 +212,7 @@ fn a_pattern_can_mean_all_errors_but_some() {
 fn an_error_without_name_and_cause_is_null_in_the_error_output() {
     let mut rig = catching(Pattern::Any, None);
     let name = TaskErrorName::Kind(ErrorKind::Unnamed);
-    rig.report("A@1", Report::Failed(TaskError { name, cause: None }));
+    rig.report("A@1", Report::Failed(TaskError { name, cause: None, retry_after_seconds: None }));
     assert_eq!(rig.output(), r#"{"caught":{"Error":null,"Cause":null}}"#);
 }
 

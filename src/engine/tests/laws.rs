@@ -136,7 +136,11 @@ fn event_of(choice: Choice, program: &Program, run: &Run, now: &mut Timestamp) -
         0 => TaskId::from("S0@1"),
         count => tasks[choice.pick % count].id.clone(),
     };
-    let named = |name: &str| TaskError { name: TaskErrorName::Named(name.into()), cause: None };
+    let named = |name: &str| TaskError {
+        name: TaskErrorName::Named(name.into()),
+        cause: None,
+        retry_after_seconds: None,
+    };
     match choice.what % 16 {
         0..=6 => Event::Task { id: id(), report: Report::Succeeded(json(r#"{"ok": 1}"#)) },
         7 => Event::Task { id: id(), report: Report::Failed(named("E")) },

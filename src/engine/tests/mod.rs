@@ -162,7 +162,10 @@ impl Rig {
 
     pub(super) fn fail(&mut self, id: &str, name: &str) -> bool {
         let name = TaskErrorName::Named(name.into());
-        self.report(id, Report::Failed(TaskError { name, cause: Some("because".into()) }))
+        self.report(
+            id,
+            Report::Failed(TaskError { name, cause: Some("because".into()), retry_after_seconds: None }),
+        )
     }
 
     /// Time passes to `seconds` after the start.

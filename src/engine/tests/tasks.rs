@@ -182,6 +182,20 @@ fn a_retry_is_asked_for_at_once_and_begins_later() {
 }
 
 #[test]
+fn a_retry_begins_no_earlier_than_the_answer_asked_for() {
+    let state = State { retry: vec![retrier(vec![named("E")], 2, 10)], ..task("A", "r") };
+    let mut rig = Rig::start(program(Handover::Replace, vec![state]), "{}");
+    let busy = |seconds| {
+        Report::Failed(TaskError { retry_after_seconds: Some(seconds), ..TaskError::named("E", "busy") })
+    };
+    rig.report("A@1", busy(45));
+    assert_eq!(rig.run.outstanding(&rig.program)[0].not_before, Some(at(45)));
+    // The policy's own delay where that is longer, and nothing is remembered of the last wish.
+    rig.report("A@2", busy(1));
+    assert_eq!(rig.run.outstanding(&rig.program)[0].not_before, Some(at(20)));
+}
+
+#[test]
 fn jitter_stays_within_the_delay_and_is_the_same_every_time() {
     let retry = vec![Retrier { jitter: Jitter::Full, ..retrier(vec![Pattern::Any], 9, 100) }];
     let state = State { retry, ..task("A", "r") };
@@ -237,7 +251,14 @@ fn an_answer_over_the_limit_is_the_tasks_error() {
 fn an_error_without_a_name_of_its_own_gets_the_languages_name() {
     let mut rig = Rig::start(program(Handover::Replace, vec![task("A", "r")]), "{}");
     let name = TaskErrorName::Kind(ErrorKind::UnboundResource);
-    rig.report("A@1", Report::Failed(TaskError { name, cause: Some("nothing is bound to `r`".into()) }));
+    rig.report(
+        "A@1",
+        Report::Failed(TaskError {
+            name,
+            cause: Some("nothing is bound to `r`".into()),
+            retry_after_seconds: None,
+        }),
+    );
     assert_eq!(rig.error(), (Some("Test.Unbound"), Some("nothing is bound to `r`")));
 }
 

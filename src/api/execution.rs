@@ -1,0 +1,337 @@
+//! `Execution`: one run of a Flow. The object's name is the execution's name.
+
+use jiff::Timestamp;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::payload::present;
+use super::{Condition, Payload, YEAR_SECONDS};
+
+/// Longest name of an Execution: it names Jobs and stands in labels.
+pub const NAME_CHARS_MAX: usize = 63;
+
+/// States listed in `status.active`.
+pub const ACTIVE_MAX: usize = 10;
+
+/// How long an Execution waits for its Flow where it does not say, in seconds.
+pub const STARTING_DEADLINE_SECONDS: i64 = 600;
+
+/// Longest error name stored, in characters.
+pub const ERROR_CHARS_MAX: usize = 256;
+
+/// Longest cause stored, in characters. The longest of all languages; in bytes of UTF-8 four times
+/// as much at worst, which the object still holds.
+pub const CAUSE_CHARS_MAX: usize = 32_768;
+
+/// Longest path shown in `status.active`, in characters.
+pub const PATH_CHARS_MAX: usize = 1_024;
+
+/// One run of a Flow. Creating it starts the run, its name is the name of the run; nothing of a run
+/// depends on the spec after it was accepted, but for `stop`.
+#[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[kube(
+    group = "millrace.dev",
+    version = "v1alpha1",
+    kind = "Execution",
+    namespaced,
+    status = "ExecutionStatus",
+    shortname = "mexec",
+    category = "millrace",
+    derive = "PartialEq",
+    doc = "Execution is one run of a Flow. Creating it starts the run; its name is the name of the run.",
+    selectable = ".status.phase",
+    selectable = ".status.flowRevision",
+    selectable = ".spec.flowRef.name",
+    printcolumn(name = "Flow", type_ = "string", json_path = ".spec.flowRef.name"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="InProgress")].reason"#
+    ),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.active[0].path"),
+    printcolumn(name = "Duration", type_ = "string", json_path = ".status.duration"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Revision", type_ = "string", priority = 1, json_path = ".status.flowRevision"),
+    printcolumn(name = "Retries", type_ = "integer", priority = 1, json_path = ".status.progress.retries"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        priority = 1,
+        json_path = r#".status.conditions[?(@.type=="InProgress")].message"#
+    ),
+    validation = Rule::new("self.metadata.name.size() <= 63")
+        .message("metadata.name must have at most 63 characters: it is the name of the run"),
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(oldSelf.stop) || has(self.stop)",
+    "message": "stop cannot be withdrawn",
+    "fieldPath": ".stop",
+}]))]
+pub struct ExecutionSpec {
+    /// flowRef names the Flow to run.
+    pub flow_ref: FlowRef,
+    /// input of the run, any JSON value up to 100 levels deep. Which values the Flow takes is a matter
+    /// of its dialect. `{}` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[schemars(with = "Payload")]
+    pub input: Option<Payload>,
+    /// timeoutSeconds after which the run is TimedOut, counted from its start. 0 ends it at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = YEAR_SECONDS))]
+    pub timeout_seconds: Option<i64>,
+    /// taskTimeoutSeconds for each attempt of a task whose state names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = YEAR_SECONDS))]
+    pub task_timeout_seconds: Option<i64>,
+    /// startingDeadlineSeconds for which a Flow that does not exist or is not ready is waited for: 600
+    /// when absent, 0 refuses at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = YEAR_SECONDS))]
+    pub starting_deadline_seconds: Option<i64>,
+    /// serviceAccountName of the account that the run acts as: the Flow's, or one that the Flow allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub service_account_name: Option<String>,
+    /// stop ends the run. It may change from absent to Cancel to Terminate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopRequest>,
+}
+
+/// Which Flow.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowRef {
+    /// name of a Flow in the same namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// A wish that the run should end.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "self.mode == oldSelf.mode || (oldSelf.mode == 'Cancel' && self.mode == 'Terminate')",
+    "message": "stop.mode may only change from Cancel to Terminate",
+}]))]
+pub struct StopRequest {
+    /// mode Cancel begins nothing new and ends when running tasks have ended; Terminate ends at once.
+    pub mode: StopModeName,
+    /// error that the run ends with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub error: Option<String>,
+    /// cause that the run ends with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32768))]
+    pub cause: Option<String>,
+}
+
+/// Cancel or Terminate.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum StopModeName {
+    /// Nothing new begins; the run ends when the tasks that run have ended.
+    Cancel,
+    /// The run ends at once.
+    Terminate,
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+pub struct ExecutionStatus {
+    /// conditions: Accepted, InProgress, Succeeded, Complete, Ready, Stalled, and AlreadyExists where a
+    /// later apply asked for something else.
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// phase in one word.
+    #[schemars(schema_with = "phase_schema")]
+    pub phase: Phase,
+    /// observedGeneration is the generation of the object that the status speaks of.
+    #[schemars(range(min = 0))]
+    pub observed_generation: i64,
+    /// accepted names what was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
+    /// flowRevision that the run runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub flow_revision: Option<String>,
+    /// effective values after all defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective: Option<Effective>,
+    /// startTime is when all waiting for admission was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub start_time: Option<Timestamp>,
+    /// completionTime is when the run ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub completion_time: Option<Timestamp>,
+    /// duration of the run, set at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub duration: Option<String>,
+    /// output of a run that succeeded, any JSON value.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[schemars(with = "Payload")]
+    pub output: Option<Payload>,
+    /// error of a run that failed or was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub error: Option<String>,
+    /// cause of the error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32768))]
+    pub cause: Option<String>,
+    /// active lists states that the run is in, the first ten of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "atomic"))]
+    pub active: Vec<ActiveEntry>,
+    /// activeCount is the number of states that the run is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_count: Option<i32>,
+    /// progress counts what has happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressCounts>,
+    /// checkpoint of the run, opaque. Gone after success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+    /// history of the run, opaque; `millrace tree` reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<String>,
+}
+
+fn phase_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "string",
+        "enum": Phase::ALL.iter().map(|phase| phase.as_str()).collect::<Vec<_>>(),
+        "x-kubernetes-validations": [{
+            // Else a status that is emptied would reset the run.
+            "rule": "self != 'Starting' || oldSelf == 'Starting'",
+            "message": "phase does not go back to Starting",
+        }],
+    })
+}
+
+/// Phases of a run.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// It is not admitted yet.
+    #[default]
+    Starting,
+    /// It goes on.
+    Running,
+    /// It has ended with an output.
+    Succeeded,
+    /// It has ended with an error.
+    Failed,
+    /// It took too long.
+    TimedOut,
+    /// It was stopped.
+    Stopped,
+    /// It was refused and has never begun.
+    Rejected,
+}
+
+impl Phase {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::Starting,
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::TimedOut,
+        Self::Stopped,
+        Self::Rejected,
+    ];
+
+    /// The word as it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "Starting",
+            Self::Running => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::TimedOut => "TimedOut",
+            Self::Stopped => "Stopped",
+            Self::Rejected => "Rejected",
+        }
+    }
+
+    /// Whether the run has ended.
+    #[must_use]
+    pub fn is_ended(self) -> bool {
+        match self {
+            Self::Starting | Self::Running => false,
+            Self::Succeeded | Self::Failed | Self::TimedOut | Self::Stopped | Self::Rejected => true,
+        }
+    }
+}
+
+/// What was accepted.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Accepted {
+    /// generation of the object that was accepted.
+    pub generation: i64,
+    /// specDigest over everything in the spec but what may change later.
+    #[schemars(length(max = 128))]
+    pub spec_digest: String,
+}
+
+/// Values after all defaults.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Effective {
+    /// timeoutSeconds of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<i64>,
+    /// taskTimeoutSeconds of tasks whose state names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_timeout_seconds: Option<i64>,
+    /// serviceAccountName that the run acts as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub service_account_name: Option<String>,
+}
+
+/// A state that the run is in.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActiveEntry {
+    /// path of the state, such as Each/3/Charge.
+    #[schemars(length(max = 1024))]
+    pub path: String,
+    /// type of the state.
+    #[serde(rename = "type")]
+    #[schemars(length(max = 64))]
+    pub type_: String,
+    /// since when the run is in it.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub since: Timestamp,
+    /// attempt of its work, from 1.
+    pub attempt: i32,
+    /// deadline at which something happens at the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub deadline: Option<Timestamp>,
+}
+
+/// Counts of what has happened.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProgressCounts {
+    /// transitions: states entered.
+    pub transitions: i64,
+    /// tasksSucceeded: attempts of tasks that succeeded.
+    pub tasks_succeeded: i64,
+    /// tasksFailed: attempts of tasks that failed.
+    pub tasks_failed: i64,
+    /// retries of states.
+    pub retries: i64,
+}

@@ -1,0 +1,263 @@
+//! `Flow`: a named definition with what belongs to it.
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, Payload, YEAR_SECONDS};
+
+/// A state machine: its definition and the defaults of its runs. It may be edited at any time; runs
+/// that have begun keep the revision they began with.
+#[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[kube(
+    group = "millrace.dev",
+    version = "v1alpha1",
+    kind = "Flow",
+    namespaced,
+    status = "FlowStatus",
+    shortname = "mflow",
+    category = "millrace",
+    derive = "PartialEq",
+    doc = "Flow is a state machine: a named definition with the defaults of its runs.",
+    printcolumn(name = "Revision", type_ = "integer", json_path = ".status.latestRevision"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.flowStatus"),
+    printcolumn(name = "Dialect", type_ = "string", json_path = ".status.dialect"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        priority = 1,
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowSpec {
+    /// definition of the state machine: text in YAML or JSON, or the same as an object. At most 1 MiB.
+    #[schemars(schema_with = "definition_schema")]
+    pub definition: Payload,
+    /// dialect in which the definition is written; recognised by itself when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<DialectName>,
+    /// defaults for Executions that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<FlowDefaults>,
+    /// serviceAccountName of the account that every side effect inside the cluster is done as. The
+    /// account `default` of the namespace when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub service_account_name: Option<String>,
+    /// allowedServiceAccounts that an Execution may name instead. None when absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub allowed_service_accounts: Vec<String>,
+    /// bindings say what the resources of tasks mean here. The longest pattern that matches wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "atomic"))]
+    pub bindings: Vec<Binding>,
+}
+
+fn definition_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    // Not nullable: a required field that is nullable could be null (control-plane.md §5).
+    schemars::json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// Languages of definitions: `fdl/v1` (CloudFlow), `fdl/legacy` (Serverless Workflow), `asl` (Amazon
+/// States Language).
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum DialectName {
+    /// The newer Flow Definition Language.
+    #[serde(rename = "fdl/v1")]
+    Fdl,
+    /// The older Flow Definition Language.
+    #[serde(rename = "fdl/legacy")]
+    FdlLegacy,
+    /// Amazon States Language.
+    #[serde(rename = "asl")]
+    Asl,
+}
+
+/// Values used where the Execution is silent.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowDefaults {
+    /// timeoutSeconds after which a run is TimedOut, counted from its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = YEAR_SECONDS))]
+    pub timeout_seconds: Option<i64>,
+    /// taskTimeoutSeconds for each attempt of a task whose state names none. Unlimited when absent
+    /// or 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = YEAR_SECONDS))]
+    pub task_timeout_seconds: Option<i64>,
+}
+
+/// What the resource of a task means: exactly one of `url`, `service` and `jobTemplate`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Binding {
+    /// resource of the tasks that are meant; `*` stands for any characters.
+    #[schemars(length(min = 1, max = 1024))]
+    pub resource: String,
+    /// url that the task's arguments are posted to as JSON. The answer is the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub url: Option<String>,
+    /// service of the cluster that the task's arguments are posted to as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceBinding>,
+    /// jobTemplate of a Job that does the task, as the spec of a Job. Its containers find the task's
+    /// arguments as JSON in the variable MILLRACE_ARGUMENTS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "object_schema")]
+    pub job_template: Option<Payload>,
+    /// headers sent with the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub headers: Vec<Header>,
+    /// timeoutSeconds for one request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 604_800))]
+    pub timeout_seconds: Option<i64>,
+}
+
+fn object_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// A Service of the cluster.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceBinding {
+    /// name of the Service.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// namespace of the Service; that of the Flow when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: Option<String>,
+    /// port of the Service; 80 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_535))]
+    pub port: Option<i32>,
+    /// path of the request; `/` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub path: Option<String>,
+}
+
+/// A header of a request, with a value or with a reference to one in a Secret.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Header {
+    /// name of the header.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// value of the header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub value: Option<String>,
+    /// valueFrom a Secret, read as the run's account whenever it is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_from: Option<HeaderSource>,
+}
+
+/// Where the value of a header is.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeaderSource {
+    /// secretKeyRef names a key of a Secret in the namespace of the run.
+    pub secret_key_ref: SecretKeyRef,
+}
+
+/// A key of a Secret.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyRef {
+    /// name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// key in the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+/// Where a Flow stands.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+pub struct FlowStatus {
+    /// conditions: Ready says whether the definition is valid.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// observedGeneration is the generation of the Flow that the status speaks of.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub observed_generation: i64,
+    /// flowStatus in one word: Draft until there is a valid definition, Active while the newest one is
+    /// valid, Errored while it is not.
+    #[serde(default)]
+    pub flow_status: FlowState,
+    /// latestRevision is the number of the newest valid definition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_revision: Option<i64>,
+    /// dialect in which the definition is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub dialect: Option<String>,
+    /// activatedAt is when the Flow had its first valid definition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub activated_at: Option<jiff::Timestamp>,
+    /// diagnostics list every problem of the definition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "atomic"))]
+    pub diagnostics: Vec<DiagnosticEntry>,
+}
+
+/// States of a Flow: `Draft` (no valid definition yet), `Active`, `Errored` (the newest definition is
+/// not valid).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum FlowState {
+    /// There is no valid definition yet.
+    #[default]
+    Draft,
+    /// The newest definition is valid.
+    Active,
+    /// The newest definition is not valid; an older one goes on being run.
+    Errored,
+}
+
+/// A problem of a definition.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DiagnosticEntry {
+    /// code of the rule, such as E012.
+    #[schemars(length(max = 16))]
+    pub code: String,
+    /// severity: Error or Warning.
+    #[schemars(length(max = 16))]
+    pub severity: String,
+    /// message: what was found and what was expected.
+    #[schemars(length(max = 1024))]
+    pub message: String,
+    /// path of the field, such as States[2].Next.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub path: String,
+    /// line of the text, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<i32>,
+    /// column of the text, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<i32>,
+    /// help: what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub help: Option<String>,
+}

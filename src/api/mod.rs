@@ -1,0 +1,52 @@
+//! The resources: what users write and what the controller answers in `status`.
+//!
+//! The doc comments of the types are the descriptions that `kubectl explain` shows. Which rules the
+//! API server enforces by itself stands next to the field; what only the controller can know is
+//! answered in conditions.
+
+pub mod condition;
+pub mod crd;
+pub mod execution;
+pub mod flow;
+pub mod flow_revision;
+pub mod payload;
+
+#[cfg(test)]
+mod tests;
+
+pub use condition::{Condition, ConditionStatus, ConditionType, Reason};
+pub use execution::{Execution, ExecutionSpec, ExecutionStatus, Phase};
+pub use flow::{Flow, FlowSpec, FlowStatus};
+pub use flow_revision::{FlowRevision, FlowRevisionSpec};
+pub use payload::Payload;
+
+/// API group of all kinds.
+pub const GROUP: &str = "millrace.dev";
+
+/// Version of all kinds.
+pub const VERSION: &str = "v1alpha1";
+
+/// `apiVersion` of all kinds.
+pub const API_VERSION: &str = "millrace.dev/v1alpha1";
+
+/// Label on a Job and its pods: uid of the Execution they belong to.
+pub const LABEL_EXECUTION_UID: &str = "millrace.dev/execution-uid";
+
+/// Label on a Job and its pods: name of the Execution they belong to.
+pub const LABEL_EXECUTION: &str = "millrace.dev/execution";
+
+/// Annotation on a Job: the attempt of the task it does.
+pub const ANNOTATION_TASK: &str = "millrace.dev/task";
+
+/// Finalizer on a Job until its result is committed: a Job that was deleted while the controller was
+/// away is never mistaken for one that was never made.
+pub const FINALIZER_RESULT: &str = "millrace.dev/result";
+
+/// Field manager of everything the controller writes.
+pub const FIELD_MANAGER: &str = "millrace";
+
+/// Seconds of a year, the longest of all time-outs.
+pub const YEAR_SECONDS: i64 = 31_536_000;
+
+/// Account a run acts as where neither the Execution nor the Flow names one: that of the namespace.
+pub const DEFAULT_SERVICE_ACCOUNT: &str = "default";

@@ -1,0 +1,34 @@
+//! The command line: one file per subcommand.
+//!
+//! Results go to stdout, everything said about them to stderr. Exit status: 0 as asked, 1 the run or
+//! the definition is not as wished, 2 the request cannot be carried out.
+
+mod crds;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exit status of a request that cannot be carried out.
+pub const EXIT_UNUSABLE: u8 = 2;
+
+/// Runs state machines on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Crds(crds::Args),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Crds(args) => crds::run(&args),
+    }
+}

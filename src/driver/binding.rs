@@ -1,0 +1,142 @@
+//! What the resource of a task means: first the Flow's bindings, then the built-in table.
+
+use crate::api::flow::Binding;
+
+/// Who does a task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Executor<'b> {
+    /// An HTTP request described by the task's arguments.
+    Http,
+    /// A payload posted to what the binding names.
+    Post(&'b Binding),
+    /// A Job described by the task's arguments.
+    Job,
+    /// A Job from the binding's template.
+    JobTemplate(&'b Binding),
+    /// Nobody.
+    Unbound,
+}
+
+/// Resources that mean something without a binding.
+const BUILT_IN: &[(&str, Executor<'static>)] =
+    &[("HTTP:Request", Executor::Http), ("Kubernetes:RunJob", Executor::Job)];
+
+/// Who does tasks of `resource`. Of several patterns that match, the longest wins, of equally long
+/// ones the first.
+#[must_use]
+pub fn resolve<'b>(resource: &str, bindings: &'b [Binding]) -> Executor<'b> {
+    let mut found: Option<&Binding> = None;
+    for binding in bindings.iter().filter(|binding| matches(&binding.resource, resource)) {
+        if found.is_none_or(|found| found.resource.len() < binding.resource.len()) {
+            found = Some(binding);
+        }
+    }
+    if let Some(binding) = found {
+        return match &binding.job_template {
+            Some(_) => Executor::JobTemplate(binding),
+            None => Executor::Post(binding),
+        };
+    }
+    BUILT_IN
+        .iter()
+        .find(|(known, _)| *known == resource)
+        .map_or(Executor::Unbound, |(_, executor)| executor.clone())
+}
+
+/// What is wrong with a binding, if anything.
+#[must_use]
+pub fn problem(binding: &Binding) -> Option<String> {
+    let targets = [binding.url.is_some(), binding.service.is_some(), binding.job_template.is_some()];
+    let count = targets.iter().filter(|is_given| **is_given).count();
+    let resource = &binding.resource;
+    if count != 1 {
+        return Some(format!(
+            "the binding of `{resource}` must have exactly one of `url`, `service` and `jobTemplate`, found {count}"
+        ));
+    }
+    if let Some(header) =
+        binding.headers.iter().find(|header| header.value.is_some() == header.value_from.is_some())
+    {
+        return Some(format!(
+            "header `{}` of the binding of `{resource}` must have exactly one of `value` and `valueFrom`",
+            header.name
+        ));
+    }
+    match &binding.url {
+        Some(url) if reqwest::Url::parse(url).is_err() => {
+            Some(format!("the url of the binding of `{resource}` cannot be read"))
+        }
+        Some(_) | None => None,
+    }
+}
+
+/// Whether a pattern in which `*` stands for any characters matches the whole of a text.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((head, mut rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(head) else { return false };
+    // The leftmost place is as good as any for each piece but the last.
+    while let Some((piece, tail)) = rest.split_once('*') {
+        let Some(at) = text.find(piece) else { return false };
+        text = text.get(at + piece.len()..).unwrap_or_default();
+        rest = tail;
+    }
+    text.ends_with(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding(resource: &str) -> Binding {
+        let json = serde_json::json!({"resource": resource, "url": format!("http://{}", resource.len())});
+        serde_json::from_str(&json.to_string()).unwrap()
+    }
+
+    #[test]
+    fn patterns_match_whole_texts() {
+        let cases = [
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("*", "", true),
+            ("a*", "abc", true),
+            ("*c", "abc", true),
+            ("a*c", "abc", true),
+            ("a*c", "ac", true),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "acb", false),
+            ("acs:fc:*/functions/f", "acs:fc:::services/s/functions/f", true),
+            ("ab*ab", "ab", false),
+            ("**", "x", true),
+        ];
+        for (pattern, text, expected) in cases {
+            assert_eq!(matches(pattern, text), expected, "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn the_longest_pattern_wins_and_a_binding_wins_over_what_is_built_in() {
+        let bindings = [binding("*"), binding("HTTP:*"), binding("Other:X")];
+        let resource = |executor: Executor<'_>| match executor {
+            Executor::Post(binding) => binding.resource.clone(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(resource(resolve("HTTP:Request", &bindings)), "HTTP:*");
+        assert_eq!(resource(resolve("Kubernetes:RunJob", &bindings)), "*");
+        assert_eq!(resource(resolve("HTTP:Request", &[])), "Http");
+        assert_eq!(resource(resolve("Kubernetes:RunJob", &[])), "Job");
+        assert_eq!(resource(resolve("FC:InvokeFunction", &[])), "Unbound");
+    }
+
+    #[test]
+    fn a_binding_has_one_target_and_its_headers_one_value() {
+        assert_eq!(problem(&binding("A:B")), None);
+        let with = |json: &str| problem(&serde_json::from_str::<Binding>(json).unwrap()).unwrap();
+        assert!(with(r#"{"resource": "A:B"}"#).contains("found 0"));
+        assert!(
+            with(r#"{"resource": "A:B", "url": "http://h", "service": {"name": "s"}}"#).contains("found 2")
+        );
+        let both = r#"{"resource": "A:B", "url": "http://h", "headers": [{"name": "X"}]}"#;
+        assert!(with(both).contains("header `X`"));
+        assert!(with(r#"{"resource": "A:B", "url": "::"}"#).contains("cannot be read"));
+    }
+}
