@@ -3,3 +3,4 @@
 pub mod binding;
 pub mod egress;
 pub mod http;
+pub mod job;

@@ -1,0 +1,4 @@
+//! Tasks done by Jobs: `Kubernetes:RunJob`, and anything that is bound to a Job template.
+
+pub mod manifest;
+pub mod outcome;

@@ -1,0 +1,373 @@
+//! What a Job and its pod say about the task they do.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
+
+use crate::engine::{Report, TaskError};
+use crate::ir::ErrorKind;
+use crate::value::{Object, Value};
+
+/// How long an image that cannot be pulled is waited for: registries have hiccups.
+pub const IMAGE_GRACE: Duration = Duration::from_secs(20);
+
+/// How much of a container's message is shown in a cause, in characters.
+const MESSAGE_CHARS_MAX: usize = 512;
+
+/// Reasons for which a container waits that time does not mend.
+const HOPELESS: &[&str] = &["ErrImageNeverPull", "InvalidImageName"];
+
+/// Reasons for which a container waits that time may mend.
+const DOUBTFUL: &[&str] = &[
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+];
+
+/// What is known of a task's work.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// It goes on, or has not begun.
+    Going,
+    /// It has not begun, and this is why.
+    Pending(String),
+    /// The Job has ended and its pod has not been seen to: the pod must be read.
+    Unread,
+    /// It has ended.
+    Ended(Report),
+}
+
+/// Where the work of a Job stands, as far as the Job and one of its pods say.
+///
+/// `is_read` says that the pod, or its absence, was just read from the API server. From watches a Job
+/// may be seen to have ended before its pod is.
+#[must_use]
+pub fn standing(job: &Job, pod: Option<&Pod>, is_read: bool, now: Timestamp) -> Standing {
+    let name = job.metadata.name.as_deref().unwrap_or_default();
+    let has_ended = pod.is_some_and(|pod| terminated(pod).next().is_some());
+    let is_single = job.spec.as_ref().and_then(|spec| spec.completions).unwrap_or(1) == 1;
+    if let Some((reason, message)) = condition(job, "Failed") {
+        if reason == "DeadlineExceeded" {
+            return fail("Job.DeadlineExceeded", format!("Job `{name}`: {message}"));
+        }
+        if !has_ended && !is_read {
+            return Standing::Unread;
+        }
+        return Standing::Ended(Report::Failed(pod.and_then(failure_of).unwrap_or_else(|| {
+            TaskError::named("Job.Failed", format!("Job `{name}` failed: {reason}: {message}"))
+        })));
+    }
+    if condition(job, "Complete").is_some() {
+        return match pod {
+            Some(pod) if has_ended => Standing::Ended(result_of(pod)),
+            Some(_) | None if is_read => {
+                fail("Job.ResultLost", format!("Job `{name}` succeeded, but its pod and the result are gone"))
+            }
+            Some(_) | None => Standing::Unread,
+        };
+    }
+    // The pod of a Job of one says it before the Job does.
+    let standing = match pod {
+        Some(pod) if is_single => pod_standing(pod, now),
+        Some(_) | None => Standing::Going,
+    };
+    match standing {
+        Standing::Going | Standing::Pending(_) | Standing::Unread
+            if job.metadata.deletion_timestamp.is_some() =>
+        {
+            fail("Job.Deleted", format!("Job `{name}` was deleted before its task was done"))
+        }
+        standing => standing,
+    }
+}
+
+fn pod_standing(pod: &Pod, now: Timestamp) -> Standing {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default();
+    match phase {
+        "Succeeded" => Standing::Ended(result_of(pod)),
+        "Failed" => match failure_of(pod) {
+            Some(error) => Standing::Ended(Report::Failed(error)),
+            None => Standing::Going,
+        },
+        "Pending" => pending(pod, now),
+        _ => Standing::Going,
+    }
+}
+
+fn pending(pod: &Pod, now: Timestamp) -> Standing {
+    let waiting = statuses(pod).find_map(|status| {
+        let waiting = status.state.as_ref()?.waiting.as_ref()?;
+        let reason = waiting.reason.as_deref()?;
+        (reason != "ContainerCreating" && reason != "PodInitializing")
+            .then(|| (status, reason, waiting.message.as_deref().unwrap_or_default()))
+    });
+    let Some((status, reason, message)) = waiting else {
+        return match unschedulable(pod) {
+            Some(message) => Standing::Pending(format!("its pod is not scheduled: {message}")),
+            None => Standing::Going,
+        };
+    };
+    let text = format!("container `{}` cannot start: {reason}: {message}", status.name);
+    let began = pod.status.as_ref().and_then(|status| status.start_time.as_ref()).map_or(now, |time| time.0);
+    let is_over = Duration::try_from(now.duration_since(began)).is_ok_and(|waited| waited >= IMAGE_GRACE);
+    if HOPELESS.contains(&reason) || (is_over && DOUBTFUL.contains(&reason)) {
+        let name = if reason.contains("Image") { "Job.ImageUnavailable" } else { "Job.CannotStart" };
+        return fail(name, text);
+    }
+    Standing::Pending(text)
+}
+
+/// When a pod that waits for its image is given up, where it waits for one.
+#[must_use]
+pub fn recheck_after(pod: &Pod) -> Option<Timestamp> {
+    let status = pod.status.as_ref()?;
+    let began = status.start_time.as_ref()?.0;
+    let is_doubtful = statuses(pod).any(|status| {
+        let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
+        waiting.and_then(|waiting| waiting.reason.as_deref()).is_some_and(|reason| DOUBTFUL.contains(&reason))
+    });
+    is_doubtful.then(|| began.checked_add(IMAGE_GRACE).ok()).flatten()
+}
+
+fn fail(name: &str, cause: String) -> Standing {
+    Standing::Ended(Report::Failed(TaskError::named(name, cause)))
+}
+
+fn condition<'j>(job: &'j Job, type_: &str) -> Option<(&'j str, &'j str)> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    let met = conditions.iter().find(|condition| condition.type_ == type_ && condition.status == "True")?;
+    Some((met.reason.as_deref().unwrap_or_default(), met.message.as_deref().unwrap_or_default()))
+}
+
+fn unschedulable(pod: &Pod) -> Option<&str> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let scheduled = conditions.iter().find(|condition| condition.type_ == "PodScheduled")?;
+    (scheduled.status == "False").then(|| scheduled.message.as_deref().unwrap_or_default())
+}
+
+fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    let init = status.and_then(|status| status.init_container_statuses.as_ref());
+    let main = status.and_then(|status| status.container_statuses.as_ref());
+    init.into_iter().chain(main).flatten()
+}
+
+fn terminated(pod: &Pod) -> impl Iterator<Item = (&ContainerStatus, &ContainerStateTerminated)> {
+    statuses(pod).filter_map(|status| Some((status, status.state.as_ref()?.terminated.as_ref()?)))
+}
+
+/// The result is the termination message of the first container that left one, as JSON; `{}` where
+/// none did.
+fn result_of(pod: &Pod) -> Report {
+    let message = terminated(pod)
+        .filter_map(|(status, state)| Some((status, state.message.as_deref()?.trim())))
+        .find(|(_, message)| !message.is_empty());
+    let Some((status, message)) = message else { return empty() };
+    match Value::parse(message) {
+        Ok(value) => Report::Succeeded(value),
+        Err(error) => Report::Failed(TaskError::of(
+            ErrorKind::InvalidResult,
+            format!("the termination message of container `{}` is {error}: `{}`", status.name, cut(message)),
+        )),
+    }
+}
+
+fn empty() -> Report {
+    Report::Succeeded(Value::Object(Object::default()))
+}
+
+/// Why a pod failed, as far as it says.
+fn failure_of(pod: &Pod) -> Option<TaskError> {
+    let status = pod.status.as_ref()?;
+    if let Some(reason) = status.reason.as_deref() {
+        let message = status.message.as_deref().unwrap_or_default();
+        let name = match reason {
+            "DeadlineExceeded" => "Job.DeadlineExceeded".to_owned(),
+            "Evicted" | "Preempted" | "Shutdown" | "NodeLost" => "Job.Evicted".to_owned(),
+            _ => "Job.Failed".to_owned(),
+        };
+        return Some(TaskError::named(name, format!("{reason}: {message}")));
+    }
+    let (status, state) = terminated(pod).find(|(_, state)| state.exit_code != 0)?;
+    let message = state.message.as_deref().map(str::trim).filter(|message| !message.is_empty());
+    let said = message.map_or_else(String::new, |message| format!(": {}", cut(message)));
+    if state.reason.as_deref() == Some("OOMKilled") {
+        let cause =
+            format!("container `{}` was killed: it used more memory than its limit{said}", status.name);
+        return Some(TaskError::named("Job.OOMKilled", cause));
+    }
+    let code = state.exit_code;
+    let reason = state.reason.as_deref().filter(|reason| *reason != "Error");
+    let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+    let cause = format!("container `{}` ended with exit code {code}{reason}{said}", status.name);
+    Some(TaskError::named(format!("Job.ExitCode.{code}"), cause))
+}
+
+fn cut(message: &str) -> String {
+    match message.char_indices().nth(MESSAGE_CHARS_MAX) {
+        None => message.to_owned(),
+        // The end of a log says more than its beginning.
+        Some(_) => {
+            let skipped = message.chars().count().saturating_sub(MESSAGE_CHARS_MAX - 1);
+            std::iter::once('…').chain(message.chars().skip(skipped)).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(status: serde_json::Value) -> Pod {
+        serde_json::from_value(serde_json::json!({"metadata": {"name": "p"}, "status": status})).unwrap()
+    }
+
+    fn job(spec: serde_json::Value, conditions: serde_json::Value) -> Job {
+        let mut spec = spec;
+        spec["template"] = serde_json::json!({});
+        serde_json::from_value(
+            serde_json::json!({"metadata": {"name": "j"}, "spec": spec, "status": {"conditions": conditions}}),
+        )
+        .unwrap()
+    }
+
+    fn going() -> Job {
+        job(serde_json::json!({}), serde_json::json!([]))
+    }
+
+    fn now() -> Timestamp {
+        "2026-01-01T00:01:00Z".parse().unwrap()
+    }
+
+    fn ended(exit_code: i32, reason: &str, message: &str) -> Pod {
+        let phase = if exit_code == 0 { "Succeeded" } else { "Failed" };
+        pod(serde_json::json!({"phase": phase, "containerStatuses": [{
+            "name": "main", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"terminated": {"exitCode": exit_code, "reason": reason, "message": message}}}]}))
+    }
+
+    fn waiting(reason: &str, began: &str) -> Pod {
+        pod(serde_json::json!({"phase": "Pending", "startTime": began, "containerStatuses": [{
+            "name": "main", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": reason, "message": "why"}}}]}))
+    }
+
+    fn error(standing: Standing) -> (String, String) {
+        match standing {
+            Standing::Ended(Report::Failed(error)) => {
+                (format!("{:?}", error.name), error.cause.unwrap().to_string())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_result_is_the_termination_message_as_json() {
+        let result =
+            |message: &str| match standing(&going(), Some(&ended(0, "Completed", message)), false, now()) {
+                Standing::Ended(Report::Succeeded(value)) => value.to_json(),
+                other => format!("{other:?}"),
+            };
+        assert_eq!(result(r#" {"a": [1, null]} "#), r#"{"a":[1,null]}"#);
+        assert_eq!(result(""), "{}");
+        assert!(result("done").contains("InvalidResult"));
+        assert!(result("done").contains("`done`"));
+    }
+
+    #[test]
+    fn why_a_container_failed_is_named() {
+        let cases = [
+            (ended(3, "Error", "boom"), "Job.ExitCode.3", "exit code 3: boom"),
+            (ended(137, "OOMKilled", ""), "Job.OOMKilled", "more memory"),
+            (ended(128, "ContainerCannotRun", "no such file"), "Job.ExitCode.128", "(ContainerCannotRun)"),
+            (
+                pod(serde_json::json!({"phase": "Failed", "reason": "Evicted", "message": "disk"})),
+                "Job.Evicted",
+                "disk",
+            ),
+            (
+                waiting("ErrImageNeverPull", "2026-01-01T00:00:59Z"),
+                "Job.ImageUnavailable",
+                "`main` cannot start",
+            ),
+            (waiting("ImagePullBackOff", "2026-01-01T00:00:30Z"), "Job.ImageUnavailable", "why"),
+        ];
+        for (pod, name, cause) in cases {
+            let (found, said) = error(standing(&going(), Some(&pod), false, now()));
+            assert!(found.contains(name) && said.contains(cause), "{found}: {said}");
+        }
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_pulled_is_waited_for() {
+        let pod = waiting("ImagePullBackOff", "2026-01-01T00:00:50Z");
+        assert!(matches!(standing(&going(), Some(&pod), false, now()), Standing::Pending(_)));
+        assert_eq!(recheck_after(&pod), Some("2026-01-01T00:01:10Z".parse().unwrap()));
+        assert_eq!(
+            standing(&going(), Some(&waiting("ContainerCreating", "2026-01-01T00:00:00Z")), false, now()),
+            Standing::Going
+        );
+    }
+
+    fn with(type_: &str, reason: &str) -> Job {
+        let conditions =
+            serde_json::json!([{"type": type_, "status": "True", "reason": reason, "message": "m"}]);
+        job(serde_json::json!({}), conditions)
+    }
+
+    #[test]
+    fn the_job_says_what_no_pod_says() {
+        let deadline = with("Failed", "DeadlineExceeded");
+        assert!(error(standing(&deadline, None, false, now())).0.contains("Job.DeadlineExceeded"));
+        let failed = with("Failed", "BackoffLimitExceeded");
+        assert_eq!(standing(&failed, None, false, now()), Standing::Unread);
+        assert!(error(standing(&failed, None, true, now())).0.contains("Job.Failed"));
+        assert!(
+            error(standing(&failed, Some(&ended(3, "Error", "")), false, now())).0.contains("Job.ExitCode.3")
+        );
+    }
+
+    #[test]
+    fn a_job_that_ended_before_its_pod_was_seen_to_is_read_again() {
+        let complete = with("Complete", "");
+        let running = pod(serde_json::json!({"phase": "Running"}));
+        assert_eq!(standing(&complete, None, false, now()), Standing::Unread);
+        assert_eq!(standing(&complete, Some(&running), false, now()), Standing::Unread);
+        assert!(error(standing(&complete, None, true, now())).0.contains("Job.ResultLost"));
+        let done = ended(0, "Completed", "[1]");
+        assert_eq!(
+            standing(&complete, Some(&done), false, now()),
+            Standing::Ended(Report::Succeeded(Value::parse("[1]").unwrap()))
+        );
+    }
+
+    #[test]
+    fn a_deleted_job_counts_where_it_was_done() {
+        let mut deleted = going();
+        deleted.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now()));
+        assert!(error(standing(&deleted, None, false, now())).0.contains("Job.Deleted"));
+        let done = ended(0, "Completed", "[1]");
+        assert!(matches!(
+            standing(&deleted, Some(&done), false, now()),
+            Standing::Ended(Report::Succeeded(_))
+        ));
+    }
+
+    #[test]
+    fn a_job_of_several_completions_ends_with_the_job() {
+        let done = ended(0, "Completed", "");
+        let several = job(serde_json::json!({"completions": 3}), serde_json::json!([]));
+        assert_eq!(standing(&several, Some(&done), false, now()), Standing::Going);
+        let complete = serde_json::json!([{"type": "Complete", "status": "True"}]);
+        let complete = job(serde_json::json!({"completions": 3}), complete);
+        assert!(matches!(
+            standing(&complete, Some(&done), false, now()),
+            Standing::Ended(Report::Succeeded(_))
+        ));
+    }
+}
