@@ -43,4 +43,10 @@ pub mod api;
 #[cfg(feature = "operator")]
 pub mod cli;
 #[cfg(feature = "operator")]
+pub mod cluster;
+#[cfg(feature = "operator")]
+pub mod controller;
+#[cfg(feature = "operator")]
 pub mod driver;
+#[cfg(feature = "operator")]
+pub mod server;

@@ -35,6 +35,9 @@ pub const LABEL_EXECUTION_UID: &str = "millrace.dev/execution-uid";
 /// Label on a Job and its pods: name of the Execution they belong to.
 pub const LABEL_EXECUTION: &str = "millrace.dev/execution";
 
+/// Label on a Job whose result is committed: it has left the controller's watch.
+pub const LABEL_RELEASED: &str = "millrace.dev/released";
+
 /// Annotation on a Job: the attempt of the task it does.
 pub const ANNOTATION_TASK: &str = "millrace.dev/task";
 

@@ -3,6 +3,7 @@
 //! Results go to stdout, everything said about them to stderr. Exit status: 0 as asked, 1 the run or
 //! the definition is not as wished, 2 the request cannot be carried out.
 
+mod controller;
 mod crds;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Controller(controller::Args),
     Crds(crds::Args),
 }
 
@@ -29,6 +31,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Controller(args) => controller::run(args),
         Command::Crds(args) => crds::run(&args),
     }
 }

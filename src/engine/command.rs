@@ -12,7 +12,7 @@ use crate::value::{Str, Value};
 ///
 /// `Both@2/0/Charge@1` is within the second attempt of a Parallel `Both`. It is derived, never drawn: performing a command again under the same id is harmless. `%`, `/`,
 /// `#` and `@` in names of states are written as `%25`, `%2F`, `%23`, `%40`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(Str);
 
 impl TaskId {

@@ -64,7 +64,9 @@ pub fn step(
     let status = match (status, event) {
         (Status::Ended(outcome), _) => Status::Ended(outcome),
         (Status::Fresh, Event::Start) => stepper.start(&mut root)?,
-        (Status::Fresh, Event::Tick | Event::Task { .. } | Event::Stop(_)) => return Err(Fault::NotStarted),
+        // Stopped before it began: nothing is performed.
+        (Status::Fresh, Event::Stop(stop)) => stepper.stop_before_start(stop),
+        (Status::Fresh, Event::Tick | Event::Task { .. }) => return Err(Fault::NotStarted),
         (Status::Running | Status::Stopping { .. }, Event::Start) => return Err(Fault::AlreadyStarted),
         (Status::Running, event) => stepper.move_on(&mut root, event)?,
         (Status::Stopping { stop, awaited }, event) => stepper.wind_down(stop, awaited, event)?,
@@ -219,6 +221,13 @@ impl<'p> Stepper<'p> {
         }
         self.record_run(HistoryKind::ExecutionTimedOut);
         Status::Ended(Outcome::TimedOut)
+    }
+
+    fn stop_before_start(&mut self, stop: Stop) -> Status {
+        let input = self.execution.input.clone();
+        self.record_run(HistoryKind::ExecutionStarted { input });
+        self.record_run(HistoryKind::StopRequested { mode: stop.mode });
+        self.end_stopped(stop)
     }
 
     fn end_stopped(&mut self, stop: Stop) -> Status {

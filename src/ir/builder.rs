@@ -129,7 +129,7 @@ impl Builder {
         if uses.iter().any(|count| *count != 1) {
             return Err(BuildError::NotATree);
         }
-        let Boundary { input, output, timeout_seconds } = boundary;
+        let Boundary { input, output, timeout_seconds, takes_only_objects } = boundary;
         Ok(Program {
             name,
             scopes: self.scopes,
@@ -137,6 +137,7 @@ impl Builder {
             input,
             output,
             timeout_seconds,
+            takes_only_objects,
             errors: self.errors,
             limits: self.limits,
         })
@@ -172,6 +173,8 @@ pub struct Boundary {
     pub output: Option<Expr>,
     /// See [`Program::timeout_seconds`].
     pub timeout_seconds: Option<u64>,
+    /// See [`Program::takes_only_objects`].
+    pub takes_only_objects: bool,
 }
 
 /// The scopes within a state.

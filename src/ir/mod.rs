@@ -69,6 +69,7 @@ pub struct Program {
     input: Option<Expr>,
     output: Option<Expr>,
     timeout_seconds: Option<u64>,
+    takes_only_objects: bool,
     errors: Errors,
     limits: Limits,
 }
@@ -126,6 +127,13 @@ impl Program {
     #[must_use]
     pub fn timeout_seconds(&self) -> Option<u64> {
         self.timeout_seconds
+    }
+
+    /// Whether the language wants the input of an execution to be an object. Checked by whoever starts
+    /// one, before anything of it exists.
+    #[must_use]
+    pub fn takes_only_objects(&self) -> bool {
+        self.takes_only_objects
     }
 
     /// What the engine's errors are called.

@@ -49,6 +49,52 @@ impl Value {
     }
 }
 
+impl Value {
+    /// Compact JSON with the members of objects sorted by name: equal values have equal text. For
+    /// digests.
+    #[must_use]
+    pub fn to_canonical_json(&self) -> String {
+        let mut out = String::with_capacity(self.bytes());
+        write_canonical(self, &mut out);
+        out
+    }
+}
+
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => out.push_str(&value.to_json()),
+        Value::Number(number) => match number.as_i64() {
+            // `1.0` is `1`, as for the API server.
+            Some(integer) => out.push_str(&integer.to_string()),
+            None => out.push_str(&number.to_string()),
+        },
+        Value::Array(items) => {
+            out.push('[');
+            for (position, item) in items.iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            let mut sorted: Vec<_> = members.iter().collect();
+            sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+            out.push('{');
+            for (position, (name, member)) in sorted.into_iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                out.push_str(&Value::String(name.clone()).to_json());
+                out.push(':');
+                write_canonical(member, out);
+            }
+            out.push('}');
+        }
+    }
+}
+
 /// The deepest nesting of brackets in a JSON text, found without decoding it. Brackets inside
 /// strings do not count; for a text that is no JSON the answer is only an upper bound of what a
 /// decoder would meet.

@@ -54,6 +54,13 @@ fn numbers_compare_by_value() {
 }
 
 #[test]
+fn equal_values_have_equal_canonical_text() {
+    let text = |json: &str| Value::parse(json).unwrap().to_canonical_json();
+    assert_eq!(text(r#"{"b": 1.0, "a": [{"y": null, "x": 2.5}]}"#), r#"{"a":[{"x":2.5,"y":null}],"b":1}"#);
+    assert_eq!(text(r#"{"a": 1, "b": 2}"#), text(r#"{"b": 2.0, "a": 1}"#));
+}
+
+#[test]
 fn a_text_nested_too_deep_is_refused_before_it_is_decoded() {
     let at_limit = "[".repeat(100) + &"]".repeat(100);
     assert_eq!(Value::parse(&at_limit).unwrap().depth(), DEPTH_MAX);

@@ -39,7 +39,11 @@ pub(super) fn lower(definition: &Definition<'_>, problems: &Problems) -> Option<
     let mut lowering = Lowering { builder: Builder::new(ERRORS, LIMITS), problems };
     let root = lowering.scope(&definition.body, 0)?;
     let name = definition.name.as_ref().map(|name| name.value.clone());
-    let boundary = Boundary { timeout_seconds: definition.timeout_seconds, ..Boundary::default() };
+    let boundary = Boundary {
+        timeout_seconds: definition.timeout_seconds,
+        takes_only_objects: true,
+        ..Boundary::default()
+    };
     lowering.builder.build(name, root, boundary).ok()
 }
 

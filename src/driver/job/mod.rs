@@ -2,3 +2,4 @@
 
 pub mod manifest;
 pub mod outcome;
+pub mod runner;

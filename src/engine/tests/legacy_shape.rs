@@ -75,6 +75,7 @@ fn the_output_of_the_run_can_be_mapped_from_input_and_data() {
             ("to", member(Root::ScopeData, "x")),
         ])),
         timeout_seconds: Some(30),
+        takes_only_objects: true,
     };
     let program = builder.build(None, root, boundary).unwrap();
     let mut rig = Rig::start(program, r#"{"number": 1}"#);

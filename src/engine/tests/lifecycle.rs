@@ -135,6 +135,17 @@ fn a_value_that_grows_or_deepens_in_a_loop_meets_a_limit() {
 }
 
 #[test]
+fn a_run_that_is_stopped_before_it_began_performs_nothing() {
+    for mode in [StopMode::Cancel, StopMode::Terminate] {
+        let program = program(Handover::Replace, vec![task("A", "r")]);
+        let run = Run::new(execution("{}"));
+        let step = step(&program, run, at(0), Event::Stop(Stop::new(mode)), &key()).unwrap();
+        assert_eq!(step.run.outcome(), Some(&Outcome::Stopped(Stop::new(mode))));
+        assert_eq!((step.commands, step.history.len()), (Vec::new(), 3));
+    }
+}
+
+#[test]
 fn terminate_ends_at_once() {
     let mut rig = Rig::start(program(Handover::Replace, vec![task("A", "r"), pass("B")]), "{}");
     let stop = Stop { mode: StopMode::Terminate, error: Some("E".into()), cause: Some("c".into()) };

@@ -1,0 +1,279 @@
+//! Reading from and writing to the API server.
+
+use std::time::Duration;
+
+use http::{HeaderValue, Request, StatusCode, header};
+use kube::{Client, Resource};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::object::{Key, Stored};
+use crate::api::API_VERSION;
+
+/// How long one request may take. The API server itself gives up after a minute; by then everything
+/// else would have piled up behind it.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Largest object that is sent, in bytes. At 1,536 KiB the API server answers with a plain 500
+/// (control-plane.md §9); spec and metadata need their share.
+pub const STATUS_BYTES_MAX: usize = 1_200 * 1024;
+
+/// Asks for an answer without spec and status.
+const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The object is not as it was when it was read.
+    #[error("the object has changed meanwhile")]
+    Conflict,
+    /// There is no such object.
+    #[error("there is no such object")]
+    NotFound,
+    /// It is not allowed.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The API server refuses what was sent, and always will.
+    #[error("{status}: {message}")]
+    Refused {
+        /// The HTTP status.
+        status: StatusCode,
+        /// What the API server says.
+        message: String,
+    },
+    /// It may work later.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// The API server, in the eyes of one account.
+#[derive(Clone)]
+pub struct ApiServer {
+    client: Client,
+    /// The user that requests are made as, where it is not the client's own.
+    acting_as: Option<HeaderValue>,
+}
+
+impl std::fmt::Debug for ApiServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApiServer")
+    }
+}
+
+impl ApiServer {
+    /// The API server behind a client.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client, acting_as: None }
+    }
+
+    /// The same in the eyes of a service account: its rights count, not ours. That we may act as it is
+    /// itself a right, which a RoleBinding grants per namespace.
+    #[must_use]
+    pub fn acting_as(&self, namespace: &str, service_account: &str) -> Self {
+        // Both are names that the API server has checked, so they are fit for a header.
+        let user =
+            HeaderValue::from_str(&format!("system:serviceaccount:{namespace}:{service_account}")).ok();
+        Self { client: self.client.clone(), acting_as: user }
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Reads an object, consistently.
+    ///
+    /// # Errors
+    /// [`ApiError`]; an object that does not exist is none.
+    pub async fn get<K>(&self, key: &Key) -> Result<Option<Stored<K>>, ApiError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        self.read_as::<K, Stored<K>>(key).await
+    }
+
+    /// Reads an object of a kind whose whole is wanted.
+    ///
+    /// # Errors
+    /// [`ApiError`]; an object that does not exist is none.
+    pub async fn read<K>(&self, key: &Key) -> Result<Option<K>, ApiError>
+    where
+        K: Resource<DynamicType = ()> + for<'de> Deserialize<'de>,
+    {
+        self.read_as::<K, K>(key).await
+    }
+
+    async fn read_as<K, T>(&self, key: &Key) -> Result<Option<T>, ApiError>
+    where
+        K: Resource<DynamicType = ()>,
+        T: for<'de> Deserialize<'de>,
+    {
+        let path = format!("{}/{}", collection::<K>(&key.namespace), key.name);
+        match self.send(Request::get(path), String::new()).await {
+            Ok(text) => parse(&text).map(Some),
+            Err(ApiError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes an object.
+    ///
+    /// # Errors
+    /// [`ApiError`]; a name that is taken is a conflict.
+    pub async fn create<K>(&self, namespace: &str, object: &K) -> Result<(), ApiError>
+    where
+        K: Resource<DynamicType = ()> + serde::Serialize,
+    {
+        let body = serde_json::to_string(object).map_err(|error| ApiError::Unavailable(error.to_string()))?;
+        self.send(Request::post(collection::<K>(namespace)), body).await.map(drop)
+    }
+
+    /// Writes a status over the version of the object that it was computed from. Gives the new version.
+    ///
+    /// The body holds nothing but the status: the API server keeps the rest (control-plane.md §3).
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn put_status<K>(
+        &self,
+        key: &Key,
+        uid: &str,
+        version: u64,
+        status: &str,
+    ) -> Result<u64, ApiError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        if status.len() > STATUS_BYTES_MAX {
+            let message =
+                format!("the status has {} bytes, at most {STATUS_BYTES_MAX} can be stored", status.len());
+            return Err(ApiError::Refused { status: StatusCode::PAYLOAD_TOO_LARGE, message });
+        }
+        let json = |text: &str| serde_json::Value::from(text).to_string();
+        let body = format!(
+            r#"{{"apiVersion":"{API_VERSION}","kind":{},"metadata":{{"name":{},"namespace":{},"uid":{},"resourceVersion":"{version}"}},"status":{status}}}"#,
+            json(&K::kind(&())),
+            json(&key.name),
+            json(&key.namespace),
+            json(uid),
+        );
+        let path = format!("{}/{}/status", collection::<K>(&key.namespace), key.name);
+        let text = self.send(Request::put(path).header(header::ACCEPT, METADATA_ONLY), body).await?;
+        Ok(parse::<Stored<K>>(&text)?.version())
+    }
+
+    /// Sends a request and reads the answer.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn send(&self, builder: http::request::Builder, body: String) -> Result<String, ApiError> {
+        let unavailable = |error: &dyn std::error::Error| ApiError::Unavailable(error.to_string());
+        let builder = match &self.acting_as {
+            Some(user) => builder.header("impersonate-user", user),
+            None => builder,
+        };
+        let builder = match body.is_empty() || builder.headers_ref().is_some_and(has_content_type) {
+            true => builder,
+            false => builder.header(header::CONTENT_TYPE, "application/json"),
+        };
+        let request = builder.body(body.into_bytes().into()).map_err(|error| unavailable(&error))?;
+        let answer = async {
+            let response = self.client.send(request).await?;
+            let status = response.status();
+            let body = http_body_util::BodyExt::collect(response.into_body()).await?.to_bytes();
+            Ok::<_, kube::Error>((status, body))
+        };
+        let (status, body) = match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
+            Ok(answer) => answer.map_err(|error| unavailable(&error))?,
+            Err(_) => {
+                let seconds = REQUEST_TIMEOUT.as_secs();
+                return Err(ApiError::Unavailable(format!(
+                    "no answer from the API server within {seconds} seconds"
+                )));
+            }
+        };
+        let text = String::from_utf8_lossy(&body).into_owned();
+        if status.is_success() { Ok(text) } else { Err(error_of(status, &text)) }
+    }
+}
+
+fn has_content_type(headers: &http::HeaderMap) -> bool {
+    headers.contains_key(header::CONTENT_TYPE)
+}
+
+/// Path of the objects of a kind in a namespace.
+#[must_use]
+pub fn collection<K: Resource<DynamicType = ()>>(namespace: &str) -> String {
+    K::url_path(&(), Some(namespace))
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, ApiError> {
+    serde_json::from_str(text)
+        .map_err(|error| ApiError::Unavailable(format!("an answer cannot be read: {error}")))
+}
+
+/// What a refusal means. Large requests are answered with a plain 500 that is permanent.
+fn error_of(status: StatusCode, text: &str) -> ApiError {
+    #[derive(Deserialize)]
+    struct Refusal {
+        #[serde(default)]
+        message: String,
+        #[serde(default)]
+        reason: String,
+        #[serde(default)]
+        _details: Option<Box<RawValue>>,
+    }
+    let Refusal { message, reason, .. } = serde_json::from_str(text).unwrap_or_else(|_| Refusal {
+        message: text.to_owned(),
+        reason: String::new(),
+        _details: None,
+    });
+    let is_too_large =
+        message.contains("request is too large") || message.contains("message larger than max");
+    match status {
+        StatusCode::CONFLICT if reason == "AlreadyExists" || reason == "Conflict" => ApiError::Conflict,
+        StatusCode::NOT_FOUND => ApiError::NotFound,
+        StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => ApiError::Forbidden(message),
+        StatusCode::INTERNAL_SERVER_ERROR if is_too_large => ApiError::Refused { status, message },
+        _ if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            ApiError::Unavailable(format!("{status}: {message}"))
+        }
+        StatusCode::CONFLICT | StatusCode::REQUEST_TIMEOUT => {
+            ApiError::Unavailable(format!("{status}: {message}"))
+        }
+        _ => ApiError::Refused { status, message },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_that_are_permanent_are_told_from_those_that_pass() {
+        let kind = |status: u16, text: &str| match error_of(StatusCode::from_u16(status).unwrap(), text) {
+            ApiError::Conflict => "conflict",
+            ApiError::NotFound => "gone",
+            ApiError::Forbidden(_) => "forbidden",
+            ApiError::Refused { .. } => "refused",
+            ApiError::Unavailable(_) => "later",
+        };
+        let cases = [
+            (409, r#"{"reason": "Conflict"}"#, "conflict"),
+            (409, r#"{"reason": "AlreadyExists"}"#, "conflict"),
+            (404, "", "gone"),
+            (403, r#"{"message": "no"}"#, "forbidden"),
+            (422, r#"{"message": "too long"}"#, "refused"),
+            (413, "", "refused"),
+            (500, r#"{"message": "etcdserver: request is too large"}"#, "refused"),
+            (500, r#"{"message": "etcdserver: request timed out"}"#, "later"),
+            (503, "not json", "later"),
+            (429, "", "later"),
+        ];
+        for (status, text, expected) in cases {
+            assert_eq!(kind(status, text), expected, "{status} {text}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Watches that go on whatever happens, as a stream of changes.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use kube::api::{ListParams, WatchEvent, WatchParams};
+use kube::core::{ObjectList, Request};
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::Sender;
+use tracing::{debug, warn};
+
+use super::object::{Key, Stored};
+
+/// Pause after a watch has failed, doubled up to the other. The API server is back within seconds or
+/// within minutes; asking it every three seconds hurts nobody.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(3);
+
+/// Objects that a page of a list holds.
+const PAGE_SIZE: u32 = 500;
+
+/// Something about the objects that are watched.
+#[derive(Clone, Debug)]
+pub enum Change<K> {
+    /// All objects that there are follow.
+    Listing,
+    /// All objects that there are have been seen.
+    Listed,
+    /// An object as it is.
+    Seen(K),
+    /// An object that is gone, or is no longer among those that are watched.
+    Gone(K),
+}
+
+/// Watches for as long as anybody listens.
+pub async fn watch<K>(api: Api<K>, config: watcher::Config, what: &'static str, changes: Sender<Change<K>>)
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K::DynamicType: Default + Clone,
+{
+    let mut stream = Box::pin(watcher(api, config));
+    let mut delay = RETRY_MIN;
+    while let Some(event) = stream.next().await {
+        let change = match event {
+            Ok(watcher::Event::Init) => Change::Listing,
+            Ok(watcher::Event::InitDone) => Change::Listed,
+            Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => Change::Seen(object),
+            Ok(watcher::Event::Delete(object)) => Change::Gone(object),
+            Err(error) => {
+                warn!(what, %error, "a watch has failed and goes on");
+                tokio::time::sleep(delay).await;
+                delay = (delay * 2).min(RETRY_MAX);
+                continue;
+            }
+        };
+        delay = RETRY_MIN;
+        if changes.send(change).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Watches the metadata of objects that match a field selector, whatever their payload.
+///
+/// First all of them are listed whole, page by page, so that each can be looked at once; from then on
+/// only metadata comes, and `Stored` has neither spec nor status.
+pub async fn watch_metadata<K>(
+    client: Client,
+    namespace: Option<String>,
+    fields: String,
+    what: &'static str,
+    changes: Sender<Change<Stored<K>>>,
+) where
+    K: Resource<DynamicType = ()> + 'static,
+{
+    let request = Request::new(K::url_path(&(), namespace.as_deref()));
+    let mut delay = RETRY_MIN;
+    let mut version: Option<String> = None;
+    loop {
+        let from = match version.take() {
+            Some(version) => Ok(version),
+            None => list_all(&client, &request, &fields, &changes).await,
+        };
+        let ended = match from {
+            Ok(from) => follow(&client, &request, &fields, from, &changes).await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            // The API server ends every watch after some minutes.
+            Ok(Some(last)) => {
+                debug!(what, "a watch has ended and goes on");
+                version = Some(last);
+                delay = RETRY_MIN;
+            }
+            Ok(None) => return,
+            Err(error) => {
+                warn!(what, %error, "a watch has failed and begins anew");
+                tokio::time::sleep(delay).await;
+                delay = (delay * 2).min(RETRY_MAX);
+            }
+        }
+    }
+}
+
+/// Lists all objects; gives the version from which a watch goes on.
+async fn list_all<K>(
+    client: &Client,
+    request: &Request,
+    fields: &str,
+    changes: &Sender<Change<Stored<K>>>,
+) -> kube::Result<String>
+where
+    K: Resource<DynamicType = ()> + 'static,
+{
+    let mut params = ListParams::default().fields(fields).limit(PAGE_SIZE);
+    // Whether anybody listens is found out by the watch.
+    let _ = changes.send(Change::Listing).await;
+    loop {
+        let page = request.list(&params).map_err(kube::Error::BuildRequest)?;
+        let page: ObjectList<Stored<K>> = client.request(page).await?;
+        let version = page.metadata.resource_version.unwrap_or_default();
+        for object in page.items {
+            let _ = changes.send(Change::Seen(object)).await;
+        }
+        params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+        if params.continue_token.is_none() {
+            let _ = changes.send(Change::Listed).await;
+            return Ok(version);
+        }
+    }
+}
+
+/// Follows a watch to its end; gives the version from which the next goes on, nothing where nobody
+/// listens any more.
+async fn follow<K>(
+    client: &Client,
+    request: &Request,
+    fields: &str,
+    from: String,
+    changes: &Sender<Change<Stored<K>>>,
+) -> kube::Result<Option<String>>
+where
+    K: Resource<DynamicType = ()> + 'static,
+{
+    let params = WatchParams::default().fields(fields);
+    let watch = request.watch_metadata(&params, &from).map_err(kube::Error::BuildRequest)?;
+    let mut events = Box::pin(client.request_events::<Stored<K>>(watch).await?);
+    let mut last = from;
+    while let Some(event) = events.try_next().await? {
+        let change = match event {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                last = object.version().to_string();
+                Change::Seen(object)
+            }
+            WatchEvent::Deleted(object) => {
+                last = object.version().to_string();
+                Change::Gone(object)
+            }
+            WatchEvent::Bookmark(bookmark) => {
+                last = bookmark.metadata.resource_version;
+                continue;
+            }
+            WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
+        };
+        if changes.send(change).await.is_err() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(last))
+}
+
+/// Keeps account of which objects a list has shown.
+#[derive(Debug, Default)]
+pub struct Listing(Option<BTreeSet<Key>>);
+
+impl Listing {
+    /// A list begins.
+    pub fn begin(&mut self) {
+        self.0 = Some(BTreeSet::new());
+    }
+
+    /// An object was seen.
+    pub fn note(&mut self, key: &Key) {
+        if let Some(seen) = &mut self.0 {
+            seen.insert(key.clone());
+        }
+    }
+
+    /// The list is complete; these were in it.
+    pub fn end(&mut self) -> BTreeSet<Key> {
+        self.0.take().unwrap_or_default()
+    }
+}

@@ -1,0 +1,36 @@
+//! What the parts of the controller that do IO may hold.
+
+use std::sync::Arc;
+
+use crate::cluster::api_server::ApiServer;
+use crate::cluster::leader::Leadership;
+use crate::driver::Driver;
+use crate::engine::TokenKey;
+
+use super::execution::registry::Registry;
+use super::flow_reads::FlowReads;
+use super::metrics::Metrics;
+use super::notice::Notices;
+use super::revisions::Revisions;
+
+/// Everything a look at an object needs.
+pub struct Context {
+    /// The API server, as the controller's own account.
+    pub api: ApiServer,
+    /// Executions that have not ended.
+    pub executions: Arc<Registry>,
+    /// Reads of Flows for admission.
+    pub flows: FlowReads,
+    /// Revisions, compiled.
+    pub revisions: Revisions,
+    /// Does tasks.
+    pub driver: Driver,
+    /// The right to act.
+    pub leadership: Leadership,
+    /// Events for people.
+    pub notices: Notices,
+    /// Figures for monitoring.
+    pub metrics: Arc<Metrics>,
+    /// Makes task tokens.
+    pub token_key: TokenKey,
+}

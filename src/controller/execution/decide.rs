@@ -1,0 +1,358 @@
+//! What is to be written and done about an Execution. Pure: everything it depends on is in
+//! [`Observed`].
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::admit::{self, Admission, FlowView};
+use super::status::{self, Existing, Obstacles, Standing};
+use super::{history, stored};
+use crate::api::condition::{self, ConditionType};
+use crate::api::execution::{Accepted, StopModeName, StopRequest};
+use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason};
+use crate::controller::revision::Revision;
+use crate::engine::{
+    Event, Execution, HistoryEvent, Report, Run, Status, Stop, StopMode, TaskId, TokenKey, snapshot, step,
+};
+
+/// How long after its making nothing is said of an Execution that waits for its Flow to be looked at.
+/// Objects know their making to the second.
+const QUIET_SECONDS: i64 = 2;
+
+/// The object as far as it matters, whatever its payloads weigh.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Name of the execution.
+    pub name: String,
+    /// Uid of the object.
+    pub uid: String,
+    /// Generation of its spec.
+    pub generation: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Name of the Flow.
+    pub flow: String,
+    /// Digest over what may not change.
+    pub spec_digest: String,
+    /// A wish that it should end.
+    pub stop: Option<StopRequest>,
+}
+
+/// What is needed to run, and what is known of it.
+#[derive(Clone, Debug)]
+pub enum Footing {
+    /// It is not admitted yet.
+    Admission {
+        /// The spec.
+        spec: Box<ExecutionSpec>,
+        /// The Flow.
+        flow: FlowView,
+        /// Its newest revision.
+        revision: Option<Arc<Revision>>,
+    },
+    /// It runs this revision.
+    Revision(Arc<Revision>),
+    /// The revision it runs is gone or does not compile.
+    Lost(String),
+    /// It has ended.
+    Ended,
+}
+
+/// Everything a decision depends on.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The object.
+    pub facts: Facts,
+    /// Its status.
+    pub status: ExecutionStatus,
+    /// What it stands on.
+    pub footing: Footing,
+    /// News of tasks, in the order in which it came.
+    pub reports: Vec<(TaskId, Report)>,
+    /// Tasks that do not begin.
+    pub obstacles: Obstacles,
+    /// The time.
+    pub now: Timestamp,
+    /// Makes task tokens.
+    pub token_key: TokenKey,
+}
+
+/// What is to be written and done.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The status to be written; nothing where it stands already.
+    pub status: Option<Box<ExecutionStatus>>,
+    /// The run and what it runs, where it goes on: its tasks are to be kept going.
+    pub run: Option<(Run, Arc<Revision>)>,
+    /// When to look again without news.
+    pub wake: Option<Timestamp>,
+    /// What there is to tell.
+    pub history: Vec<HistoryEvent>,
+}
+
+impl Decision {
+    fn nothing() -> Self {
+        Self { status: None, run: None, wake: None, history: Vec::new() }
+    }
+}
+
+/// Decides.
+#[must_use]
+pub fn decide(observed: &Observed) -> Decision {
+    match &observed.footing {
+        Footing::Ended => restamp(observed),
+        Footing::Admission { spec, flow, revision } => {
+            let revision = revision.clone();
+            let admission =
+                admit::admit(flow, revision.as_deref(), spec, observed.facts.created_at, observed.now);
+            decide_admission(observed, admission, revision)
+        }
+        Footing::Revision(revision) => go_on(observed, revision.clone()),
+        Footing::Lost(why) => fault(observed, why),
+    }
+}
+
+/// An Execution that wants to begin.
+fn decide_admission(observed: &Observed, admission: Admission, revision: Option<Arc<Revision>>) -> Decision {
+    if let (Some(stop), false) = (&observed.facts.stop, matches!(admission, Admission::Accept(_))) {
+        return stop_unadmitted(observed, stop);
+    }
+    match (admission, revision) {
+        (Admission::Wait { reason, message, until }, _) => {
+            if let Some(quiet_until) = quiet_until(observed) {
+                return Decision { wake: Some(quiet_until.min(until)), ..Decision::nothing() };
+            }
+            let standing = Standing { phase: Phase::Starting, reason, message, stalled: None };
+            let status = with_standing(observed, standing);
+            Decision { status: changed(observed, status), wake: Some(until), ..Decision::nothing() }
+        }
+        (Admission::Reject { reason, message }, _) => {
+            let standing = Standing { phase: Phase::Rejected, reason, message, stalled: None };
+            let mut status = with_standing(observed, standing);
+            status.completion_time = Some(observed.now);
+            Decision { status: changed(observed, status), ..Decision::nothing() }
+        }
+        (Admission::Accept(admitted), Some(revision)) => begin(observed, admitted, revision),
+        // Nothing is accepted without a revision.
+        (Admission::Accept(_), None) => Decision::nothing(),
+    }
+}
+
+/// A Flow that was applied together with its Execution is looked at within milliseconds: so long
+/// nothing is said of the wait, which would cost a write.
+fn quiet_until(observed: &Observed) -> Option<Timestamp> {
+    let Footing::Admission { flow: FlowView::Present { is_observed: false, .. }, .. } = &observed.footing
+    else {
+        return None;
+    };
+    let created_at = observed.facts.created_at;
+    let until = created_at.saturating_add(SignedDuration::from_secs(QUIET_SECONDS)).ok()?;
+    (until > observed.now).then_some(until)
+}
+
+fn stop_unadmitted(observed: &Observed, stop: &StopRequest) -> Decision {
+    let outcome = crate::engine::Outcome::Stopped(engine_stop(stop));
+    let mut status = with_standing(observed, status::ended(&outcome));
+    status::show_error(&mut status, stop.error.as_deref(), stop.cause.as_deref());
+    status.completion_time = Some(observed.now);
+    Decision { status: changed(observed, status), ..Decision::nothing() }
+}
+
+fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>) -> Decision {
+    let facts = &observed.facts;
+    let seconds = |seconds: Option<i64>| seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    let effective = admitted.effective;
+    let run = Run::new(Execution {
+        id: facts.uid.as_str().into(),
+        name: facts.name.as_str().into(),
+        flow: facts.flow.as_str().into(),
+        service_account: effective.service_account_name.as_deref().map(Into::into),
+        input: admitted.input,
+        started_at: observed.now,
+        timeout_seconds: seconds(effective.timeout_seconds),
+        task_timeout_seconds: seconds(effective.task_timeout_seconds),
+    });
+    let event = facts.stop.as_ref().map_or(Event::Start, |stop| Event::Stop(engine_stop(stop)));
+    let mut status = observed.status.clone();
+    status.accepted = Some(Accepted { generation: facts.generation, spec_digest: facts.spec_digest.clone() });
+    status.flow_revision = Some(revision.name.clone());
+    status.effective = Some(effective);
+    status.start_time = Some(observed.now);
+    match step(&revision.program, run, observed.now, event, &observed.token_key) {
+        Ok(step) => conclude(observed, status, revision, step.run, step.history),
+        Err(why) => fault(observed, &why.to_string()),
+    }
+}
+
+/// A run that goes on: news first, then wishes, then time.
+fn go_on(observed: &Observed, revision: Arc<Revision>) -> Decision {
+    match moved(observed, &revision) {
+        Ok((run, history)) => conclude(observed, observed.status.clone(), revision, run, history),
+        Err(why) => fault(observed, &why),
+    }
+}
+
+fn moved(observed: &Observed, revision: &Revision) -> Result<(Run, Vec<HistoryEvent>), String> {
+    let program = &revision.program;
+    let mut run = decode(observed, revision)?;
+    let mut history = Vec::new();
+    let mut events: Vec<Event> = Vec::with_capacity(observed.reports.len() + 2);
+    let reports = observed.reports.iter().cloned();
+    events.extend(reports.map(|(id, report)| Event::Task { id, report }));
+    if let Some(stop) = &observed.facts.stop {
+        events.push(Event::Stop(engine_stop(stop)));
+    }
+    events.push(Event::Tick);
+    for event in events {
+        let is_due = run.next_wake(program).is_some_and(|wake| wake <= observed.now);
+        if matches!(event, Event::Tick) && !is_due {
+            continue;
+        }
+        // A wish that was heard already is not heard again.
+        if matches!((&event, run.status()), (Event::Stop(new), Status::Stopping { stop, .. }) if new.mode <= stop.mode)
+        {
+            continue;
+        }
+        let step =
+            step(program, run, observed.now, event, &observed.token_key).map_err(|why| why.to_string())?;
+        run = step.run;
+        history.extend(step.history);
+    }
+    Ok((run, history))
+}
+
+fn decode(observed: &Observed, revision: &Revision) -> Result<Run, String> {
+    let checkpoint = observed.status.checkpoint.as_deref().ok_or("status.checkpoint is missing")?;
+    let text =
+        stored::decode(checkpoint).map_err(|why| format!("status.checkpoint cannot be read: {why}"))?;
+    let run = snapshot::decode(&text, &revision.program)
+        .map_err(|why| format!("status.checkpoint cannot be read: {why}"))?;
+    if *run.execution().id != *observed.facts.uid {
+        return Err("status.checkpoint belongs to another Execution".to_owned());
+    }
+    Ok(run)
+}
+
+fn engine_stop(stop: &StopRequest) -> Stop {
+    let mode = match stop.mode {
+        StopModeName::Cancel => StopMode::Cancel,
+        StopModeName::Terminate => StopMode::Terminate,
+    };
+    Stop { mode, error: stop.error.as_deref().map(Into::into), cause: stop.cause.as_deref().map(Into::into) }
+}
+
+/// The status of a run after it has moved as far as it could.
+fn conclude(
+    observed: &Observed,
+    mut status: ExecutionStatus,
+    revision: Arc<Revision>,
+    run: Run,
+    history: Vec<HistoryEvent>,
+) -> Decision {
+    let program = &revision.program;
+    let standing = status::standing(program, &run, &observed.obstacles);
+    apply_standing(observed, &mut status, &standing);
+    if !history.is_empty() {
+        status.history = Some(history::append(status.history.as_deref(), &history));
+        status::show_run(&mut status, program, &run);
+        let is_kept = standing.phase != Phase::Succeeded;
+        status.checkpoint = is_kept.then(|| stored::encode(&snapshot::encode(&run)));
+        if let (true, Some(started_at)) = (standing.phase.is_ended(), status.start_time) {
+            status.completion_time = Some(observed.now);
+            status.duration = Some(status::duration_text(started_at, observed.now));
+        }
+    }
+    let wake = run.next_wake(program);
+    let run = run.outcome().is_none().then_some((run, revision));
+    Decision { status: changed(observed, status), run, wake, history }
+}
+
+/// An Execution that has ended and whose spec was changed: conditions speak of the newest generation,
+/// everything else stays as it is.
+fn restamp(observed: &Observed) -> Decision {
+    let before = &observed.status;
+    if before.observed_generation == observed.facts.generation {
+        return Decision::nothing();
+    }
+    let said = condition::find(&before.conditions, ConditionType::InProgress);
+    let accepted = condition::find(&before.conditions, ConditionType::Accepted);
+    let (reason, message) = match (before.phase, said, accepted) {
+        (Phase::Rejected, _, Some(accepted)) => (accepted.reason, accepted.message.clone()),
+        (_, Some(said), _) => (said.reason, said.message.clone()),
+        (_, None, _) => (Reason::EngineFault, "the conditions were removed".to_owned()),
+    };
+    let standing = Standing { phase: before.phase, reason, message, stalled: None };
+    let status = with_standing(observed, standing);
+    Decision { status: changed(observed, status), ..Decision::nothing() }
+}
+
+/// Something of ours is broken, or a status was tampered with: it is said, and nothing is done.
+#[must_use]
+pub fn fault(observed: &Observed, why: &str) -> Decision {
+    let phase = match observed.status.phase {
+        // Whatever it is, it is no longer about to start.
+        Phase::Starting => Phase::Running,
+        phase => phase,
+    };
+    let message =
+        format!("{why}; delete the Execution and start it under another name, or restore its status");
+    let stalled = Some((Reason::EngineFault, message.clone()));
+    let standing = Standing { phase, reason: Reason::EngineFault, message, stalled };
+    let status = with_standing(observed, standing);
+    Decision { status: changed(observed, status), ..Decision::nothing() }
+}
+
+fn with_standing(observed: &Observed, standing: Standing) -> ExecutionStatus {
+    let mut status = observed.status.clone();
+    apply_standing(observed, &mut status, &standing);
+    status
+}
+
+fn apply_standing(observed: &Observed, status: &mut ExecutionStatus, standing: &Standing) {
+    let facts = &observed.facts;
+    let existing = existing(observed, status, standing);
+    status.conditions =
+        status::conditions(&status.conditions, standing, &existing, facts.generation, observed.now);
+    status.phase = standing.phase;
+    status.observed_generation = facts.generation;
+    if standing.phase.is_ended() {
+        status.active.clear();
+        status.active_count = None;
+    }
+}
+
+/// Whether the newest spec asks for what was accepted.
+fn existing(observed: &Observed, status: &ExecutionStatus, standing: &Standing) -> Existing {
+    let facts = &observed.facts;
+    let was_different = condition::find(&status.conditions, ConditionType::AlreadyExists).is_some();
+    let is_same = match &status.accepted {
+        Some(accepted) => accepted.spec_digest == facts.spec_digest,
+        // Refused: what it asked for was never accepted, and the name is used up all the same.
+        None => status.phase != Phase::Rejected || status.observed_generation == facts.generation,
+    };
+    if is_same {
+        return Existing::Matches { was_different };
+    }
+    let name = &facts.name;
+    let flow = status.flow_revision.as_deref().and_then(|revision| revision.rsplit_once('-'));
+    let flow = flow.map_or(facts.flow.as_str(), |(flow, _)| flow);
+    Existing::Differs(if standing.phase.is_ended() {
+        format!(
+            "Execution {name} for flow {flow} already exists. It has ended ({}); another run needs another name.",
+            standing.phase.as_str()
+        )
+    } else {
+        let started = status
+            .start_time
+            .map_or_else(String::new, |at| format!(" since {}", at.strftime("%Y-%m-%dT%H:%M:%SZ")));
+        format!(
+            "Execution {name} for flow {flow} is in progress{started} and goes on as it was accepted; another run needs another name."
+        )
+    })
+}
+
+/// The status, where it differs from the stored one.
+fn changed(observed: &Observed, status: ExecutionStatus) -> Option<Box<ExecutionStatus>> {
+    (status != observed.status).then(|| Box::new(status))
+}

@@ -1,0 +1,178 @@
+//! Executions: one look at a time, observe → decide → commit → perform.
+
+pub mod admit;
+pub mod commit;
+pub mod decide;
+pub mod digest;
+pub mod history;
+pub mod observe;
+pub mod registry;
+pub mod status;
+pub mod stored;
+
+use std::sync::Arc;
+
+use tracing::{debug, warn};
+
+use crate::api::condition::{self, ConditionType};
+use crate::api::{ConditionStatus, DEFAULT_SERVICE_ACCOUNT, ExecutionStatus, Phase};
+use crate::cluster::object::Key;
+use crate::driver::Owner;
+use crate::engine::{Run, Status};
+
+use super::context::Context;
+use super::notice::Notice;
+use super::revision::Revision;
+use commit::Committed;
+use decide::{Decision, Observed};
+use observe::Found;
+use registry::{Ended, Look, Seen};
+
+/// Checkpoints longer than this are taken where they keep nobody waiting, in bytes.
+const LONG_CHECKPOINT_BYTES: usize = 16 * 1024;
+
+/// Looks at an Execution whose turn it is.
+pub async fn look(context: Arc<Context>, key: Key) {
+    let Some(mut look) = context.executions.begin(&key) else { return };
+    let ended = attend(&context, &key, &mut look).await;
+    context.executions.end(&key, ended);
+}
+
+async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
+    let known = look.uid.clone();
+    let (seen, observed) = match observe::observe(context, key, look).await {
+        Ok(Found::Execution(found)) => *found,
+        Ok(Found::Deleting(seen)) => {
+            // Its Jobs hold finalizers of ours that would keep it for ever.
+            context.driver.let_go(&seen.facts.uid);
+            return Ended::Settled(seen, None);
+        }
+        Ok(Found::Nothing) => {
+            known.iter().for_each(|uid| context.driver.let_go(uid));
+            return Ended::Forgotten;
+        }
+        Ok(Found::Unreadable(why)) => {
+            leave_alone(context, key, known.as_deref().unwrap_or_default(), why);
+            return Ended::Forgotten;
+        }
+        Err(why) => {
+            warn!(execution = %key, %why, "an Execution cannot be looked at");
+            return Ended::Again { reports: std::mem::take(&mut look.reports), is_conflict: false };
+        }
+    };
+    if let Some(old) = known.filter(|uid| *uid != seen.facts.uid) {
+        context.driver.let_go(&old);
+    }
+    let decision = decide_aside(&observed);
+    let committed = commit::commit(context, key, seen, &observed, decision.status.as_deref()).await;
+    match committed {
+        Committed::Stands(seen) => {
+            perform(context, key, &seen, &decision);
+            tell(context, key, &observed, &decision);
+            if seen.phase.is_ended() { Ended::Forgotten } else { Ended::Settled(seen, decision.wake) }
+        }
+        Committed::Faulted(seen) => Ended::Settled(seen, None),
+        Committed::Gone => {
+            context.driver.let_go(&observed.facts.uid);
+            Ended::Forgotten
+        }
+        Committed::Conflict => Ended::Again { reports: observed.reports, is_conflict: true },
+        Committed::Unavailable => Ended::Again { reports: observed.reports, is_conflict: false },
+    }
+}
+
+/// Decides; a large run where it keeps nobody waiting.
+fn decide_aside(observed: &Observed) -> Decision {
+    let is_long = observed.status.checkpoint.as_ref().is_some_and(|text| text.len() > LONG_CHECKPOINT_BYTES);
+    let decide = || decide::decide(observed);
+    if is_long { tokio::task::block_in_place(decide) } else { decide() }
+}
+
+/// Makes what was committed so. Takes what stands, so nothing is performed that was not committed.
+fn perform(context: &Context, key: &Key, seen: &Seen, decision: &Decision) {
+    if !context.leadership.is_valid() {
+        return;
+    }
+    match &decision.run {
+        Some((run, revision)) => {
+            let owner = owner_of(key, seen, run, revision);
+            let is_stopping = matches!(run.status(), Status::Stopping { .. });
+            context.driver.keep_going(&owner, &run.outstanding(&revision.program), is_stopping);
+        }
+        None if seen.phase.is_ended() => context.driver.let_go(&seen.facts.uid),
+        None => {}
+    }
+}
+
+fn owner_of(key: &Key, seen: &Seen, run: &Run, revision: &Revision) -> Owner {
+    let account = run.execution().service_account.as_deref().unwrap_or(DEFAULT_SERVICE_ACCOUNT);
+    Owner {
+        key: key.clone(),
+        uid: seen.facts.uid.clone(),
+        service_account: account.to_owned(),
+        bindings: revision.bindings.clone(),
+    }
+}
+
+/// Tells people and monitoring.
+fn tell(context: &Context, key: &Key, before: &Observed, decision: &Decision) {
+    let Some(status) = decision.status.as_deref() else { return };
+    let notice = |reason: &'static str, note: String, is_warning: bool| {
+        let uid = before.facts.uid.clone();
+        let action = "Run";
+        context.notices.give(Notice {
+            kind: "Execution",
+            key: key.clone(),
+            uid,
+            reason,
+            note,
+            action,
+            is_warning,
+        });
+    };
+    if status.phase != before.status.phase && status.phase.is_ended() {
+        context.metrics.ended(status.phase);
+        debug!(execution = %key, phase = status.phase.as_str(), "an Execution has ended");
+        let message = message_of(status, ConditionType::InProgress);
+        match status.phase {
+            Phase::Succeeded => notice("Succeeded", message, false),
+            Phase::Failed => notice("Failed", message, true),
+            Phase::TimedOut => notice("TimedOut", message, true),
+            Phase::Rejected => notice("Rejected", message, true),
+            Phase::Stopped => notice("Stopped", message, false),
+            Phase::Starting | Phase::Running => {}
+        }
+    }
+    let exists = |status: &ExecutionStatus| {
+        condition::find(&status.conditions, ConditionType::AlreadyExists)
+            .is_some_and(|condition| condition.status == ConditionStatus::True)
+    };
+    if exists(status) && !exists(&before.status) {
+        notice("AlreadyExists", message_of(status, ConditionType::AlreadyExists), true);
+    }
+    if context.notices.takes_all() {
+        for event in &decision.history {
+            let (kind, path) = (format!("{:?}", event.kind), &event.path);
+            let word = kind.split([' ', '{']).next().unwrap_or_default().to_owned();
+            notice("Step", format!("{word} {path}"), false);
+        }
+    }
+}
+
+fn message_of(status: &ExecutionStatus, type_: ConditionType) -> String {
+    condition::find(&status.conditions, type_).map(|condition| condition.message.clone()).unwrap_or_default()
+}
+
+/// An object that cannot be read is nobody's but its author's: it gets a warning and is left alone.
+pub fn leave_alone(context: &Context, key: &Key, uid: &str, why: String) {
+    warn!(execution = %key, why, "an Execution cannot be read and is left alone");
+    context.notices.give(Notice {
+        kind: "Execution",
+        key: key.clone(),
+        uid: uid.to_owned(),
+        reason: "Unreadable",
+        note: why,
+        action: "Read",
+        is_warning: true,
+    });
+}

@@ -1,0 +1,131 @@
+//! Everything that a decision about an Execution depends on. Reads only.
+
+use jiff::Timestamp;
+
+use super::admit::FlowView;
+use super::decide::{Footing, Observed};
+use super::registry::{Look, Seen};
+use super::status::Obstacles;
+use crate::api::{Execution, ExecutionStatus, Phase};
+use crate::cluster::object::Key;
+use crate::controller::context::Context;
+use crate::controller::revisions::RevisionError;
+
+/// What was found.
+#[derive(Debug)]
+pub enum Found {
+    /// The Execution, and everything a decision depends on.
+    Execution(Box<(Seen, Observed)>),
+    /// It is being deleted: nothing is decided about it any more.
+    Deleting(Box<Seen>),
+    /// There is none.
+    Nothing,
+    /// It cannot be read, and why.
+    Unreadable(String),
+}
+
+/// Why it is not known what is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+/// Looks.
+///
+/// # Errors
+/// Where something cannot be read now.
+pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Found, Unavailable> {
+    let seen = match look.seen.take() {
+        Some(seen) => seen,
+        None => match read(context, key).await? {
+            Ok(Some(seen)) => seen,
+            Ok(None) => return Ok(Found::Nothing),
+            Err(why) => return Ok(Found::Unreadable(why)),
+        },
+    };
+    if look.uid.as_ref().is_some_and(|uid| *uid != seen.facts.uid) {
+        // Another object took the name: what is known of the first is nothing to it.
+        look.reports.clear();
+        look.obstacles = Obstacles::default();
+    }
+    if seen.is_deleting {
+        return Ok(Found::Deleting(Box::new(seen)));
+    }
+    let status: ExecutionStatus = match serde_json::from_str(&seen.status) {
+        Ok(status) => status,
+        Err(error) => return Ok(Found::Unreadable(format!("status cannot be read: {error}"))),
+    };
+    let footing = footing(context, key, &seen, &status).await?;
+    let observed = Observed {
+        facts: seen.facts.clone(),
+        status,
+        footing,
+        reports: std::mem::take(&mut look.reports),
+        obstacles: std::mem::take(&mut look.obstacles),
+        now: Timestamp::now(),
+        token_key: context.token_key.clone(),
+    };
+    Ok(Found::Execution(Box::new((seen, observed))))
+}
+
+async fn read(context: &Context, key: &Key) -> Result<Result<Option<Seen>, String>, Unavailable> {
+    let object = context.api.get::<Execution>(key).await.map_err(|error| Unavailable(error.to_string()))?;
+    Ok(object.map(|object| Seen::read(&object, None)).transpose())
+}
+
+async fn footing(
+    context: &Context,
+    key: &Key,
+    seen: &Seen,
+    status: &ExecutionStatus,
+) -> Result<Footing, Unavailable> {
+    match status.phase {
+        Phase::Succeeded | Phase::Failed | Phase::TimedOut | Phase::Stopped | Phase::Rejected => {
+            Ok(Footing::Ended)
+        }
+        Phase::Running => {
+            let Some(name) = &status.flow_revision else {
+                return Ok(Footing::Lost("status.flowRevision is missing".to_owned()));
+            };
+            match context.revisions.get(&Key::new(&key.namespace, name)).await {
+                Ok(revision) => Ok(Footing::Revision(revision)),
+                Err(RevisionError::Lost(why)) => Ok(Footing::Lost(why)),
+                Err(RevisionError::Unavailable(why)) => Err(Unavailable(why)),
+            }
+        }
+        Phase::Starting => {
+            let Some(spec) = seen.spec.clone() else {
+                return Err(Unavailable("the spec was not kept".to_owned()));
+            };
+            admission(context, key, seen, spec).await
+        }
+    }
+}
+
+async fn admission(
+    context: &Context,
+    key: &Key,
+    seen: &Seen,
+    spec: Box<crate::api::ExecutionSpec>,
+) -> Result<Footing, Unavailable> {
+    let flow_key = Key::new(&key.namespace, &seen.facts.flow);
+    // First, so that no change of the Flow is missed between the read and the wait.
+    context.executions.waits_for(key, flow_key.clone());
+    let flow = context.flows.read(&flow_key).await.map_err(Unavailable)?;
+    let revision = match &flow {
+        FlowView::Present { is_observed: true, latest_revision: Some(number), .. } => {
+            let name = format!("{}-{number}", seen.facts.flow);
+            match context.revisions.get(&Key::new(&key.namespace, &name)).await {
+                Ok(revision) => Some(revision),
+                // As good as no valid definition: the Flow is waited for.
+                Err(RevisionError::Lost(why)) => {
+                    let flow =
+                        FlowView::Present { is_observed: true, latest_revision: None, problem: Some(why) };
+                    return Ok(Footing::Admission { spec, flow, revision: None });
+                }
+                Err(RevisionError::Unavailable(why)) => return Err(Unavailable(why)),
+            }
+        }
+        FlowView::Present { .. } | FlowView::Missing => None,
+    };
+    Ok(Footing::Admission { spec, flow, revision })
+}

@@ -1,0 +1,594 @@
+//! What the controller remembers of Executions that have not ended, and whose turn it is.
+//!
+//! One owner, one look at a time per Execution: while one is being looked at, what happens to it is
+//! noted and looked at next. Nothing in here does IO or decides anything.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::decide::Facts;
+use super::digest::spec_digest;
+use super::status::Obstacles;
+use crate::api::{Execution, ExecutionSpec, Phase};
+use crate::cluster::object::{Key, Stored};
+use crate::driver::{News, What};
+use crate::engine::{Report, TaskId};
+
+/// Pause after a look has failed, doubled up to the other.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Versions of our own that are remembered: the watches show them within a second or so.
+const WRITTEN_MAX: usize = 8_192;
+
+/// An Execution as it was last seen or written.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// What matters of the object.
+    pub facts: Facts,
+    /// Version of the object.
+    pub version: u64,
+    /// Whether it is being deleted.
+    pub is_deleting: bool,
+    /// Its phase.
+    pub phase: Phase,
+    /// The whole spec, until it was admitted.
+    pub spec: Option<Box<ExecutionSpec>>,
+    /// The text of its status.
+    pub status: Box<str>,
+}
+
+impl Seen {
+    /// What matters of an object. `known` is what was known of it: what its generation says has not
+    /// changed is not read again.
+    ///
+    /// # Errors
+    /// Where the object cannot be read.
+    pub fn read(object: &Stored<Execution>, known: Option<&Self>) -> Result<Self, String> {
+        #[derive(serde::Deserialize)]
+        struct PhaseOnly {
+            phase: Phase,
+        }
+        let PhaseOnly { phase } = object.decode_status()?;
+        let status = object.status.as_deref().map(serde_json::value::RawValue::get).unwrap_or_default();
+        let key = object.key();
+        let unchanged = known
+            .filter(|known| known.facts.uid == object.uid() && known.facts.generation == object.generation());
+        let (facts, spec) = match unchanged {
+            Some(known) => (known.facts.clone(), known.spec.clone()),
+            None => {
+                let spec: ExecutionSpec = object.decode_spec()?;
+                let digest = object.spec.as_deref().map(spec_digest).unwrap_or_default();
+                let facts = Facts {
+                    name: key.name,
+                    uid: object.uid().to_owned(),
+                    generation: object.generation(),
+                    created_at: object.created_at(),
+                    flow: spec.flow_ref.name.clone(),
+                    spec_digest: digest,
+                    stop: spec.stop.clone(),
+                };
+                (facts, Some(Box::new(spec)))
+            }
+        };
+        Ok(Self {
+            facts,
+            version: object.version(),
+            is_deleting: object.is_deleting(),
+            phase,
+            // Nothing of a run depends on the spec after it was accepted.
+            spec: spec.filter(|_| phase == Phase::Starting),
+            status: status.into(),
+        })
+    }
+}
+
+/// A look at an Execution.
+#[derive(Debug)]
+pub struct Look {
+    /// The Execution as it was last seen; nothing where it must be read.
+    pub seen: Option<Seen>,
+    /// Uid of the object that all this is about, as far as it is known.
+    pub uid: Option<String>,
+    /// News of its tasks.
+    pub reports: Vec<(TaskId, Report)>,
+    /// Tasks that do not begin.
+    pub obstacles: Obstacles,
+}
+
+/// How a look ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// It stands like this, and is looked at again at this time.
+    Settled(Box<Seen>, Option<Timestamp>),
+    /// It has ended, or is gone, or cannot be read.
+    Forgotten,
+    /// It must be looked at again, from the API server's own copy.
+    Again {
+        /// News that was not taken in.
+        reports: Vec<(TaskId, Report)>,
+        /// Whether to hurry: somebody else has written, and nothing is wrong.
+        is_conflict: bool,
+    },
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    seen: Option<Seen>,
+    uid: Option<String>,
+    reports: Vec<(TaskId, Report)>,
+    obstacles: Obstacles,
+    turn: Turn,
+    wake: Option<Timestamp>,
+    failures: u32,
+    /// What the watch has shown while it was being looked at.
+    newer: Option<Seen>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Turn {
+    #[default]
+    Idle,
+    Queued,
+    Looking {
+        again: bool,
+    },
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: HashMap<Key, Entry>,
+    wakes: BTreeSet<(Timestamp, Key)>,
+    /// Executions that wait for a Flow.
+    waiting: BTreeMap<Key, HashSet<Key>>,
+    /// Versions that we wrote last.
+    written: BTreeSet<u64>,
+}
+
+/// Executions that have not ended.
+#[derive(Debug)]
+pub struct Registry {
+    state: Mutex<State>,
+    turns: UnboundedSender<Key>,
+    /// The next wake has changed.
+    pub rewound: Notify,
+}
+
+impl Registry {
+    /// A registry that says whose turn it is.
+    #[must_use]
+    pub fn new(turns: UnboundedSender<Key>) -> Self {
+        Self { state: Mutex::default(), turns, rewound: Notify::new() }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        // Nothing that holds the lock can panic half way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Executions that are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.locked().entries.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether any of them is being looked at, or is to be.
+    #[must_use]
+    pub fn is_looking(&self) -> bool {
+        self.locked().entries.values().any(|entry| entry.turn != Turn::Idle)
+    }
+
+    /// The watch shows an Execution that has not ended.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn seen(&self, object: &Stored<Execution>) -> Result<(), String> {
+        let key = object.key();
+        let mut state = self.locked();
+        let entry = state.entries.entry(key.clone()).or_default();
+        let known = entry.newer.as_ref().or(entry.seen.as_ref());
+        // Older than what is known, or the echo of our own last write.
+        if known.is_some_and(|known| known.version >= object.version()) {
+            return Ok(());
+        }
+        let seen = match Seen::read(object, known) {
+            Ok(seen) => seen,
+            Err(why) => {
+                state.entries.remove(&key);
+                return Err(why);
+            }
+        };
+        match entry.turn {
+            Turn::Looking { .. } => entry.newer = Some(seen),
+            Turn::Idle | Turn::Queued => {
+                // Another object of the same name: the look begins with the end of the old one.
+                let is_same = entry.uid.as_ref().is_none_or(|uid| *uid == seen.facts.uid);
+                entry.uid.get_or_insert_with(|| seen.facts.uid.clone());
+                entry.seen = is_same.then_some(seen);
+                self.queue(&key, entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// The watch no longer shows an Execution: it is gone, or has ended. Whether it was our own write
+    /// that ended it.
+    pub fn left(&self, object: &Stored<Execution>) {
+        let key = object.key();
+        let mut state = self.locked();
+        let Some(entry) = state.entries.get_mut(&key) else { return };
+        let is_own = entry.seen.as_ref().is_some_and(|seen| seen.version == object.version());
+        if is_own && entry.turn == Turn::Idle {
+            return self.forget(&mut state, &key);
+        }
+        entry.seen = None;
+        entry.newer = None;
+        self.queue(&key, entry);
+    }
+
+    /// A list was complete: what was not in it is looked at.
+    pub fn listed(&self, seen: &BTreeSet<Key>) {
+        let mut state = self.locked();
+        for (key, entry) in state.entries.iter_mut().filter(|(key, _)| !seen.contains(key)) {
+            entry.seen = None;
+            self.queue(key, entry);
+        }
+    }
+
+    /// We wrote this version.
+    pub fn wrote(&self, version: u64) {
+        let mut state = self.locked();
+        if state.written.len() >= WRITTEN_MAX {
+            state.written.pop_first();
+        }
+        state.written.insert(version);
+    }
+
+    /// The metadata watch shows an Execution that has ended: something may be owed to it.
+    pub fn seen_ended(&self, object: &Stored<Execution>) {
+        if self.locked().written.contains(&object.version()) || owes_nothing(object) {
+            return;
+        }
+        self.look_at(&object.key());
+    }
+
+    /// An Execution is to be looked at, whatever is known of it.
+    pub fn look_at(&self, key: &Key) {
+        let mut state = self.locked();
+        let entry = state.entries.entry(key.clone()).or_default();
+        self.queue(key, entry);
+    }
+
+    /// A Flow has changed: those that wait for it are looked at.
+    pub fn flow_changed(&self, flow: &Key) {
+        let mut state = self.locked();
+        let waiting = state.waiting.remove(flow).unwrap_or_default();
+        for key in waiting {
+            if let Some(entry) = state.entries.get_mut(&key) {
+                self.queue(&key, entry);
+            }
+        }
+    }
+
+    /// An Execution waits for a Flow. Called before the Flow is read, so that no change is missed.
+    pub fn waits_for(&self, key: &Key, flow: Key) {
+        self.locked().waiting.entry(flow).or_default().insert(key.clone());
+    }
+
+    /// Something was learned of a task.
+    pub fn news(&self, news: News) {
+        let News { key, uid, task, what } = news;
+        let mut state = self.locked();
+        let is_known =
+            state.entries.get(&key).is_some_and(|entry| entry.uid.as_ref().is_none_or(|known| *known == uid));
+        // Of one that is not known only what is left over matters: its run has ended or is gone.
+        if !is_known && what != What::LeftOver {
+            return;
+        }
+        let entry = state.entries.entry(key.clone()).or_default();
+        entry.uid.get_or_insert(uid);
+        match what {
+            What::Report(report) => {
+                entry.obstacles.blocked.remove(&task);
+                entry.obstacles.pending.remove(&task);
+                entry.reports.push((task, report));
+            }
+            What::Blocked(why) => drop(entry.obstacles.blocked.insert(task, why)),
+            What::Pending(why) => drop(entry.obstacles.pending.insert(task, why)),
+            What::Clear => {
+                entry.obstacles.blocked.remove(&task);
+                entry.obstacles.pending.remove(&task);
+            }
+            What::LeftOver => {}
+        }
+        self.queue(&key, entry);
+    }
+
+    /// Executions whose time has come are looked at. Gives the time of the next.
+    pub fn wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut state = self.locked();
+        while let Some((at, key)) = state.wakes.first().cloned() {
+            if at > now {
+                return Some(at);
+            }
+            state.wakes.pop_first();
+            if let Some(entry) = state.entries.get_mut(&key) {
+                entry.wake = None;
+                self.queue(&key, entry);
+            }
+        }
+        None
+    }
+
+    /// Begins a look; nothing where there is nothing to look at.
+    pub fn begin(&self, key: &Key) -> Option<Look> {
+        let mut state = self.locked();
+        let entry = state.entries.get_mut(key)?;
+        if entry.turn != Turn::Queued {
+            return None;
+        }
+        entry.turn = Turn::Looking { again: false };
+        Some(Look {
+            seen: entry.seen.clone(),
+            uid: entry.uid.clone(),
+            reports: std::mem::take(&mut entry.reports),
+            obstacles: entry.obstacles.clone(),
+        })
+    }
+
+    /// Ends a look.
+    pub fn end(&self, key: &Key, ended: Ended) {
+        let mut state = self.locked();
+        let Some(entry) = state.entries.get_mut(key) else { return };
+        let again = entry.turn == Turn::Looking { again: true };
+        entry.turn = Turn::Idle;
+        let newer = entry.newer.take();
+        let wake = match ended {
+            Ended::Forgotten => {
+                let is_over = newer.is_none() && !again;
+                entry.uid = newer.as_ref().map(|newer| newer.facts.uid.clone());
+                entry.obstacles = Obstacles::default();
+                entry.seen = newer;
+                if is_over {
+                    return self.forget(&mut state, key);
+                }
+                self.queue(key, entry);
+                return;
+            }
+            Ended::Settled(seen, wake) => {
+                entry.failures = 0;
+                entry.uid = Some(seen.facts.uid.clone());
+                let newer = newer.filter(|newer| newer.version > seen.version);
+                let is_changed = newer.is_some();
+                entry.seen = Some(newer.unwrap_or(*seen));
+                if is_changed || again || !entry.reports.is_empty() {
+                    self.queue(key, entry);
+                }
+                wake
+            }
+            Ended::Again { mut reports, is_conflict } => {
+                reports.append(&mut entry.reports);
+                entry.reports = reports;
+                entry.seen = None;
+                entry.failures = if is_conflict { 0 } else { entry.failures.saturating_add(1) };
+                if is_conflict {
+                    self.queue(key, entry);
+                    return;
+                }
+                Some(after(Timestamp::now(), retry_delay(entry.failures)))
+            }
+        };
+        self.set_wake(&mut state, key, wake);
+    }
+
+    fn set_wake(&self, state: &mut State, key: &Key, wake: Option<Timestamp>) {
+        let Some(entry) = state.entries.get_mut(key) else { return };
+        if let Some(old) = std::mem::replace(&mut entry.wake, wake) {
+            state.wakes.remove(&(old, key.clone()));
+        }
+        if let Some(wake) = wake {
+            let is_next = state.wakes.first().is_none_or(|(next, _)| wake < *next);
+            state.wakes.insert((wake, key.clone()));
+            if is_next {
+                self.rewound.notify_one();
+            }
+        }
+    }
+
+    fn forget(&self, state: &mut State, key: &Key) {
+        let Some(entry) = state.entries.remove(key) else { return };
+        if let Some(wake) = entry.wake {
+            state.wakes.remove(&(wake, key.clone()));
+        }
+    }
+
+    fn queue(&self, key: &Key, entry: &mut Entry) {
+        match entry.turn {
+            Turn::Idle => {
+                entry.turn = Turn::Queued;
+                // The receiver is gone only when the controller ends.
+                let _ = self.turns.send(key.clone());
+            }
+            Turn::Queued => {}
+            Turn::Looking { .. } => entry.turn = Turn::Looking { again: true },
+        }
+    }
+}
+
+/// Whether the status of an object that was listed whole speaks of its newest spec.
+fn owes_nothing(object: &Stored<Execution>) -> bool {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Observed {
+        observed_generation: i64,
+    }
+    object.decode_status::<Observed>().is_ok_and(|status| status.observed_generation == object.generation())
+}
+
+fn retry_delay(failures: u32) -> Duration {
+    let doubled = RETRY_MIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
+    doubled.min(RETRY_MAX)
+}
+
+fn after(now: Timestamp, delay: Duration) -> Timestamp {
+    SignedDuration::try_from(delay).ok().and_then(|delay| now.checked_add(delay).ok()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    fn registry() -> (Registry, UnboundedReceiver<Key>) {
+        let (turns, receiver) = unbounded_channel();
+        (Registry::new(turns), receiver)
+    }
+
+    fn object(version: u64, generation: i64) -> Stored<Execution> {
+        serde_json::from_str(&format!(
+            r#"{{"metadata": {{"name": "e", "namespace": "n", "uid": "u", "resourceVersion": "{version}", "generation": {generation}}},
+                "spec": {{"flowRef": {{"name": "f"}}, "input": {{"k": 1}}}},
+                "status": {{"phase": "Running", "conditions": [], "observedGeneration": 1}}}}"#
+        ))
+        .unwrap()
+    }
+
+    fn key() -> Key {
+        Key::new("n", "e")
+    }
+
+    fn turns(receiver: &mut UnboundedReceiver<Key>) -> usize {
+        std::iter::from_fn(|| receiver.try_recv().ok()).count()
+    }
+
+    fn report(registry: &Registry, uid: &str, what: What) {
+        registry.news(News { key: key(), uid: uid.to_owned(), task: "A@1".into(), what });
+    }
+
+    #[test]
+    fn an_execution_is_looked_at_once_however_often_it_is_seen() {
+        let (registry, mut receiver) = registry();
+        registry.seen(&object(5, 1)).unwrap();
+        registry.seen(&object(6, 2)).unwrap();
+        registry.seen(&object(4, 1)).unwrap();
+        assert_eq!(turns(&mut receiver), 1);
+        let look = registry.begin(&key()).unwrap();
+        let seen = look.seen.unwrap();
+        assert_eq!((seen.version, seen.facts.generation), (6, 2));
+        // Accepted: the spec is not kept.
+        assert!(seen.spec.is_none());
+        assert!(registry.begin(&key()).is_none());
+    }
+
+    #[test]
+    fn the_echo_of_an_own_write_is_no_reason_to_look() {
+        let (registry, mut receiver) = registry();
+        registry.seen(&object(5, 1)).unwrap();
+        turns(&mut receiver);
+        let mut seen = registry.begin(&key()).unwrap().seen.unwrap();
+        // The echo overtakes the answer to the write.
+        registry.seen(&object(7, 1)).unwrap();
+        seen.version = 7;
+        registry.end(&key(), Ended::Settled(Box::new(seen), None));
+        registry.seen(&object(7, 1)).unwrap();
+        assert_eq!(turns(&mut receiver), 0);
+        // And an end that was ours is the end of it.
+        registry.left(&object(7, 1));
+        assert_eq!((registry.len(), turns(&mut receiver)), (0, 0));
+    }
+
+    #[test]
+    fn what_happens_during_a_look_is_looked_at_next() {
+        let (registry, mut receiver) = registry();
+        registry.seen(&object(5, 1)).unwrap();
+        turns(&mut receiver);
+        let seen = registry.begin(&key()).unwrap().seen.unwrap();
+        registry.seen(&object(9, 2)).unwrap();
+        report(&registry, "u", What::Report(Report::Heartbeat));
+        registry.end(&key(), Ended::Settled(Box::new(seen), None));
+        assert_eq!(turns(&mut receiver), 1);
+        let look = registry.begin(&key()).unwrap();
+        assert_eq!((look.seen.unwrap().version, look.reports.len()), (9, 1));
+    }
+
+    #[test]
+    fn news_that_was_not_taken_in_is_kept_in_order() {
+        let (registry, mut receiver) = registry();
+        registry.seen(&object(5, 1)).unwrap();
+        report(&registry, "u", What::Report(Report::Heartbeat));
+        let look = registry.begin(&key()).unwrap();
+        report(&registry, "u", What::Report(Report::Accepted(crate::value::Value::Null)));
+        registry.end(&key(), Ended::Again { reports: look.reports, is_conflict: true });
+        turns(&mut receiver);
+        let look = registry.begin(&key()).unwrap();
+        assert!(look.seen.is_none());
+        assert_eq!(look.reports[0].1, Report::Heartbeat);
+        assert_eq!(look.reports.len(), 2);
+    }
+
+    #[test]
+    fn news_of_another_object_of_the_same_name_is_dropped() {
+        let (registry, mut receiver) = registry();
+        registry.seen(&object(5, 1)).unwrap();
+        turns(&mut receiver);
+        registry.begin(&key());
+        report(&registry, "other", What::Report(Report::Heartbeat));
+        registry.end(&key(), Ended::Forgotten);
+        assert_eq!(registry.len(), 0);
+        report(&registry, "u", What::Report(Report::Heartbeat));
+        assert_eq!(registry.len(), 0);
+        // But what is left over makes somebody look.
+        report(&registry, "u", What::LeftOver);
+        assert_eq!(turns(&mut receiver), 1);
+    }
+
+    #[test]
+    fn wakes_come_in_their_order_and_the_last_word_counts() {
+        let (registry, mut receiver) = registry();
+        let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
+        registry.seen(&object(5, 1)).unwrap();
+        let seen = registry.begin(&key()).unwrap().seen.unwrap();
+        registry.end(&key(), Ended::Settled(Box::new(seen.clone()), Some(at(100))));
+        turns(&mut receiver);
+        assert_eq!(registry.wake(at(99)), Some(at(100)));
+        registry.look_at(&key());
+        registry.begin(&key());
+        registry.end(&key(), Ended::Settled(Box::new(seen), Some(at(200))));
+        turns(&mut receiver);
+        assert_eq!(registry.wake(at(150)), Some(at(200)));
+        assert_eq!(registry.wake(at(200)), None);
+        assert_eq!(turns(&mut receiver), 1);
+    }
+
+    #[test]
+    fn those_that_wait_for_a_flow_are_looked_at_when_it_changes() {
+        let (registry, mut receiver) = registry();
+        registry.seen(&object(5, 1)).unwrap();
+        let seen = registry.begin(&key()).unwrap().seen.unwrap();
+        turns(&mut receiver);
+        registry.waits_for(&key(), Key::new("n", "f"));
+        registry.flow_changed(&Key::new("n", "f"));
+        registry.end(&key(), Ended::Settled(Box::new(seen), None));
+        assert_eq!(turns(&mut receiver), 1);
+        registry.flow_changed(&Key::new("n", "f"));
+        assert_eq!(turns(&mut receiver), 0);
+    }
+
+    #[test]
+    fn pauses_grow_to_their_cap() {
+        assert_eq!(retry_delay(1), RETRY_MIN);
+        assert_eq!(retry_delay(2), RETRY_MIN * 2);
+        assert_eq!(retry_delay(u32::MAX), RETRY_MAX);
+    }
+}

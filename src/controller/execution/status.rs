@@ -1,0 +1,346 @@
+//! The status of an Execution, computed as a whole from what is known.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::api::condition::{self, Claim, cut};
+use crate::api::execution::{
+    ACTIVE_MAX, ActiveEntry, CAUSE_CHARS_MAX, ERROR_CHARS_MAX, PATH_CHARS_MAX, ProgressCounts,
+};
+use crate::api::{Condition, ConditionStatus, ConditionType, ExecutionStatus, Payload, Phase, Reason};
+use crate::engine::{ActiveState, Activity, Failure, Outcome, Run, Status, StopMode, TaskId};
+use crate::ir::Program;
+
+use ConditionStatus::{False, True, Unknown};
+
+/// Where an Execution stands, for its conditions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// Its phase.
+    pub phase: Phase,
+    /// Why it is not moving, or how it ended.
+    pub reason: Reason,
+    /// The same for a person.
+    pub message: String,
+    /// Why it cannot go on although it has not ended.
+    pub stalled: Option<(Reason, String)>,
+}
+
+/// Whether a later spec asks for something else than what was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Nobody asked for anything else, or it was taken back.
+    Matches {
+        /// Whether somebody did at some time.
+        was_different: bool,
+    },
+    /// Something else was asked for.
+    Differs(String),
+}
+
+/// The conditions for a standing.
+#[must_use]
+pub fn conditions(
+    before: &[Condition],
+    standing: &Standing,
+    existing: &Existing,
+    generation: i64,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let Standing { phase, reason, message, stalled } = standing;
+    let (phase, reason) = (*phase, *reason);
+    let claim = |type_, status, reason, message: &str| Claim::new(type_, status, reason, message);
+    let is_ended = phase.is_ended();
+    let has_succeeded = phase == Phase::Succeeded;
+    let accepted = match phase {
+        Phase::Starting => claim(ConditionType::Accepted, Unknown, reason, message),
+        Phase::Rejected => claim(ConditionType::Accepted, False, reason, message),
+        Phase::Stopped if condition_is(before, ConditionType::Accepted, Unknown) => {
+            claim(ConditionType::Accepted, False, reason, "stopped before it was admitted")
+        }
+        Phase::Running | Phase::Succeeded | Phase::Failed | Phase::TimedOut | Phase::Stopped => {
+            claim(ConditionType::Accepted, True, Reason::Admitted, "the execution was admitted")
+        }
+    };
+    // A refusal has a reason of its own in Accepted; the others say that it is one.
+    let outcome = if phase == Phase::Rejected { Reason::Rejected } else { reason };
+    let going = |type_| {
+        if is_ended {
+            let status = if has_succeeded { True } else { False };
+            claim(type_, status, outcome, message)
+        } else {
+            let status = if type_ == ConditionType::Succeeded { Unknown } else { False };
+            claim(type_, status, outcome, message)
+        }
+    };
+    let complete = if is_ended { True } else { False };
+    let in_progress = if is_ended { False } else { True };
+    let stalled = match stalled {
+        Some((reason, message)) => claim(ConditionType::Stalled, True, *reason, message),
+        None if is_ended && !has_succeeded => claim(ConditionType::Stalled, True, outcome, message),
+        None => claim(ConditionType::Stalled, False, outcome, "nothing stands in the way"),
+    };
+    let mut claims = vec![
+        accepted,
+        claim(ConditionType::InProgress, in_progress, outcome, message),
+        going(ConditionType::Succeeded),
+        claim(ConditionType::Complete, complete, outcome, message),
+        going(ConditionType::Ready),
+        stalled,
+    ];
+    match existing {
+        Existing::Differs(message) => {
+            let reason = if is_ended { Reason::ExecutionAlreadyExists } else { Reason::ExecutionInProgress };
+            claims.push(claim(ConditionType::AlreadyExists, True, reason, message));
+        }
+        Existing::Matches { was_different: true } => {
+            let message = "the spec is the one that was accepted";
+            claims.push(claim(ConditionType::AlreadyExists, False, Reason::SpecMatches, message));
+        }
+        Existing::Matches { was_different: false } => {}
+    }
+    condition::merge(before, claims, generation, now)
+}
+
+fn condition_is(conditions: &[Condition], type_: ConditionType, status: ConditionStatus) -> bool {
+    condition::find(conditions, type_).is_some_and(|condition| condition.status == status)
+}
+
+/// Why a task's work does not begin, as its driver says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Obstacles {
+    /// Tasks that cannot be begun before somebody mends something.
+    pub blocked: BTreeMap<TaskId, String>,
+    /// Tasks that take their time to begin.
+    pub pending: BTreeMap<TaskId, String>,
+}
+
+/// Where a run stands.
+#[must_use]
+pub fn standing(program: &Program, run: &Run, obstacles: &Obstacles) -> Standing {
+    if let Some(outcome) = run.outcome() {
+        return ended(outcome);
+    }
+    let active = run.active(program);
+    let (mut reason, mut message) = match active.first() {
+        None => (Reason::Running, "states are being passed".to_owned()),
+        Some(first) => going(first, obstacles),
+    };
+    if active.len() > 1 {
+        message.push_str(&format!("; and {} more", active.len() - 1));
+    }
+    if let Status::Stopping { awaited, .. } = run.status() {
+        reason = Reason::Stopping;
+        message = format!("canceled; waiting for {} tasks to end: {message}", awaited.len());
+    }
+    let stalled = obstacles.blocked.iter().next();
+    let stalled = stalled.map(|(task, why)| (Reason::Forbidden, format!("task `{}`: {why}", task.path())));
+    Standing { phase: Phase::Running, reason, message, stalled }
+}
+
+fn going(active: &ActiveState, obstacles: &Obstacles) -> (Reason, String) {
+    let ActiveState { path, since, attempt, deadline, resource, .. } = active;
+    let resource = resource.as_deref().map_or_else(String::new, |resource| format!(" ({resource})"));
+    let since = seconds(*since);
+    let attempt_text = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+    let given_up = deadline.map_or_else(
+        || ", without a time-out of its own".to_owned(),
+        |deadline| format!(", given up at {}", seconds(deadline)),
+    );
+    let id = TaskId::from(&*format!("{path}@{attempt}"));
+    let obstacle = obstacles.pending.get(&id).map_or_else(String::new, |why| format!(": {why}"));
+    match active.activity {
+        Activity::Task => (
+            Reason::WaitingForTask,
+            format!("task `{path}`{resource} since {since}{attempt_text}{given_up}{obstacle}"),
+        ),
+        Activity::Callback => (
+            Reason::WaitingForCallback,
+            format!(
+                "someone has to report for `{path}`{resource}, waiting since {since}{attempt_text}{given_up}"
+            ),
+        ),
+        Activity::Timer => {
+            let until = deadline.map_or_else(String::new, |until| format!(" until {}", seconds(until)));
+            (Reason::WaitingForTimer, format!("`{path}` waits since {since}{until}"))
+        }
+        Activity::BackOff { until } => {
+            let error = active
+                .failure
+                .as_ref()
+                .map_or_else(String::new, |failure| format!(" after {}", failure_text(failure)));
+            (
+                Reason::RetryBackoff,
+                format!("`{path}` is tried again at {}{attempt_text}{error}", seconds(until)),
+            )
+        }
+        Activity::Running => (Reason::Running, format!("`{path}` since {since}")),
+    }
+}
+
+/// How a run ended.
+#[must_use]
+pub fn ended(outcome: &Outcome) -> Standing {
+    let (phase, reason, message) = match outcome {
+        Outcome::Succeeded(_) => {
+            (Phase::Succeeded, Reason::Succeeded, "the execution has succeeded".to_owned())
+        }
+        Outcome::Failed(failure) => (Phase::Failed, Reason::Failed, failure_text(failure)),
+        Outcome::TimedOut => {
+            (Phase::TimedOut, Reason::TimedOut, "the execution took longer than its time-out".to_owned())
+        }
+        Outcome::Stopped(stop) => {
+            let (reason, word) = match stop.mode {
+                StopMode::Cancel => (Reason::Canceled, "canceled"),
+                StopMode::Terminate => (Reason::Terminated, "terminated"),
+            };
+            let why: Vec<&str> =
+                [&stop.error, &stop.cause].into_iter().flatten().map(|text| &**text).collect();
+            let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(": ")) };
+            (Phase::Stopped, reason, format!("the execution was {word}{why}"))
+        }
+    };
+    Standing { phase, reason, message, stalled: None }
+}
+
+fn failure_text(failure: &Failure) -> String {
+    let name = failure.name.as_deref().unwrap_or("an error without a name");
+    match failure.cause.as_deref() {
+        Some(cause) if !cause.is_empty() => format!("{name}: {cause}"),
+        Some(_) | None => name.to_owned(),
+    }
+}
+
+/// An instant as conditions show it.
+fn seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// What a run shows of itself in the status, cut to what the schema allows.
+pub fn show_run(status: &mut ExecutionStatus, program: &Program, run: &Run) {
+    let active = run.active(program);
+    status.active = active.iter().take(ACTIVE_MAX).map(entry).collect();
+    status.active_count = i32::try_from(active.len()).ok().filter(|count| *count > 0);
+    let progress = run.progress();
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    status.progress = Some(ProgressCounts {
+        transitions: count(progress.transitions),
+        tasks_succeeded: count(progress.tasks_succeeded),
+        tasks_failed: count(progress.tasks_failed),
+        retries: count(progress.retries),
+    });
+    match run.outcome() {
+        Some(Outcome::Succeeded(output)) => status.output = Some(Payload::from(output)),
+        Some(Outcome::Failed(failure)) => {
+            show_error(status, failure.name.as_deref(), failure.cause.as_deref())
+        }
+        Some(Outcome::Stopped(stop)) => show_error(status, stop.error.as_deref(), stop.cause.as_deref()),
+        Some(Outcome::TimedOut) | None => {}
+    }
+}
+
+/// Error and cause, cut to what the schema allows.
+pub fn show_error(status: &mut ExecutionStatus, error: Option<&str>, cause: Option<&str>) {
+    status.error = error.map(|error| cut(error.to_owned(), ERROR_CHARS_MAX));
+    status.cause = cause.map(|cause| cut(cause.to_owned(), CAUSE_CHARS_MAX));
+}
+
+fn entry(active: &ActiveState) -> ActiveEntry {
+    ActiveEntry {
+        path: cut(active.path.to_string(), PATH_CHARS_MAX),
+        type_: active.kind.to_owned(),
+        since: active.since,
+        attempt: i32::try_from(active.attempt).unwrap_or(i32::MAX),
+        deadline: active.deadline,
+    }
+}
+
+/// A span for people: `312ms`, `3.2s`, `1m12s`, `2h5m`, `3d4h`.
+#[must_use]
+pub fn duration_text(from: Timestamp, to: Timestamp) -> String {
+    let millis = to.as_millisecond().saturating_sub(from.as_millisecond()).max(0);
+    let total = millis / 1_000;
+    let (days, hours, minutes, seconds) = (total / 86_400, total / 3_600 % 24, total / 60 % 60, total % 60);
+    match (days, hours, minutes, total) {
+        (0, 0, 0, 0) => format!("{millis}ms"),
+        (0, 0, 0, 1..10) => format!("{}.{}s", total, millis % 1_000 / 100),
+        (0, 0, 0, _) => format!("{seconds}s"),
+        (0, 0, _, _) => format!("{minutes}m{seconds}s"),
+        (0, ..) => format!("{hours}h{minutes}m"),
+        (..) => format!("{days}d{hours}h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_short() {
+        let at = |millis: i64| Timestamp::from_millisecond(millis).unwrap();
+        let cases = [
+            (0, "0ms"),
+            (312, "312ms"),
+            (3_249, "3.2s"),
+            (12_900, "12s"),
+            (72_000, "1m12s"),
+            (7_500_000, "2h5m"),
+            (273_600_000, "3d4h"),
+            (-5, "0ms"),
+        ];
+        for (millis, expected) in cases {
+            assert_eq!(duration_text(at(0), at(millis)), expected);
+        }
+    }
+
+    fn claims(standing: &Standing, existing: &Existing) -> Vec<(ConditionType, ConditionStatus, Reason)> {
+        let conditions = conditions(&[], standing, existing, 2, Timestamp::UNIX_EPOCH);
+        assert!(conditions.iter().all(|condition| condition.observed_generation == 2));
+        conditions
+            .into_iter()
+            .map(|condition| (condition.type_, condition.status, condition.reason))
+            .collect()
+    }
+
+    #[test]
+    fn conditions_follow_the_table() {
+        use ConditionType::{Accepted, AlreadyExists, Complete, InProgress, Ready, Stalled, Succeeded};
+        let standing = |phase, reason| Standing { phase, reason, message: String::new(), stalled: None };
+        let matches = Existing::Matches { was_different: false };
+        let row = |phase, reason, statuses: [ConditionStatus; 6], accepted: Reason, other: Reason| {
+            let expected: Vec<_> = [Accepted, InProgress, Succeeded, Complete, Ready, Stalled]
+                .into_iter()
+                .zip(statuses)
+                .map(|(type_, status)| (type_, status, if type_ == Accepted { accepted } else { other }))
+                .collect();
+            assert_eq!(claims(&standing(phase, reason), &matches), expected, "{phase:?}");
+        };
+        let waiting = Reason::FlowNotFound;
+        row(Phase::Starting, waiting, [Unknown, True, Unknown, False, False, False], waiting, waiting);
+        let going = Reason::WaitingForTask;
+        row(Phase::Running, going, [True, True, Unknown, False, False, False], Reason::Admitted, going);
+        let done = Reason::Succeeded;
+        row(Phase::Succeeded, done, [True, False, True, True, True, False], Reason::Admitted, done);
+        for (phase, reason) in [
+            (Phase::Failed, Reason::Failed),
+            (Phase::TimedOut, Reason::TimedOut),
+            (Phase::Stopped, Reason::Canceled),
+        ] {
+            row(phase, reason, [True, False, False, True, False, True], Reason::Admitted, reason);
+        }
+        let refused = Reason::InputInvalid;
+        row(Phase::Rejected, refused, [False, False, False, True, False, True], refused, Reason::Rejected);
+
+        let differs = Existing::Differs(String::new());
+        let last =
+            |phase, reason, existing: &Existing| *claims(&standing(phase, reason), existing).last().unwrap();
+        assert_eq!(last(Phase::Running, going, &differs), (AlreadyExists, True, Reason::ExecutionInProgress));
+        assert_eq!(
+            last(Phase::Failed, Reason::Failed, &differs),
+            (AlreadyExists, True, Reason::ExecutionAlreadyExists)
+        );
+        let back = Existing::Matches { was_different: true };
+        assert_eq!(last(Phase::Succeeded, done, &back), (AlreadyExists, False, Reason::SpecMatches));
+    }
+}

@@ -1,0 +1,254 @@
+//! What is to be published and said about a Flow. Pure.
+
+use jiff::Timestamp;
+
+use crate::api::condition::{self, Claim, cut};
+use crate::api::flow::{DiagnosticEntry, DialectName, FlowState};
+use crate::api::{
+    ConditionStatus, ConditionType, FlowRevision, FlowRevisionSpec, FlowSpec, FlowStatus, Reason,
+};
+use crate::controller::execution::digest::hex;
+use crate::controller::revision;
+use crate::diagnostic::{self, Code, Diagnostic, Severity};
+use crate::dialect::{Compiled, Dialect};
+use crate::driver::binding;
+
+/// Diagnostics that are stored.
+const DIAGNOSTICS_MAX: usize = 100;
+
+/// Longest text of a diagnostic that is stored, in characters.
+const TEXT_CHARS_MAX: usize = 1_000;
+
+/// A revision that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its number.
+    pub number: i64,
+    /// The digest of its content.
+    pub digest: String,
+}
+
+/// Everything a decision depends on.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Name of the Flow.
+    pub name: String,
+    /// Generation of its spec.
+    pub generation: i64,
+    /// Its spec.
+    pub spec: FlowSpec,
+    /// Its status.
+    pub status: FlowStatus,
+    /// Revisions that exist, also of earlier Flows of this name.
+    pub published: Vec<Published>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What is to be published and said.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// A revision to be made.
+    pub publish: Option<FlowRevision>,
+    /// The status to be written after it.
+    pub status: FlowStatus,
+}
+
+/// Decides.
+#[must_use]
+pub fn decide(observed: &Observed) -> Decision {
+    let Observed { name, generation, spec, status: before, published, now } = observed;
+    let forced = spec.dialect.map(dialect_of);
+    let Compiled { dialect, program, mut diagnostics } = revision::compile(&spec.definition, forced);
+    if let Some(own) = program.as_ref().and_then(|program| program.name()).filter(|own| ***own != **name) {
+        let message = format!("the definition calls itself `{own}`, the Flow is called `{name}`");
+        diagnostics.push(Diagnostic::new(Code::NameDiffers, "Name", None, message));
+    }
+    for (position, problem) in spec.bindings.iter().map(binding::problem).enumerate() {
+        if let Some(message) = problem {
+            let path = format!("spec.bindings[{position}]");
+            diagnostics.push(Diagnostic::new(Code::InvalidValue, path, None, message));
+        }
+    }
+    let is_valid = program.is_some() && !diagnostic::has_errors(&diagnostics);
+    let mut status = FlowStatus {
+        observed_generation: *generation,
+        dialect: dialect.map(|dialect| dialect.as_str().to_owned()),
+        diagnostics: diagnostics.iter().take(DIAGNOSTICS_MAX).map(entry).collect(),
+        ..before.clone()
+    };
+    let mut publish = None;
+    if let (true, Some(dialect)) = (is_valid, dialect) {
+        let digest = digest_of(spec, dialect);
+        let known = published.iter().find(|revision| revision.digest == digest);
+        let number = match known {
+            Some(known) => known.number,
+            None => {
+                // Numbers go on where an earlier Flow of this name left off.
+                let number = published.iter().map(|revision| revision.number).max().unwrap_or_default() + 1;
+                publish = Some(revision_of(name, number, digest, dialect, spec));
+                number
+            }
+        };
+        status.latest_revision = Some(number);
+        status.activated_at = status.activated_at.or(Some(*now));
+    }
+    status.flow_status = match (is_valid, status.latest_revision) {
+        (true, _) => FlowState::Active,
+        (false, Some(_)) => FlowState::Errored,
+        (false, None) => FlowState::Draft,
+    };
+    status.conditions =
+        condition::merge(&before.conditions, vec![ready(is_valid, &status, &diagnostics)], *generation, *now);
+    Decision { publish, status }
+}
+
+fn ready(is_valid: bool, status: &FlowStatus, diagnostics: &[Diagnostic]) -> Claim {
+    if is_valid {
+        let number = status.latest_revision.unwrap_or_default();
+        let message = format!("the definition is valid and published as revision {number}");
+        return Claim::new(ConditionType::Ready, ConditionStatus::True, Reason::Valid, message);
+    }
+    let errors: Vec<_> = diagnostics.iter().filter(|problem| problem.severity() == Severity::Error).collect();
+    let first =
+        errors.first().map_or_else(|| "the definition does not compile".to_owned(), ToString::to_string);
+    let more = match errors.len() {
+        0 | 1 => String::new(),
+        count => format!("; and {} more, see status.diagnostics", count - 1),
+    };
+    let goes_on = match status.latest_revision {
+        Some(number) => format!(". Executions go on using revision {number}"),
+        None => String::new(),
+    };
+    let message = format!("{first}{more}{goes_on}");
+    Claim::new(ConditionType::Ready, ConditionStatus::False, Reason::InvalidDefinition, message)
+}
+
+fn dialect_of(name: DialectName) -> Dialect {
+    match name {
+        DialectName::Fdl => Dialect::Fdl,
+        DialectName::FdlLegacy => Dialect::FdlLegacy,
+        DialectName::Asl => Dialect::Asl,
+    }
+}
+
+fn entry(problem: &Diagnostic) -> DiagnosticEntry {
+    let number = |number: u32| i32::try_from(number).ok();
+    DiagnosticEntry {
+        code: problem.code.as_str().to_owned(),
+        severity: problem.severity().as_str().to_owned(),
+        message: cut(problem.message.clone(), TEXT_CHARS_MAX),
+        path: cut(problem.path.clone(), TEXT_CHARS_MAX),
+        line: problem.span.and_then(|span| number(span.line)),
+        column: problem.span.and_then(|span| number(span.column)),
+        help: problem.help.clone().map(|help| cut(help, TEXT_CHARS_MAX)),
+    }
+}
+
+/// Digest over everything that a run depends on.
+fn digest_of(spec: &FlowSpec, dialect: Dialect) -> String {
+    let FlowSpec {
+        definition,
+        dialect: _,
+        defaults,
+        service_account_name,
+        allowed_service_accounts,
+        bindings,
+    } = spec;
+    let definition =
+        definition.parse().map_or_else(|_| definition.text().to_owned(), |value| value.to_canonical_json());
+    let rest = serde_json::to_string(&(defaults, service_account_name, allowed_service_accounts, bindings));
+    hex(&format!("{dialect}\n{definition}\n{}", rest.unwrap_or_default()))
+}
+
+fn revision_of(name: &str, number: i64, digest: String, dialect: Dialect, spec: &FlowSpec) -> FlowRevision {
+    FlowRevision::new(
+        &format!("{name}-{number}"),
+        FlowRevisionSpec {
+            flow: name.to_owned(),
+            number,
+            digest,
+            dialect: dialect.as_str().to_owned(),
+            definition: spec.definition.clone(),
+            defaults: spec.defaults.clone(),
+            service_account_name: spec.service_account_name.clone(),
+            allowed_service_accounts: spec.allowed_service_accounts.clone(),
+            bindings: spec.bindings.clone(),
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str =
+        "Type: StateMachine\\nSpecVersion: v1\\nStartAt: a\\nStates: [{Type: Succeed, Name: a}]";
+
+    fn observed(definition: &str, before: Option<&Decision>) -> Observed {
+        let spec = serde_json::from_str(&format!(r#"{{"definition": {definition}}}"#)).unwrap();
+        let mut published: Vec<_> = vec![Published { number: 7, digest: "of an earlier Flow".to_owned() }];
+        if let Some(revision) = before.and_then(|before| before.publish.as_ref()) {
+            published.push(Published { number: revision.spec.number, digest: revision.spec.digest.clone() });
+        }
+        Observed {
+            name: "f".to_owned(),
+            generation: 3,
+            spec,
+            status: before.map(|before| before.status.clone()).unwrap_or_default(),
+            published,
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_valid_definition_is_published_once_and_numbers_go_on() {
+        let first = decide(&observed(&format!("\"{VALID}\""), None));
+        let revision = first.publish.as_ref().unwrap();
+        assert_eq!((revision.metadata.name.as_deref(), revision.spec.number), (Some("f-8"), 8));
+        assert_eq!(first.status.latest_revision, Some(8));
+        assert_eq!(first.status.flow_status, FlowState::Active);
+        assert!(first.status.activated_at.is_some());
+        let again = decide(&observed(&format!("\"{VALID}\""), Some(&first)));
+        assert!(again.publish.is_none());
+        assert_eq!(again.status, first.status);
+    }
+
+    #[test]
+    fn an_invalid_definition_keeps_the_last_valid_revision() {
+        let first = decide(&observed(&format!("\"{VALID}\""), None));
+        let broken = decide(&observed(r#""Type: StateMachine""#, Some(&first)));
+        assert!(broken.publish.is_none());
+        assert_eq!((broken.status.latest_revision, broken.status.flow_status), (Some(8), FlowState::Errored));
+        let ready = &broken.status.conditions[0];
+        assert_eq!((ready.status, ready.reason), (ConditionStatus::False, Reason::InvalidDefinition));
+        assert!(
+            ready.message.starts_with("E004") && ready.message.contains("and 2 more"),
+            "{}",
+            ready.message
+        );
+        assert!(ready.message.ends_with("go on using revision 8"), "{}", ready.message);
+        assert_eq!(broken.status.diagnostics.len(), 3);
+        assert_eq!(decide(&observed(r#""x""#, None)).status.flow_status, FlowState::Draft);
+    }
+
+    #[test]
+    fn text_and_object_say_the_same() {
+        let object = r#"{"Type": "StateMachine", "SpecVersion": "v1", "StartAt": "a", "States": [{"Type": "Succeed", "Name": "a"}], "Name": "g"}"#;
+        let decision = decide(&observed(object, None));
+        assert!(decision.publish.is_some());
+        let warning = &decision.status.diagnostics[0];
+        assert_eq!((&*warning.code, &*warning.severity), ("W103", "Warning"));
+    }
+
+    #[test]
+    fn a_binding_that_says_two_things_is_a_problem_of_the_flow() {
+        let mut observed = observed(&format!("\"{VALID}\""), None);
+        observed.spec.bindings =
+            serde_json::from_str(r#"[{"resource": "A:B", "url": "http://h", "service": {"name": "s"}}]"#)
+                .unwrap();
+        let decision = decide(&observed);
+        assert!(decision.publish.is_none());
+        assert_eq!(decision.status.diagnostics[0].path, "spec.bindings[0]");
+    }
+}

@@ -1,0 +1,153 @@
+//! Flows: their definitions compiled, valid ones published as revisions.
+
+pub mod decide;
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use http::Request;
+use kube::core::ObjectList;
+use serde::Deserialize;
+use tracing::{debug, warn};
+
+use crate::api::{Flow, FlowRevision, FlowSpec, FlowStatus};
+use crate::cluster::api_server::{ApiError, collection};
+use crate::cluster::object::{Key, Stored};
+
+use super::context::Context;
+use super::notice::Notice;
+use decide::{Decision, Observed, Published};
+
+/// Pause before a look that did not work is repeated.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Flows that are being looked at: one look at a time each.
+#[derive(Debug, Default)]
+pub struct Turns(Mutex<HashSet<Key>>);
+
+impl Turns {
+    fn take(&self, key: &Key) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
+    }
+
+    fn give_back(&self, key: &Key) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+/// Looks at a Flow until its status speaks of its newest spec. If somebody looks already, that look
+/// reads the newest one too.
+pub async fn look(context: &Context, turns: &Turns, key: Key) {
+    if !turns.take(&key) {
+        return;
+    }
+    loop {
+        match attend(context, &key).await {
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(error) => {
+                warn!(flow = %key, %error, "a Flow cannot be looked at");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+    turns.give_back(&key);
+}
+
+/// One look; whether it was the last one needed.
+async fn attend(context: &Context, key: &Key) -> Result<bool, ApiError> {
+    let Some(flow) = context.api.get::<Flow>(key).await?.filter(|flow| !flow.is_deleting()) else {
+        return Ok(true);
+    };
+    let status: FlowStatus = flow.decode_status().unwrap_or_default();
+    if status.observed_generation == flow.generation() {
+        return Ok(true);
+    }
+    let spec: FlowSpec = match flow.decode_spec() {
+        Ok(spec) => spec,
+        Err(why) => {
+            leave_alone(context, key, flow.uid(), why);
+            return Ok(true);
+        }
+    };
+    let observed = Observed {
+        name: key.name.clone(),
+        generation: flow.generation(),
+        spec,
+        status,
+        published: published(context, key).await?,
+        now: jiff::Timestamp::now(),
+    };
+    let decision = tokio::task::block_in_place(|| decide::decide(&observed));
+    if !context.leadership.is_valid() {
+        return Ok(true);
+    }
+    commit(context, key, &flow, decision).await
+}
+
+/// Makes the revision, if there is a new one, and then writes the status that names it. A revision
+/// that no status names does no harm: the next look finds it by its digest.
+async fn commit(
+    context: &Context,
+    key: &Key,
+    flow: &Stored<Flow>,
+    decision: Decision,
+) -> Result<bool, ApiError> {
+    if let Some(revision) = decision.publish {
+        match context.api.create(&key.namespace, &revision).await {
+            Ok(()) => {}
+            // Somebody took the number.
+            Err(ApiError::Conflict) => return Ok(false),
+            Err(ApiError::Refused { status, message }) => {
+                let why = format!("its revision is refused ({status}): {message}");
+                leave_alone(context, key, flow.uid(), why);
+                return Ok(true);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let text =
+        serde_json::to_string(&decision.status).map_err(|error| ApiError::Unavailable(error.to_string()))?;
+    match context.api.put_status::<Flow>(key, flow.uid(), flow.version(), &text).await {
+        Ok(_) => {
+            debug!(flow = %key, revision = decision.status.latest_revision, "a Flow was looked at");
+            Ok(true)
+        }
+        Err(ApiError::Conflict) => Ok(false),
+        Err(ApiError::NotFound) => Ok(true),
+        Err(ApiError::Refused { status, message }) => {
+            leave_alone(context, key, flow.uid(), format!("its status is refused ({status}): {message}"));
+            Ok(true)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Revisions that were made for Flows of this name.
+async fn published(context: &Context, key: &Key) -> Result<Vec<Published>, ApiError> {
+    #[derive(Deserialize)]
+    struct NumberAndDigest {
+        number: i64,
+        digest: String,
+    }
+    let path =
+        format!("{}?fieldSelector=spec.flow%3D{}", collection::<FlowRevision>(&key.namespace), key.name);
+    let text = context.api.send(Request::get(path), String::new()).await?;
+    let list: ObjectList<Stored<FlowRevision>> = serde_json::from_str(&text)
+        .map_err(|error| ApiError::Unavailable(format!("the revisions cannot be read: {error}")))?;
+    let revisions = list.items.iter().filter_map(|revision| revision.decode_spec::<NumberAndDigest>().ok());
+    Ok(revisions.map(|revision| Published { number: revision.number, digest: revision.digest }).collect())
+}
+
+fn leave_alone(context: &Context, key: &Key, uid: &str, why: String) {
+    warn!(flow = %key, why, "a Flow is left alone");
+    context.notices.give(Notice {
+        kind: "Flow",
+        key: key.clone(),
+        uid: uid.to_owned(),
+        reason: "Unreadable",
+        note: why,
+        action: "Read",
+        is_warning: true,
+    });
+}

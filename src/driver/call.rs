@@ -1,0 +1,145 @@
+//! Tasks that are calls: from the command to the report.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::api::flow::{Binding, Header, SecretKeyRef};
+use crate::cluster::api_server::{ApiError, ApiServer};
+use crate::cluster::object::Key;
+use crate::engine::{Report, TaskCommand, TaskError};
+use crate::value::Value;
+
+use super::binding::{Executor, resolve};
+use super::http::{HttpCaller, Request};
+use super::{News, Owner, What, idempotency_key};
+
+/// How long to wait before something that somebody has to mend is tried again.
+const BLOCKED_RETRY: Duration = Duration::from_secs(10);
+
+/// How long to wait before the API server is asked again.
+const UNAVAILABLE_RETRY: Duration = Duration::from_secs(1);
+
+/// Port of a Service whose binding names none.
+const SERVICE_PORT: i32 = 80;
+
+/// What comes of a call. Waits for its time first.
+pub(super) async fn answer(
+    http: &HttpCaller,
+    api: &ApiServer,
+    owner: &Owner,
+    task: &TaskCommand,
+    news: &UnboundedSender<News>,
+) -> Report {
+    wait_until(task.not_before).await;
+    let request = match resolve(&task.resource, &owner.bindings) {
+        Executor::Post(binding) => bound_request(api, owner, task, binding, news).await,
+        Executor::Http | Executor::Job | Executor::JobTemplate(_) | Executor::Unbound => {
+            Request::from_arguments(&task.arguments)
+        }
+    };
+    match request {
+        Ok(request) => http.call(request, &idempotency_key(&owner.uid, &task.id)).await,
+        Err(error) => Report::Failed(error),
+    }
+}
+
+/// Waits for an instant, in pieces, so that a clock that was set is noticed.
+pub(super) async fn wait_until(at: Option<Timestamp>) {
+    const PIECE: Duration = Duration::from_secs(10);
+    while let Some(left) = at.and_then(|at| Duration::try_from(at.duration_since(Timestamp::now())).ok()) {
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(PIECE)).await;
+    }
+}
+
+async fn bound_request(
+    api: &ApiServer,
+    owner: &Owner,
+    task: &TaskCommand,
+    binding: &Binding,
+    news: &UnboundedSender<News>,
+) -> Result<Request, TaskError> {
+    let url = target(owner, binding);
+    let mut headers = Vec::with_capacity(binding.headers.len());
+    for header in &binding.headers {
+        headers.push((header.name.clone(), header_value(api, owner, task, header, news).await?));
+    }
+    let timeout = binding.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    Request::post(&url, &headers, payload(task), timeout)
+}
+
+/// What is posted: for a call of a function its event, for everything else all arguments (fdl.md §7.3).
+fn payload(task: &TaskCommand) -> &Value {
+    let event = (&*task.resource == "FC:InvokeFunction").then(|| task.arguments.get("body")).flatten();
+    event.unwrap_or(&task.arguments)
+}
+
+fn target(owner: &Owner, binding: &Binding) -> String {
+    if let Some(url) = &binding.url {
+        return url.clone();
+    }
+    binding.service.as_ref().map_or_else(String::new, |service| {
+        let namespace = service.namespace.as_deref().unwrap_or(&owner.key.namespace);
+        let port = service.port.unwrap_or(SERVICE_PORT);
+        let path = service.path.as_deref().unwrap_or("/").trim_start_matches('/');
+        format!("http://{}.{namespace}.svc:{port}/{path}", service.name)
+    })
+}
+
+/// The value of a header. A Secret is read as the run's account, whenever it is needed; while it cannot
+/// be read the task waits, and its run says so.
+async fn header_value(
+    api: &ApiServer,
+    owner: &Owner,
+    task: &TaskCommand,
+    header: &Header,
+    news: &UnboundedSender<News>,
+) -> Result<String, TaskError> {
+    let Some(source) = &header.value_from else { return Ok(header.value.clone().unwrap_or_default()) };
+    let reference = &source.secret_key_ref;
+    let api = api.acting_as(&owner.key.namespace, &owner.service_account);
+    let tell = |what: What| {
+        let (key, uid) = (owner.key.clone(), owner.uid.clone());
+        let _ = news.send(News { key, uid, task: task.id.clone(), what });
+    };
+    let mut was_blocked = false;
+    loop {
+        match read_secret(&api, &owner.key.namespace, reference).await {
+            Ok(value) => {
+                if was_blocked {
+                    tell(What::Clear);
+                }
+                return value.map_err(|why| TaskError::named("HTTP.SecretMissing", why));
+            }
+            Err(ApiError::Forbidden(message)) => {
+                was_blocked = true;
+                tell(What::Blocked(format!("cannot read Secret {}: {message}", reference.name)));
+                tokio::time::sleep(BLOCKED_RETRY).await;
+            }
+            Err(_) => tokio::time::sleep(UNAVAILABLE_RETRY).await,
+        }
+    }
+}
+
+/// The value under a key of a Secret; what is wrong with it where it has none.
+async fn read_secret(
+    api: &ApiServer,
+    namespace: &str,
+    reference: &SecretKeyRef,
+) -> Result<Result<String, String>, ApiError> {
+    let SecretKeyRef { name, key } = reference;
+    let Some(secret) = api.read::<Secret>(&Key::new(namespace, name)).await? else {
+        return Ok(Err(format!("Secret {name} does not exist")));
+    };
+    let Some(bytes) = secret.data.unwrap_or_default().remove(key) else {
+        return Ok(Err(format!("Secret {name} has no key `{key}`")));
+    };
+    Ok(String::from_utf8(bytes.0)
+        .map(|value| value.trim_end_matches('\n').to_owned())
+        .map_err(|_| format!("key `{key}` of Secret {name} is no text")))
+}
