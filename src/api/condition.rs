@@ -189,7 +189,13 @@ pub fn merge(before: &[Condition], claims: Vec<Claim>, generation: i64, now: Tim
     claims
         .into_iter()
         .map(|Claim { type_, status, reason, message }| {
-            let same = before.iter().find(|old| old.type_ == type_ && old.status == status);
+            // The status that the API server fills in has stood since 1970: that is no time to keep.
+            let is_same = |old: &&Condition| {
+                old.type_ == type_
+                    && old.status == status
+                    && old.last_transition_time != Timestamp::UNIX_EPOCH
+            };
+            let same = before.iter().find(is_same);
             Condition {
                 type_,
                 status,

@@ -61,7 +61,8 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         footing,
         reports: std::mem::take(&mut look.reports),
         obstacles: std::mem::take(&mut look.obstacles),
-        now: Timestamp::now(),
+        // Whole milliseconds are what is stored and shown.
+        now: Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default(),
         token_key: context.token_key.clone(),
     };
     Ok(Found::Execution(Box::new((seen, observed))))
