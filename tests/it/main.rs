@@ -2,4 +2,6 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
+#[cfg(feature = "operator")]
+mod chart;
 mod conformance;

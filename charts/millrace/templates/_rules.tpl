@@ -1,0 +1,31 @@
+{{/*
+What the controller does as itself, in the namespaces it serves. All that a run does (making Jobs, reading Secrets, touching objects) is done as the run's own
+account and needs no right here.
+*/}}
+{{- define "millrace.rules" -}}
+- apiGroups: [millrace.dev]
+  resources: [flows, executions]
+  verbs: [get, list, watch]
+- apiGroups: [millrace.dev]
+  resources: [flows/status, executions/status]
+  verbs: [update]
+# Revisions are never changed.
+- apiGroups: [millrace.dev]
+  resources: [flowrevisions]
+  verbs: [get, list, watch, create]
+# To name an Execution as an owner that waits for what it owns; some clusters allow that only to those who may do this.
+- apiGroups: [millrace.dev]
+  resources: [executions/finalizers]
+  verbs: [update]
+# No `create`: a run's Jobs are made as its account. Cleaning up must work when that account is gone or has lost its rights.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, patch, delete]
+# Results are in the termination messages.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: ["", events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
