@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Service, ServiceAccount};
@@ -16,6 +15,8 @@ use millrace::dialect;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+use crate::tools::{helm, root};
 
 const NAMESPACE: &str = "millrace-system";
 
@@ -59,27 +60,8 @@ const ALL_NAMESPACES: &str = "impersonation: {allNamespaces: true, serviceAccoun
 
 // --- Helm ------------------------------------------------------------------------
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn chart() -> PathBuf {
     root().join("charts/millrace")
-}
-
-/// Helm, built the first time it is asked for.
-fn helm() -> Command {
-    static PATH: OnceLock<String> = OnceLock::new();
-    let path = PATH.get_or_init(|| {
-        let output = Command::new(root().join("tests/cluster/cluster"))
-            .args(["helm", "--path"])
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("tests/cluster/cluster can be run");
-        assert!(output.status.success(), "Helm could not be built");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    });
-    Command::new(path)
 }
 
 /// What Helm prints, given values as YAML; what it complains about, where it refuses.

@@ -1,7 +1,14 @@
 //! The integration tests, in one binary: building and linking it once is what makes them quick.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+#![allow(unreachable_pub, reason = "nothing of a test binary is reachable")]
 
 #[cfg(feature = "operator")]
 mod chart;
+#[cfg(feature = "operator")]
+mod cluster;
 mod conformance;
+#[cfg(feature = "operator")]
+mod service;
+#[cfg(feature = "operator")]
+mod tools;

@@ -1,0 +1,7 @@
+//! The controller against a real Kubernetes: the real binary, run as the chart's ServiceAccount with the
+//! chart's rights, in a namespace of its own per test.
+
+mod rig;
+
+mod admission;
+mod lifecycle;

@@ -1,0 +1,152 @@
+//! A real HTTP service on loopback that notes what it is asked and answers as it is told.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+/// A request that came.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub method: Method,
+    pub path: String,
+    pub query: String,
+    pub headers: HeaderMap,
+    pub body: Value,
+    pub came_at: Instant,
+    pub answered_at: Option<Instant>,
+}
+
+impl Asked {
+    pub fn idempotency_key(&self) -> &str {
+        self.headers.get("idempotency-key").map(|key| key.to_str().unwrap()).unwrap_or_default()
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+    /// How long the answer takes.
+    pub delay: Duration,
+}
+
+impl Answer {
+    pub fn json(body: &Value) -> Self {
+        Self {
+            status: 200,
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: body.to_string(),
+            delay: Duration::ZERO,
+        }
+    }
+
+    pub fn status(status: u16, body: &str) -> Self {
+        Self { status, headers: Vec::new(), body: body.to_owned(), delay: Duration::ZERO }
+    }
+
+    pub fn after(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+}
+
+type Script = Arc<dyn Fn(&Asked, usize) -> Answer + Send + Sync>;
+
+/// The service. It ends with the runtime that it was begun on.
+#[derive(Clone)]
+pub struct Service {
+    pub address: SocketAddr,
+    state: Arc<ServiceState>,
+}
+
+struct ServiceState {
+    asked: Mutex<Vec<Asked>>,
+    counts: Mutex<BTreeMap<String, usize>>,
+    script: Script,
+}
+
+impl Service {
+    /// A service whose answers depend on the request and on how often its path was asked for before.
+    pub async fn start(script: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(ServiceState {
+            asked: Mutex::default(),
+            counts: Mutex::default(),
+            script: Arc::new(script),
+        });
+        let router = Router::new().fallback(answer).with_state(state.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, state }
+    }
+
+    /// A service that gives every request back as `{path, body, n}`.
+    pub async fn echo() -> Self {
+        Self::start(|asked, n| {
+            Answer::json(&serde_json::json!({"path": asked.path, "body": asked.body, "n": n}))
+        })
+        .await
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// What it was asked so far.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.state.asked.lock().unwrap().clone()
+    }
+
+    /// What it was asked under a path.
+    pub fn asked_at(&self, path: &str) -> Vec<Asked> {
+        self.asked().into_iter().filter(|asked| asked.path == path).collect()
+    }
+}
+
+async fn answer(
+    State(state): State<Arc<ServiceState>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let body = serde_json::from_slice(&body)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+    let asked = Asked {
+        method,
+        path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        headers,
+        body,
+        came_at: Instant::now(),
+        answered_at: None,
+    };
+    let n = {
+        let mut counts = state.counts.lock().unwrap();
+        let count = counts.entry(asked.path.clone()).or_default();
+        *count += 1;
+        *count - 1
+    };
+    let position = {
+        let mut all = state.asked.lock().unwrap();
+        all.push(asked.clone());
+        all.len() - 1
+    };
+    let Answer { status, headers, body, delay } = (state.script)(&asked, n);
+    tokio::time::sleep(delay).await;
+    state.asked.lock().unwrap()[position].answered_at = Some(Instant::now());
+    let mut response = (StatusCode::from_u16(status).unwrap(), body).into_response();
+    for (name, value) in headers {
+        response.headers_mut().insert(name, value.parse().unwrap());
+    }
+    response
+}
