@@ -49,7 +49,6 @@ pub enum Standing {
 pub fn standing(job: &Job, pod: Option<&Pod>, is_read: bool, now: Timestamp) -> Standing {
     let name = job.metadata.name.as_deref().unwrap_or_default();
     let has_ended = pod.is_some_and(|pod| terminated(pod).next().is_some());
-    let is_single = job.spec.as_ref().and_then(|spec| spec.completions).unwrap_or(1) == 1;
     if let Some((reason, message)) = condition(job, "Failed") {
         if reason == "DeadlineExceeded" {
             return fail("Job.DeadlineExceeded", format!("Job `{name}`: {message}"));
@@ -70,9 +69,13 @@ pub fn standing(job: &Job, pod: Option<&Pod>, is_read: bool, now: Timestamp) -> 
             Some(_) | None => Standing::Unread,
         };
     }
-    // The pod of a Job of one says it before the Job does.
+    // The pod of a Job of one says it before the Job does; unless it was ended from outside: then the Job
+    // knows why.
     let standing = match pod {
-        Some(pod) if is_single => pod_standing(pod, now),
+        Some(pod) if has_ended && (condition(job, "FailureTarget").is_some() || is_being_deleted(pod)) => {
+            Standing::Going
+        }
+        Some(pod) if is_single(job) => pod_standing(pod, now),
         Some(_) | None => Standing::Going,
     };
     match standing {
@@ -83,6 +86,27 @@ pub fn standing(job: &Job, pod: Option<&Pod>, is_read: bool, now: Timestamp) -> 
         }
         standing => standing,
     }
+}
+
+/// Whether the only pod of a Job has done its work, well or badly, so that nothing of it goes on.
+#[must_use]
+pub fn has_done_its_work(job: &Job, pod: &Pod) -> bool {
+    is_single(job) && terminated_phase(pod)
+}
+
+/// Whether a pod has terminated.
+#[must_use]
+pub fn terminated_phase(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn is_single(job: &Job) -> bool {
+    job.spec.as_ref().and_then(|spec| spec.completions).unwrap_or(1) == 1
+}
+
+fn is_being_deleted(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_some()
 }
 
 fn pod_standing(pod: &Pod, now: Timestamp) -> Standing {
@@ -329,6 +353,19 @@ mod tests {
         assert!(
             error(standing(&failed, Some(&ended(3, "Error", "")), false, now())).0.contains("Job.ExitCode.3")
         );
+    }
+
+    #[test]
+    fn a_pod_that_was_ended_from_outside_leaves_it_to_its_job() {
+        let mut killed = ended(137, "Error", "");
+        killed.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now()));
+        assert_eq!(standing(&going(), Some(&killed), false, now()), Standing::Going);
+        let deadline = with("Failed", "DeadlineExceeded");
+        assert!(error(standing(&deadline, Some(&killed), false, now())).0.contains("Job.DeadlineExceeded"));
+        let obeyed = ended(0, "Completed", "");
+        let target = with("FailureTarget", "DeadlineExceeded");
+        assert_eq!(standing(&target, Some(&obeyed), false, now()), Standing::Going);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::driver::{News, Owner, What};
 use crate::engine::{Report, TaskCommand, TaskError, TaskId};
 
 use super::manifest::{self, job_name};
-use super::outcome::{Standing, recheck_after, standing};
+use super::outcome::{Standing, has_done_its_work, recheck_after, standing, terminated_phase};
 
 /// When a pod that does not run yet is worth a word in the status.
 const PENDING_AFTER: Duration = Duration::from_secs(30);
@@ -198,7 +198,7 @@ impl JobRunner {
             }
             Standing::Unread => {
                 drop(state);
-                tokio::spawn(self.clone().read_pod(key.clone()));
+                tokio::spawn(self.clone().read_and_judge(key.clone()));
                 return;
             }
             Standing::Going if wanted.pending.take().is_some() => What::Clear,
@@ -332,26 +332,28 @@ impl JobRunner {
         Ok(is_ours)
     }
 
-    /// Reads the pod of a Job that has ended.
-    async fn read_pod(self: Arc<Self>, key: Key) {
-        let query = format!("{LABEL_JOB_NAME}={}", key.name);
-        let path = format!("{}?labelSelector={}", collection::<Pod>(&key.namespace), urlencoded(&query));
+    /// Reads the pod of a Job that has ended, and judges it.
+    async fn read_and_judge(self: Arc<Self>, key: Key) {
         let mut delay = RETRY_MIN;
-        let pods = loop {
-            match self.api.send(Request::get(path.clone()), String::new()).await {
-                Ok(text) => match serde_json::from_str::<kube::core::ObjectList<Pod>>(&text) {
-                    Ok(pods) => break pods.items,
-                    Err(error) => warn!(job = %key, %error, "the pods of a Job cannot be read"),
-                },
-                Err(error) => warn!(job = %key, %error, "the pods of a Job cannot be read"),
-            }
+        while let Err(error) = self.read_pod(&key).await {
+            warn!(job = %key, %error, "the pods of a Job cannot be read");
             tokio::time::sleep(delay).await;
             delay = (delay * 2).min(RETRY_MAX);
-        };
-        if let Some(pod) = pods.into_iter().max_by_key(has_terminated) {
-            self.locked().pods.insert(key.clone(), pod);
         }
         self.judge(&key, true);
+    }
+
+    /// Reads the pod of a Job, one that has terminated if there is one.
+    async fn read_pod(&self, key: &Key) -> Result<(), ApiError> {
+        let query = format!("{LABEL_JOB_NAME}={}", key.name);
+        let path = format!("{}?labelSelector={}", collection::<Pod>(&key.namespace), urlencoded(&query));
+        let text = self.api.send(Request::get(path), String::new()).await?;
+        let pods: kube::core::ObjectList<Pod> =
+            serde_json::from_str(&text).map_err(|error| ApiError::Unavailable(error.to_string()))?;
+        if let Some(pod) = pods.items.into_iter().max_by_key(terminated_phase) {
+            self.locked().pods.insert(key.clone(), pod);
+        }
+        Ok(())
     }
 
     /// Asks for the end of a Job whose end is awaited.
@@ -423,7 +425,7 @@ impl JobRunner {
 
     async fn try_release(&self, key: &Key) -> Result<(), ApiError> {
         let Some(job) = self.api.read::<Job>(key).await? else { return Ok(()) };
-        if !has_ended(&job) && job.metadata.deletion_timestamp.is_none() {
+        if job.metadata.deletion_timestamp.is_none() && self.goes_on(key, &job).await? {
             self.delete(key).await?;
         }
         let finalizers = job.metadata.finalizers.as_deref().unwrap_or_default();
@@ -440,6 +442,16 @@ impl JobRunner {
         let request = Request::patch(format!("{}/{}", collection::<Job>(&key.namespace), key.name))
             .header(header::CONTENT_TYPE, "application/json-patch+json");
         self.api.send(request, patch.to_string()).await.map(drop)
+    }
+
+    /// Whether there is anything of a Job to end. Its result may be known before it has ended itself.
+    async fn goes_on(&self, key: &Key, job: &Job) -> Result<bool, ApiError> {
+        let is_done = || self.locked().pods.get(key).is_some_and(|pod| has_done_its_work(job, pod));
+        if has_ended(job) || is_done() {
+            return Ok(false);
+        }
+        self.read_pod(key).await?;
+        Ok(!is_done())
     }
 
     /// Deletes a Job and its pods.
@@ -473,11 +485,6 @@ fn has_ended(job: &Job) -> bool {
     conditions.into_iter().flatten().any(|condition| {
         matches!(condition.type_.as_str(), "Complete" | "Failed") && condition.status == "True"
     })
-}
-
-fn has_terminated(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 /// A label selector in a query: it holds nothing but letters, digits and these signs.

@@ -4,4 +4,6 @@
 mod rig;
 
 mod admission;
+mod jobs;
 mod lifecycle;
+mod names;
