@@ -5,6 +5,13 @@
 
 mod controller;
 mod crds;
+mod definition;
+mod lint;
+mod manifest;
+mod placement;
+mod problem;
+mod source;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -25,6 +32,16 @@ struct Cli {
 enum Command {
     Controller(controller::Args),
     Crds(crds::Args),
+    Lint(lint::Args),
+}
+
+/// Who a result is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// For a person
+    Text,
+    /// For a program
+    Json,
 }
 
 /// Runs the command line of this process.
@@ -33,5 +50,6 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Controller(args) => controller::run(args),
         Command::Crds(args) => crds::run(&args),
+        Command::Lint(args) => lint::run(&args),
     }
 }

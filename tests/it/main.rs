@@ -6,7 +6,11 @@
 #[cfg(feature = "operator")]
 mod chart;
 #[cfg(feature = "operator")]
+mod cli_lint;
+#[cfg(feature = "operator")]
 mod cluster;
+#[cfg(feature = "operator")]
+mod command;
 mod conformance;
 #[cfg(feature = "operator")]
 mod service;
