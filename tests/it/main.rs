@@ -8,10 +8,14 @@ mod chart;
 #[cfg(feature = "operator")]
 mod cli_lint;
 #[cfg(feature = "operator")]
+mod cli_run;
+#[cfg(feature = "operator")]
 mod cluster;
 #[cfg(feature = "operator")]
 mod command;
 mod conformance;
+#[cfg(feature = "operator")]
+mod endpoint;
 #[cfg(feature = "operator")]
 mod service;
 #[cfg(feature = "operator")]
