@@ -2,7 +2,9 @@
 
 use crate::api::flow::Binding;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::engine::TaskCommand;
 use crate::ir::{Kind, Program};
+use crate::value::Value;
 
 /// Who does a task.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +45,14 @@ pub fn resolve<'b>(resource: &str, bindings: &'b [Binding]) -> Executor<'b> {
         .iter()
         .find(|(known, _)| *known == resource)
         .map_or(Executor::Unbound, |(_, executor)| executor.clone())
+}
+
+/// What is posted for a task that is bound to a URL or a Service: of a call of a function its event, of
+/// everything else all arguments (fdl.md §7.3).
+#[must_use]
+pub fn payload(task: &TaskCommand) -> &Value {
+    let event = (&*task.resource == "FC:InvokeFunction").then(|| task.arguments.get("body")).flatten();
+    event.unwrap_or(&task.arguments)
 }
 
 /// What is wrong with a binding, if anything.

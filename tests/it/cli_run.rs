@@ -156,6 +156,12 @@ fn a_bound_task_posts_its_arguments_and_takes_the_answer_as_its_result() {
     let [call] = &calls[..] else { panic!("{calls:?}") };
     assert_eq!((&*call.method, &*call.path, &*call.body), ("POST", "/pay", r#"{"n":7}"#));
     assert_eq!(call.headers["content-type"], "application/json");
+    // Of a call of a function only the event.
+    let function = "- {Type: Task, Name: T, Action: 'FC:InvokeFunction', End: true, \
+                    Parameters: {resourceArn: a, body: {n: 8}}, TaskMode: WaitForSystemCallback}";
+    let bind = format!("FC:InvokeFunction={}", endpoint.url);
+    assert_eq!(text(&self::outcome(&flow("T", function), &["--bind", &bind]), "status"), "Succeeded");
+    assert_eq!(endpoint.calls()[1].body, r#"{"n":8}"#);
 }
 
 #[test]

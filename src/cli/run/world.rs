@@ -200,7 +200,7 @@ fn post(task: &TaskCommand, binding: &Binding) -> Result<Request, TaskError> {
         headers.push((header.name.clone(), value.clone()));
     }
     let timeout_seconds = binding.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-    Request::post(url, &headers, &task.arguments, timeout_seconds)
+    Request::post(url, &headers, binding::payload(task), timeout_seconds)
 }
 
 fn unbound(task: &TaskCommand, why: &str) -> TaskError {
