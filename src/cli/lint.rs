@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
+use crate::controller::flow::decide;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::dialect::Dialect;
 use crate::driver::binding;
 use crate::value::Value;
 
-use super::definition::{self, Definition, Document};
+use super::definition::{self, Definition, Document, Manifest};
 use super::source::Source;
 use super::terminal::{complain, count, tell, write_report, write_result};
 use super::{EXIT_UNUSABLE, Output, problem};
@@ -94,8 +95,8 @@ impl Findings {
     }
 
     fn note(&mut self, definition: &Definition, source: &Source) {
-        let unbound = unbound(definition);
-        for diagnostic in definition.compiled.diagnostics.iter().chain(&unbound) {
+        let warnings = warnings(definition);
+        for diagnostic in definition.compiled.diagnostics.iter().chain(&warnings) {
             match diagnostic.severity() {
                 Severity::Error => self.errors += 1,
                 Severity::Warning => {
@@ -125,9 +126,12 @@ impl Findings {
     }
 }
 
-/// Tasks that nobody would do.
-fn unbound(definition: &Definition) -> Vec<Diagnostic> {
+/// What the controller would warn of too.
+fn warnings(definition: &Definition) -> Vec<Diagnostic> {
     let Some(program) = &definition.compiled.program else { return Vec::new() };
-    let bindings = definition.manifest.as_ref().map_or(&[][..], |manifest| &manifest.bindings);
-    binding::warnings(program, bindings)
+    match &definition.manifest {
+        Some(Manifest { name: Some(name), bindings, .. }) => decide::warnings(name, program, bindings),
+        Some(Manifest { name: None, bindings, .. }) => binding::warnings(program, bindings),
+        None => binding::warnings(program, &[]),
+    }
 }

@@ -157,6 +157,9 @@ fn what_is_wrong_beside_the_definition_is_told_too() {
     let expected =
         [("spec.dialect", 5), ("spec.bindings[0]", 7), ("spec.bindings[1]", 8), ("spec.defaults", 9)];
     assert_eq!(found, expected.map(|(path, line)| (path.to_owned(), line)));
+    let named = FINE.replace("StartAt", "Name: other, StartAt");
+    let ended = millrace_on(&manifest(&named, ""), &["lint", "-"]);
+    assert!(ended.stdout.starts_with("<stdin>: warning[W103] at Name: the definition calls itself `other`"));
     let ended = millrace_on(&manifest("", ""), &["lint", "-"]);
     assert!(ended.stdout.contains("error[E004] at spec: field `spec.definition` is missing"), "{ended:?}");
 }
