@@ -43,8 +43,9 @@ fn parse_dialect(name: &str) -> Result<Dialect, String> {
 }
 
 /// What was found so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Findings {
+    output: Output,
     files: u64,
     errors: u64,
     warnings: u64,
@@ -56,7 +57,7 @@ struct Findings {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let mut findings = Findings::default();
+    let mut findings = Findings::new(args.output);
     for file in &args.files {
         match Source::read(file) {
             Ok(source) => findings.check(&source, args.dialect),
@@ -79,6 +80,19 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 impl Findings {
+    fn new(output: Output) -> Self {
+        Self {
+            output,
+            files: 0,
+            errors: 0,
+            warnings: 0,
+            strict_warnings: 0,
+            has_unreadable: false,
+            text: String::new(),
+            json: Vec::new(),
+        }
+    }
+
     fn check(&mut self, source: &Source, dialect: Option<Dialect>) {
         self.files += 1;
         for document in definition::read(&source.text, dialect) {
@@ -106,9 +120,13 @@ impl Findings {
                     self.strict_warnings += u64::from(!is_about_elsewhere);
                 }
             }
-            self.text.push_str(&problem::to_text(diagnostic, source));
-            self.text.push('\n');
-            self.json.push(problem::to_json(diagnostic, source));
+            match self.output {
+                Output::Text => {
+                    self.text.push_str(&problem::to_text(diagnostic, source));
+                    self.text.push('\n');
+                }
+                Output::Json => self.json.push(problem::to_json(diagnostic, source)),
+            }
         }
     }
 

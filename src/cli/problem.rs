@@ -42,8 +42,11 @@ pub(super) fn to_text(problem: &Diagnostic, source: &Source) -> String {
         harmless(&problem.message)
     );
     let help = problem.help.as_ref().map(|help| wrap(&harmless(help), COLUMNS - HELP_INDENT).join("\n"));
-    let snippet = problem.span.and_then(|span| range(span, &source.text)).map(|range| {
-        Snippet::source(without_c1(&source.text)).annotation(AnnotationKind::Primary.span(range))
+    let part = problem.span.and_then(|span| part(span, &source.text));
+    let snippet = part.map(|part| {
+        Snippet::source(without_c1(part.text))
+            .line_start(part.line)
+            .annotation(AnnotationKind::Primary.span(part.marked))
     });
     let mut group = Group::with_level(level);
     if let Some(snippet) = snippet {
@@ -71,7 +74,7 @@ pub(super) fn to_json(problem: &Diagnostic, source: &Source) -> Value {
     if let Some(span) = problem.span {
         members.push(("line", Value::from(span.line)));
         members.push(("column", Value::from(span.column)));
-        let marked = range(span, &source.text).and_then(|range| source.text.get(range));
+        let marked = part(span, &source.text).and_then(|part| part.text.get(part.marked));
         if let Some(marked) = marked.filter(|marked| !marked.is_empty()) {
             members.push(("endColumn", Value::from(span.column as usize + marked.chars().count())));
         }
@@ -83,12 +86,74 @@ pub(super) fn to_json(problem: &Diagnostic, source: &Source) -> Value {
     Value::Object(members.into_iter().collect::<Object>())
 }
 
-/// The part of the text that is underlined: of a place that spans lines its first one, for a
-/// definition that lacks a field is all marked otherwise.
-fn range(span: Span, text: &str) -> Option<std::ops::Range<usize>> {
+/// Most of a line that is looked at on each side of a problem, in bytes: far more than is shown, and a
+/// definition that is one long line with many problems is still told of in no time.
+const AROUND_BYTES_MAX: usize = 1_000;
+
+/// Where a problem is.
+struct Part<'t> {
+    /// Its line, or what is around it where the line is very long.
+    text: &'t str,
+    /// Number of the line.
+    line: usize,
+    /// What of the text is underlined: of a place that spans lines its first one, for a definition that
+    /// lacks a field is all marked otherwise.
+    marked: std::ops::Range<usize>,
+}
+
+fn part(span: Span, text: &str) -> Option<Part<'_>> {
     let start = span.start as usize;
-    let rest = text.get(start..)?;
-    let line = rest.lines().next().unwrap_or_default().trim_end();
-    let end = start + line.len().min((span.end as usize).saturating_sub(start));
-    text.is_char_boundary(end).then_some(start..end)
+    let (before, behind) = text.split_at_checked(start)?;
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let begin = text.ceil_char_boundary(line_start.max(start.saturating_sub(AROUND_BYTES_MAX)));
+    let line_end = start + behind.find('\n').unwrap_or(behind.len());
+    let end = text.floor_char_boundary(line_end.min(start + AROUND_BYTES_MAX));
+    let text = text.get(begin..end)?.trim_end();
+    let marked_end = text.floor_char_boundary((span.end as usize).max(start) - begin);
+    let marked = (start - begin).min(text.len())..marked_end.max((start - begin).min(text.len()));
+    Some(Part { text, line: span.line as usize, marked })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Code;
+
+    fn told(text: &str, start: usize, end: usize) -> String {
+        let number = |number: usize| u32::try_from(number).unwrap();
+        let line = text[..start].matches('\n').count() + 1;
+        let span = Span { start: number(start), end: number(end), line: number(line), column: 1 };
+        let problem = Diagnostic::new(Code::MissingTarget, "p", Some(span), "m");
+        let source = Source { name: "f".to_owned(), text: text.to_owned() };
+        anstream::adapter::strip_str(&to_text(&problem, &source)).to_string()
+    }
+
+    #[test]
+    fn of_a_place_that_spans_lines_the_first_is_marked() {
+        assert_eq!(told("a: 1\nb:\r\n  c: 2\n", 5, 15), "f:2:1: error[E010] at p: m\n  |\n2 | b:\n  | ^^\n");
+        assert_eq!(told("a: 1", 4, 4), "f:1:1: error[E010] at p: m\n  |\n1 | a: 1\n  |     ^\n");
+        assert_eq!(told("", 0, 0), "f:1:1: error[E010] at p: m\n  |\n1 |\n  | ^\n");
+    }
+
+    #[test]
+    fn of_a_long_line_only_what_is_around_is_shown() {
+        let text = format!("{}here{}", "é".repeat(50_000), "é".repeat(50_000));
+        let told = told(&text, 100_000, 100_004);
+        assert!(told.lines().all(|line| line.chars().count() <= COLUMNS), "{told}");
+        let [.., shown, marks] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+        let at = |line: &str, what: &str| line.find(what).map(|at| line[..at].chars().count());
+        assert_eq!(at(shown, "here"), at(marks, "^^^^"));
+    }
+
+    #[test]
+    fn a_place_outside_of_the_text_is_told_without_it() {
+        assert_eq!(told("é", 0, 2).lines().count(), 4);
+        let span = Span { start: 1, end: 2, line: 1, column: 1 };
+        let problem = Diagnostic::new(Code::MissingTarget, "", Some(span), "m");
+        for text in ["é", ""] {
+            let source = Source { name: "f".to_owned(), text: text.to_owned() };
+            let told = to_text(&problem, &source);
+            assert_eq!(anstream::adapter::strip_str(&told).to_string(), "f:1:1: error[E010]: m\n");
+        }
+    }
 }
