@@ -5,6 +5,14 @@
 
 mod controller;
 mod crds;
+mod definition;
+mod lint;
+mod manifest;
+mod placement;
+mod problem;
+mod run;
+mod source;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -25,13 +33,29 @@ struct Cli {
 enum Command {
     Controller(controller::Args),
     Crds(crds::Args),
+    Lint(lint::Args),
+    Run(run::Args),
+}
+
+/// Who a result is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// For a person
+    Text,
+    /// For a program
+    Json,
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Whoever opens a TLS connection, the API client too, finds its cryptography here. It can be there
+    // already only where this is called twice.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     match Cli::parse().command {
         Command::Controller(args) => controller::run(args),
         Command::Crds(args) => crds::run(&args),
+        Command::Lint(args) => lint::run(&args),
+        Command::Run(args) => run::run(&args),
     }
 }

@@ -1,6 +1,10 @@
 //! What the resource of a task means: first the Flow's bindings, then the built-in table.
 
 use crate::api::flow::Binding;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::engine::TaskCommand;
+use crate::ir::{Kind, Program};
+use crate::value::Value;
 
 /// Who does a task.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +47,14 @@ pub fn resolve<'b>(resource: &str, bindings: &'b [Binding]) -> Executor<'b> {
         .map_or(Executor::Unbound, |(_, executor)| executor.clone())
 }
 
+/// What is posted for a task that is bound to a URL or a Service: of a call of a function its event, of
+/// everything else all arguments (fdl.md §7.3).
+#[must_use]
+pub fn payload(task: &TaskCommand) -> &Value {
+    let event = (&*task.resource == "FC:InvokeFunction").then(|| task.arguments.get("body")).flatten();
+    event.unwrap_or(&task.arguments)
+}
+
 /// What is wrong with a binding, if anything.
 #[must_use]
 pub fn problem(binding: &Binding) -> Option<String> {
@@ -68,6 +80,24 @@ pub fn problem(binding: &Binding) -> Option<String> {
         }
         Some(_) | None => None,
     }
+}
+
+/// A warning for every task that nobody would do: its resource means nothing by itself, and none of
+/// the bindings is about it. The places of states are not known any more; the path is the name.
+#[must_use]
+pub fn warnings(program: &Program, bindings: &[Binding]) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    for state in program.states() {
+        let Kind::Task { resource, .. } = &state.kind else { continue };
+        if resolve(resource, bindings) == Executor::Unbound {
+            let message = format!("nothing is bound to the resource `{resource}` of task `{}`", state.name);
+            let warning = Diagnostic::new(Code::UnboundResource, &*state.name, None, message);
+            warnings.push(
+                warning.with_help("bind it to a URL, a Service or a Job under `spec.bindings` of the Flow"),
+            );
+        }
+    }
+    warnings
 }
 
 /// Whether a pattern in which `*` stands for any characters matches the whole of a text.
@@ -125,6 +155,23 @@ mod tests {
         assert_eq!(resource(resolve("HTTP:Request", &[])), "Http");
         assert_eq!(resource(resolve("Kubernetes:RunJob", &[])), "Job");
         assert_eq!(resource(resolve("FC:InvokeFunction", &[])), "Unbound");
+    }
+
+    #[test]
+    fn tasks_that_nobody_would_do_are_warned_of() {
+        let task =
+            |name: &str, action: &str| format!("{{Type: Task, Name: {name}, Action: '{action}', End: true}}");
+        let (branch, outer) = (task("B", "Other:X"), task("C", "HTTP:Request"));
+        let text = format!(
+            "{{Type: StateMachine, SpecVersion: v1, StartAt: A, States: [\
+               {{Type: Parallel, Name: A, Next: C, Branches: [{{StartAt: B, States: [{branch}]}}]}}, {outer}]}}"
+        );
+        let program = crate::dialect::compile(&text, None).program.unwrap();
+        let found = warnings(&program, &[binding("FC:*")]);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].code, &*found[0].path), (Code::UnboundResource, "B"));
+        assert!(found[0].message.contains("`Other:X` of task `B`"), "{}", found[0]);
+        assert_eq!(warnings(&program, &[binding("Other:*")]), []);
     }
 
     #[test]

@@ -10,10 +10,9 @@ use crate::api::flow::{Binding, Header, SecretKeyRef};
 use crate::cluster::api_server::{ApiError, ApiServer};
 use crate::cluster::object::Key;
 use crate::engine::{Report, TaskCommand, TaskError};
-use crate::value::Value;
 
-use super::binding::{Executor, resolve};
-use super::http::{HttpCaller, Request};
+use super::binding::{self, Executor};
+use super::http::{HttpCaller, Request, conclude};
 use super::{News, Owner, What, idempotency_key};
 
 /// How long to wait before something that somebody has to mend is tried again.
@@ -34,14 +33,17 @@ pub(super) async fn answer(
     news: &UnboundedSender<News>,
 ) -> Report {
     wait_until(task.not_before).await;
-    let request = match resolve(&task.resource, &owner.bindings) {
+    let request = match binding::resolve(&task.resource, &owner.bindings) {
         Executor::Post(binding) => bound_request(api, owner, task, binding, news).await,
         Executor::Http | Executor::Job | Executor::JobTemplate(_) | Executor::Unbound => {
             Request::from_arguments(&task.arguments)
         }
     };
     match request {
-        Ok(request) => http.call(request, &idempotency_key(&owner.uid, &task.id)).await,
+        Ok(request) => {
+            let outcome = http.call(request, &idempotency_key(&owner.uid, &task.id)).await;
+            conclude(task.completion, outcome)
+        }
         Err(error) => Report::Failed(error),
     }
 }
@@ -70,13 +72,7 @@ async fn bound_request(
         headers.push((header.name.clone(), header_value(api, owner, task, header, news).await?));
     }
     let timeout = binding.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-    Request::post(&url, &headers, payload(task), timeout)
-}
-
-/// What is posted: for a call of a function its event, for everything else all arguments (fdl.md §7.3).
-fn payload(task: &TaskCommand) -> &Value {
-    let event = (&*task.resource == "FC:InvokeFunction").then(|| task.arguments.get("body")).flatten();
-    event.unwrap_or(&task.arguments)
+    Request::post(&url, &headers, binding::payload(task), timeout)
 }
 
 fn target(owner: &Owner, binding: &Binding) -> String {

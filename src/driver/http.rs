@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use reqwest::{Method, StatusCode, Url, redirect};
 
 use crate::engine::{Report, TaskError};
-use crate::ir::ErrorKind;
+use crate::ir::{Completion, ErrorKind};
 use crate::value::{Object, Value};
 
 use super::egress::{Egress, GuardedResolver, Refused};
@@ -139,6 +139,17 @@ impl HttpCaller {
             Answer::Body => body,
             Answer::Whole => whole_answer(status, &headers, body),
         })
+    }
+}
+
+/// What the outcome of a call says of the task it was made for. Whoever was called has done the work
+/// when the answer is there; nobody else would report its end. Only what a callback is awaited for
+/// goes on.
+#[must_use]
+pub fn conclude(completion: Completion, outcome: Report) -> Report {
+    match (completion, outcome) {
+        (Completion::Job, Report::Accepted(answer)) => Report::Succeeded(answer),
+        (Completion::Response | Completion::Job | Completion::Callback, outcome) => outcome,
     }
 }
 
@@ -416,6 +427,14 @@ mod tests {
             assert!(found.contains(expected), "{arguments}: {found}");
             assert!(!found.contains("secret"), "{found}");
         }
+    }
+
+    #[test]
+    fn only_a_callback_is_awaited_after_the_answer() {
+        let answer = || Report::Accepted(Value::Null);
+        assert_eq!(conclude(Completion::Job, answer()), Report::Succeeded(Value::Null));
+        assert_eq!(conclude(Completion::Callback, answer()), answer());
+        assert_eq!(conclude(Completion::Response, answer()), answer());
     }
 
     #[test]

@@ -28,6 +28,7 @@
 
 mod builder;
 mod errors;
+mod input;
 mod limits;
 mod state;
 
@@ -36,13 +37,14 @@ mod tests;
 
 pub use builder::{Boundary, BuildError, Builder, SCOPE_NESTING_MAX, ScopeBuilder};
 pub use errors::{ErrorKind, ErrorName, Errors, Pattern};
+pub use input::InputError;
 pub use limits::Limits;
 pub use state::{
     Branch, Catcher, Completion, Jitter, Kind, Next, Retrier, Rule, State, Until, VariableScope, Variables,
 };
 
 use crate::expr::Expr;
-use crate::value::Str;
+use crate::value::{DEPTH_MAX, Str, Value};
 
 /// Position of a scope in its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,11 +131,32 @@ impl Program {
         self.timeout_seconds
     }
 
-    /// Whether the language wants the input of an execution to be an object. Checked by whoever starts
-    /// one, before anything of it exists.
+    /// Whether an execution can only be started with a JSON object. The engine itself runs on any
+    /// value: whoever starts executions asks [`Program::check_input`] first.
     #[must_use]
     pub fn takes_only_objects(&self) -> bool {
         self.takes_only_objects
+    }
+
+    /// Whether an execution can be started with an input. It is asked once, before the run begins:
+    /// an execution that is refused never ran, so nothing of this is an error of the state machine.
+    ///
+    /// # Errors
+    /// Where the input is not of the kind that the language takes, too large or too deep. The message
+    /// says what was found and what is allowed.
+    pub fn check_input(&self, input: &Value) -> Result<(), InputError> {
+        let (bytes, bytes_max) = (input.bytes(), self.limits.input_bytes_max);
+        let depth = input.depth();
+        if self.takes_only_objects && input.as_object().is_none() {
+            return Err(InputError::NoObject { kind: input.kind() });
+        }
+        if bytes > bytes_max {
+            return Err(InputError::TooLarge { bytes, bytes_max });
+        }
+        if depth > DEPTH_MAX {
+            return Err(InputError::TooDeep { depth });
+        }
+        Ok(())
     }
 
     /// What the engine's errors are called.

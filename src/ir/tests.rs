@@ -98,3 +98,24 @@ fn scopes_form_a_tree_of_bounded_depth() {
     }
     assert_eq!(builder.build(None, idx, Boundary::default()).unwrap_err(), BuildError::TooDeep);
 }
+
+#[test]
+fn an_input_is_refused_before_anything_runs() {
+    let program = |takes_only_objects| {
+        let mut builder = Builder::new(errors(), Limits { input_bytes_max: 300, ..limits() });
+        let root = scope_of(&mut builder, "Only", Kind::Succeed).unwrap();
+        builder.build(None, root, Boundary { takes_only_objects, ..Boundary::default() }).unwrap()
+    };
+    let refusal = |takes_only_objects, input: &Value| {
+        program(takes_only_objects).check_input(input).err().map(|error| error.to_string())
+    };
+    let object = Value::parse("{}").unwrap();
+    let list = Value::from(Vec::new());
+    assert_eq!(refusal(true, &object), None);
+    assert_eq!(refusal(false, &list), None);
+    assert_eq!(refusal(true, &list).unwrap(), "the input must be a JSON object, found an array");
+    let large = Value::from("x".repeat(300));
+    assert_eq!(refusal(false, &large).unwrap(), "the input has 302 bytes, at most 300 are allowed");
+    let deep = (0..=DEPTH_MAX).fold(Value::Null, |inner, _| Value::from(vec![inner]));
+    assert_eq!(refusal(false, &deep).unwrap(), "the input is nested 101 levels deep, at most 100 are allowed");
+}

@@ -64,6 +64,10 @@ fn syntax_error(error: &serde_saphyr::Error) -> SyntaxError {
     if message.contains("budget breached: Depth") || message.contains("recursion limit") {
         message = format!("nested more than {DEPTH_MAX} levels deep");
     }
+    if message.contains("multiple YAML documents") {
+        // The library's advice is for programmers.
+        message = "a second YAML document begins here, one is expected".to_owned();
+    }
     SyntaxError { message, span }
 }
 

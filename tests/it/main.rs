@@ -6,8 +6,16 @@
 #[cfg(feature = "operator")]
 mod chart;
 #[cfg(feature = "operator")]
+mod cli_lint;
+#[cfg(feature = "operator")]
+mod cli_run;
+#[cfg(feature = "operator")]
 mod cluster;
+#[cfg(feature = "operator")]
+mod command;
 mod conformance;
+#[cfg(feature = "operator")]
+mod endpoint;
 #[cfg(feature = "operator")]
 mod service;
 #[cfg(feature = "operator")]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::api::condition::{self, Claim, cut};
-use crate::api::flow::{DiagnosticEntry, DialectName, FlowState};
+use crate::api::flow::{Binding, DiagnosticEntry, DialectName, FlowState};
 use crate::api::{
     ConditionStatus, ConditionType, FlowRevision, FlowRevisionSpec, FlowSpec, FlowStatus, Reason,
 };
@@ -12,6 +12,7 @@ use crate::controller::revision;
 use crate::diagnostic::{self, Code, Diagnostic, Severity};
 use crate::dialect::{Compiled, Dialect};
 use crate::driver::binding;
+use crate::ir::Program;
 
 /// Diagnostics that are stored.
 const DIAGNOSTICS_MAX: usize = 100;
@@ -60,9 +61,8 @@ pub fn decide(observed: &Observed) -> Decision {
     let Observed { name, generation, spec, status: before, published, now } = observed;
     let forced = spec.dialect.map(dialect_of);
     let Compiled { dialect, program, mut diagnostics } = revision::compile(&spec.definition, forced);
-    if let Some(own) = program.as_ref().and_then(|program| program.name()).filter(|own| ***own != **name) {
-        let message = format!("the definition calls itself `{own}`, the Flow is called `{name}`");
-        diagnostics.push(Diagnostic::new(Code::NameDiffers, "Name", None, message));
+    if let Some(program) = &program {
+        diagnostics.extend(warnings(name, program, &spec.bindings));
     }
     for (position, problem) in spec.bindings.iter().map(binding::problem).enumerate() {
         if let Some(message) = problem {
@@ -101,6 +101,19 @@ pub fn decide(observed: &Observed) -> Decision {
     status.conditions =
         condition::merge(&before.conditions, vec![ready(is_valid, &status, &diagnostics)], *generation, *now);
     Decision { publish, status }
+}
+
+/// What a definition that compiles and its Flow may have meant otherwise. `millrace lint` says the same of
+/// a manifest.
+#[must_use]
+pub fn warnings(name: &str, program: &Program, bindings: &[Binding]) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    if let Some(own) = program.name().filter(|own| ***own != *name) {
+        let message = format!("the definition calls itself `{own}`, the Flow is called `{name}`");
+        warnings.push(Diagnostic::new(Code::NameDiffers, "Name", None, message));
+    }
+    warnings.extend(binding::warnings(program, bindings));
+    warnings
 }
 
 fn ready(is_valid: bool, status: &FlowStatus, diagnostics: &[Diagnostic]) -> Claim {
@@ -239,6 +252,19 @@ mod tests {
         assert!(decision.publish.is_some());
         let warning = &decision.status.diagnostics[0];
         assert_eq!((&*warning.code, &*warning.severity), ("W103", "Warning"));
+    }
+
+    #[test]
+    fn a_task_that_nobody_would_do_is_warned_of() {
+        let task = r#"{"Type": "Task", "Name": "a", "Action": "A:B", "End": true}"#;
+        let object =
+            format!(r#"{{"Type": "StateMachine", "SpecVersion": "v1", "StartAt": "a", "States": [{task}]}}"#);
+        let mut observed = observed(&object, None);
+        let decision = decide(&observed);
+        assert!(decision.publish.is_some());
+        assert_eq!(decision.status.diagnostics[0].code, "W104");
+        observed.spec.bindings = serde_json::from_str(r#"[{"resource": "A:*", "url": "http://h"}]"#).unwrap();
+        assert_eq!(decide(&observed).status.diagnostics, []);
     }
 
     #[test]

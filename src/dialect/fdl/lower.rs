@@ -41,6 +41,7 @@ pub(super) fn lower(definition: &Definition<'_>, problems: &Problems) -> Option<
     let name = definition.name.as_ref().map(|name| name.value.clone());
     let boundary = Boundary {
         timeout_seconds: definition.timeout_seconds,
+        // What StartExecution takes (§10.3).
         takes_only_objects: true,
         ..Boundary::default()
     };

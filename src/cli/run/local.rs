@@ -1,0 +1,116 @@
+//! A run from its start to its end, here and now.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::engine::{
+    Activity, Event, Execution, Fault, HistoryEvent, HistoryKind, Run, Step, Stop, StopMode, TokenKey, step,
+};
+use crate::ir::Program;
+use crate::value::Str;
+
+use super::super::terminal::tell;
+use super::clock::{Clock, Pace};
+use super::progress::Progress;
+use super::world::{News, World};
+
+/// One run and all that takes part in it.
+#[derive(Debug)]
+pub(super) struct Local<'p> {
+    pub(super) program: &'p Program,
+    pub(super) clock: Clock,
+    pub(super) world: World,
+    pub(super) progress: Progress,
+    pub(super) token_key: TokenKey,
+}
+
+impl Local<'_> {
+    /// Runs to the end. `interrupted` ends the run before it.
+    ///
+    /// # Errors
+    /// Only where the engine has a bug.
+    pub(super) async fn run(
+        mut self,
+        execution: Execution,
+        interrupted: impl Future<Output = ()>,
+    ) -> Result<Run, Fault> {
+        let mut interrupted = std::pin::pin!(interrupted);
+        let mut run = Run::new(execution);
+        let mut event = Event::Start;
+        loop {
+            let Step { run: moved, commands, history, .. } =
+                step(self.program, run, self.clock.now(), event, &self.token_key)?;
+            run = moved;
+            self.tell(&run, &history);
+            if run.outcome().is_some() {
+                return Ok(run);
+            }
+            self.world.take(commands);
+            event = self.next_event(&run, interrupted.as_mut()).await;
+        }
+    }
+
+    fn tell(&mut self, run: &Run, history: &[HistoryEvent]) {
+        let active = run.active(self.program);
+        self.progress.tell(history, &active);
+        let is_endless = |path: &Str| {
+            active.iter().any(|state| {
+                state.path == *path && state.activity == Activity::Callback && state.deadline.is_none()
+            })
+        };
+        for event in history {
+            if event.kind == HistoryKind::TaskAccepted && is_endless(&event.path) {
+                // Told to the quiet as well: without it the run seems to hang.
+                tell(format_args!(
+                    "millrace: `{}` waits for a callback, which nobody sends to a local run,\nand has no \
+                     time-out of its own: only the run's ends it. --mock can answer it.",
+                    event.path
+                ));
+            }
+        }
+    }
+
+    /// What happens next: an answer, the passing of time, or an interruption.
+    async fn next_event(&mut self, run: &Run, interrupted: impl Future<Output = ()>) -> Event {
+        let deadline = run.deadline(self.program);
+        if let Some(news) = self.world.begin(self.clock.now(), deadline) {
+            return event_of(news);
+        }
+        let wakes: [Option<Timestamp>; 2] = [run.next_wake(self.program), self.world.next_begin()];
+        let pace = Pace {
+            wake: wakes.into_iter().flatten().min().unwrap_or(deadline),
+            is_calling: self.world.is_calling(),
+            overdue: self.world.overdue(),
+        };
+        let patience = self.clock.patience(&pace);
+        let time_passes = async {
+            match patience {
+                // The timer would round it up, and a virtual clock leaps thousands of times.
+                Some(Duration::ZERO) => {}
+                Some(patience) => tokio::time::sleep(patience).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = interrupted => Event::Stop(Stop {
+                cause: Some("interrupted".into()),
+                ..Stop::new(StopMode::Terminate)
+            }),
+            news = self.world.news() => event_of(news),
+            () = time_passes => {
+                self.clock.pass(&pace);
+                Event::Tick
+            }
+        }
+    }
+}
+
+fn event_of(news: News) -> Event {
+    match news {
+        News::Of(id, report) => Event::Task { id, report },
+        // What that means for the clock is found when it is looked at next.
+        News::Overdue => Event::Tick,
+    }
+}

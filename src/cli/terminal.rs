@@ -1,0 +1,108 @@
+//! What a person sees: lines that fit a terminal, and nothing in them that a terminal would obey.
+
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
+
+/// Columns that everything is laid out for: the width of a terminal that nobody resized, of a log
+/// and of a mail.
+pub(super) const COLUMNS: usize = 80;
+
+/// Tells a person something, on stderr. That nobody listens is no reason to fail.
+pub(super) fn tell(text: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Says why a request cannot be carried out.
+pub(super) fn complain(message: impl Display) {
+    tell(format_args!("millrace: {message}"));
+}
+
+/// Writes a result to stdout, byte for byte.
+///
+/// # Errors
+/// Where it cannot be written; the message says why.
+pub(super) fn write_result(text: &str) -> Result<(), String> {
+    write(std::io::stdout().lock(), text)
+}
+
+/// Writes a report to stdout, with its colours where it is a terminal.
+///
+/// # Errors
+/// Where it cannot be written; the message says why.
+pub(super) fn write_report(text: &str) -> Result<(), String> {
+    write(anstream::stdout().lock(), text)
+}
+
+/// A reader who has seen enough and went away is none to complain of.
+fn write(mut stdout: impl Write, text: &str) -> Result<(), String> {
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(format!("cannot write to stdout: {error}"))
+        }
+        Err(_) | Ok(()) => Ok(()),
+    }
+}
+
+/// Text from elsewhere on one line, without what would move the cursor or change colours.
+pub(super) fn harmless(text: &str) -> String {
+    let text = annotate_snippets::normalize_untrusted_str(&text.replace(['\n', '\r', '\t'], " "));
+    without_c1(&text)
+}
+
+/// Text without the control characters that everyone forgets: some terminals take U+009B for the
+/// beginning of a command. What stands in their place is as long, so that places in the text stay.
+pub(super) fn without_c1(text: &str) -> String {
+    text.replace(|character| matches!(character, '\u{80}'..='\u{9f}'), "·")
+}
+
+/// Breaks a text between words into lines of at most `columns` characters. A word that is longer
+/// than a line stays whole: it is a name or a URL that someone may want to copy.
+pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// `1 error`, `2 errors`.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    let ending = match (number, noun.ends_with('y')) {
+        (1, _) => return format!("{number} {noun}"),
+        (_, true) => return format!("{number} {}ies", noun.trim_end_matches('y')),
+        (_, false) => "s",
+    };
+    format!("{number} {noun}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrap("a bb  ccc", 4), ["a bb", "ccc"]);
+        assert_eq!(wrap("a-long-word b", 4), ["a-long-word", "b"]);
+        assert_eq!(wrap("", 4), Vec::<String>::new());
+    }
+
+    #[test]
+    fn nothing_in_a_text_commands_the_terminal() {
+        assert_eq!(harmless("a\nb\u{1b}[31m"), "a b␛[31m");
+        assert!(!harmless("\u{9b}31m \u{7f} \u{202e}").contains(['\u{9b}', '\u{7f}', '\u{202e}']));
+        assert_eq!(without_c1("a\u{9b}b").len(), "a\u{9b}b".len());
+    }
+
+    #[test]
+    fn counts_are_words() {
+        assert_eq!(count(1, "error"), "1 error");
+        assert_eq!(count(0, "error"), "0 errors");
+        assert_eq!(count(2, "retry"), "2 retries");
+    }
+}

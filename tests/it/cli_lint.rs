@@ -1,0 +1,172 @@
+//! `millrace lint`: all problems of definitions, with place and help.
+
+use millrace::value::Value;
+
+use crate::command::{Ended, file, millrace, millrace_on};
+
+const BROKEN: &str = "\
+Type: StateMachine
+SpecVersion: v1
+StartAt: Charge
+States:
+  - {Type: Task, Name: Charge, Action: HTTP:Request, Next: Shipp}
+  - {Type: Succeed, Name: Ship}
+";
+
+const UNBOUND: &str = "\
+Type: StateMachine
+SpecVersion: v1
+StartAt: Charge
+States:
+  - {Type: Task, Name: Charge, Action: Pay:Card, End: true}
+";
+
+const FINE: &str = "{Type: StateMachine, SpecVersion: v1, StartAt: S, States: [{Type: Succeed, Name: S}]}";
+
+/// A manifest with a definition and further fields of its spec.
+fn manifest(definition: &str, more: &str) -> String {
+    format!(
+        "apiVersion: millrace.dev/v1alpha1\nkind: Flow\nmetadata: {{name: order}}\nspec:\n{more}  \
+         definition: {definition}\n"
+    )
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+fn problems(ended: &Ended) -> Vec<Value> {
+    Value::parse(&ended.stdout).unwrap().as_array().unwrap().iter().cloned().collect()
+}
+
+#[test]
+fn a_problem_is_shown_where_it_is_with_what_to_do() {
+    let ended = millrace_on(BROKEN, &["lint", "-"]);
+    let expected = "\
+<stdin>:5:60: error[E010] at States[0].Next: there is no state `Shipp` in this scope
+  |
+5 |   - {Type: Task, Name: Charge, Action: HTTP:Request, Next: Shipp}
+  |                                                            ^^^^^
+  |
+  = help: did you mean `Ship`?
+
+<stdin>:6:27: warning[W101] at States[1].Name: nothing leads to state `Ship`
+  |
+6 |   - {Type: Succeed, Name: Ship}
+  |                           ^^^^
+
+";
+    assert_eq!(ended.stdout, expected);
+    assert_eq!((ended.status, &*ended.stderr), (Some(1), "1 file, 1 error, 1 warning\n"));
+}
+
+#[test]
+fn problems_as_json_have_places_for_editors() {
+    let broken = file("broken.yaml", BROKEN);
+    let ended = millrace(&["lint", "-o", "json", &broken, &file("fine.json", FINE)]);
+    let expected = format!(
+        "[{{\"file\":\"{broken}\",\"code\":\"E010\",\"severity\":\"Error\",\"path\":\"States[0].Next\",\"line\":5,\
+         \"column\":60,\"endColumn\":65,\"message\":\"there is no state `Shipp` in this scope\",\
+         \"help\":\"did you mean `Ship`?\"}},"
+    );
+    assert!(ended.stdout.starts_with(&expected), "{}", ended.stdout);
+    assert_eq!(problems(&ended).len(), 2);
+    assert_eq!((ended.status, &*ended.stderr), (Some(1), "2 files, 1 error, 1 warning\n"));
+    assert_eq!(millrace_on(FINE, &["lint", "-", "-o", "json"]).stdout, "[]\n");
+}
+
+#[test]
+fn the_exit_status_says_how_bad_it_is() {
+    let bound = "  bindings: [{resource: 'Pay:*', url: 'http://h'}]\n";
+    let unbound = manifest(&format!("\n{}", indented(UNBOUND)), "");
+    let bound = manifest(&format!("\n{}", indented(UNBOUND)), bound);
+    let warned = BROKEN.replace("Next: Shipp", "End: true");
+    let cases: &[(&str, &[&str], i32)] = &[
+        (FINE, &[], 0),
+        (BROKEN, &[], 1),
+        (&warned, &[], 0),
+        (&warned, &["--strict"], 1),
+        // What a bare definition needs is bound elsewhere.
+        (UNBOUND, &[], 0),
+        (UNBOUND, &["--strict"], 0),
+        (&unbound, &[], 0),
+        (&unbound, &["--strict"], 1),
+        (&bound, &["--strict"], 0),
+        (FINE, &["--dialect", "asl"], 1),
+        (FINE, &["--dialect", "fdl/v1"], 0),
+        (FINE, &["--dialect", "latin"], 2),
+        (FINE, &["/no/such/file"], 2),
+        (BROKEN, &["/no/such/file"], 2),
+        ("apiVersion: v1\nkind: Service\n", &[], 0),
+    ];
+    for (text, args, status) in cases {
+        let ended = millrace_on(text, &[&["lint", "-"], *args].concat());
+        assert_eq!(ended.status, Some(*status), "{args:?} {text}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_task_that_nobody_does_is_warned_of() {
+    let ended = millrace_on(UNBOUND, &["lint", "-"]);
+    let expected =
+        "<stdin>: warning[W104] at Charge: nothing is bound to the resource `Pay:Card` of task `Charge`";
+    assert!(ended.stdout.starts_with(expected), "{}", ended.stdout);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_does_not_hide_the_others() {
+    let ended = millrace_on(BROKEN, &["lint", "/no/such/file", &file("bytes", "\u{1}"), "-"]);
+    assert!(ended.stderr.contains("cannot read /no/such/file: No such file"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("<stdin>:5:60: error[E010]"), "{}", ended.stdout);
+}
+
+#[test]
+fn places_in_a_manifest_are_those_of_its_file() {
+    let block = format!("|\n{}", indented(BROKEN));
+    let inline = format!("\n{}", indented(BROKEN));
+    let escaped = Value::from(BROKEN).to_json();
+    let cases = [
+        (manifest(&inline, ""), (10, 64), ""),
+        (manifest(&block, ""), (10, 64), ""),
+        (format!("# a comment\n---\nkind: X\napiVersion: v1\n---\n{}", manifest(&block, "")), (15, 64), ""),
+        (manifest(&escaped, ""), (5, 15), " (line 5, column 60 of the definition's text)"),
+    ];
+    for (text, (line, column), more) in cases {
+        let ended = millrace_on(&text, &["lint", "-", "-o", "json"]);
+        let problems = problems(&ended);
+        let problem =
+            problems.iter().find(|problem| problem.get("code") == Some(&Value::from("E010"))).unwrap();
+        let place = (problem.get("line"), problem.get("column"));
+        assert_eq!(place, (Some(&Value::from(line as u64)), Some(&Value::from(column as u64))), "{text}");
+        let message = format!("there is no state `Shipp` in this scope{more}");
+        assert_eq!(problem.get("message"), Some(&Value::from(message)));
+    }
+}
+
+#[test]
+fn what_is_wrong_beside_the_definition_is_told_too() {
+    let more = "  dialect: latin\n  bindings:\n  - {resource: 'A:B'}\n  - {url: 'http://h'}\n  defaults: {timeoutSeconds: soon}\n";
+    let ended = millrace_on(&manifest(FINE, more), &["lint", "-", "-o", "json"]);
+    let found: Vec<_> = problems(&ended)
+        .iter()
+        .map(|problem| {
+            let text = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            (text("path"), problem.get("line").and_then(Value::as_i64).unwrap())
+        })
+        .collect();
+    let expected =
+        [("spec.dialect", 5), ("spec.bindings[0]", 7), ("spec.bindings[1]", 8), ("spec.defaults", 9)];
+    assert_eq!(found, expected.map(|(path, line)| (path.to_owned(), line)));
+    let named = FINE.replace("StartAt", "Name: other, StartAt");
+    let ended = millrace_on(&manifest(&named, ""), &["lint", "-"]);
+    assert!(ended.stdout.starts_with("<stdin>: warning[W103] at Name: the definition calls itself `other`"));
+    let ended = millrace_on(&manifest("", ""), &["lint", "-"]);
+    assert!(ended.stdout.contains("error[E004] at spec: field `spec.definition` is missing"), "{ended:?}");
+}
+
+#[test]
+fn nothing_in_a_file_commands_the_terminal() {
+    let ended = millrace_on(&BROKEN.replace("Shipp", "\"\\e[31mred\""), &["lint", "-"]);
+    assert!(ended.stdout.contains("there is no state `␛[31mred`"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains('\u{1b}'));
+}
