@@ -4,6 +4,8 @@
 //! API server enforces by itself stands next to the field; what only the controller can know is
 //! answered in conditions.
 
+#![allow(clippy::duplicated_attributes, reason = "every printer column is an attribute of the same name")]
+
 pub mod condition;
 pub mod crd;
 pub mod execution;

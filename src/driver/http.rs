@@ -107,10 +107,10 @@ impl HttpCaller {
             self.egress.check(address).map_err(|refused| egress_error(&refused))?;
         }
         let shown = shown(&url);
-        if !headers.contains_key(IDEMPOTENCY_KEY) {
-            if let Ok(key) = HeaderValue::from_str(idempotency_key) {
-                headers.insert(IDEMPOTENCY_KEY, key);
-            }
+        if !headers.contains_key(IDEMPOTENCY_KEY)
+            && let Ok(key) = HeaderValue::from_str(idempotency_key)
+        {
+            headers.insert(IDEMPOTENCY_KEY, key);
         }
         let mut builder = self.client.request(method.clone(), url).headers(headers);
         if let Some(body) = body {

@@ -173,7 +173,7 @@ pub struct Boundary {
     pub output: Option<Expr>,
     /// See [`Program::timeout_seconds`].
     pub timeout_seconds: Option<u64>,
-    /// See [`Program::takes_only_objects`].
+    /// Whether an execution can only be started with a JSON object.
     pub takes_only_objects: bool,
 }
 

@@ -131,13 +131,6 @@ impl Program {
         self.timeout_seconds
     }
 
-    /// Whether an execution can only be started with a JSON object. The engine itself runs on any
-    /// value: whoever starts executions asks [`Program::check_input`] first.
-    #[must_use]
-    pub fn takes_only_objects(&self) -> bool {
-        self.takes_only_objects
-    }
-
     /// Whether an execution can be started with an input. It is asked once, before the run begins:
     /// an execution that is refused never ran, so nothing of this is an error of the state machine.
     ///

@@ -80,7 +80,7 @@ fn write_canonical(value: &Value, out: &mut String) {
         }
         Value::Object(members) => {
             let mut sorted: Vec<_> = members.iter().collect();
-            sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+            sorted.sort_by_key(|(name, _)| *name);
             out.push('{');
             for (position, (name, member)) in sorted.into_iter().enumerate() {
                 if position > 0 {

@@ -110,17 +110,7 @@ fn input_of(revision: &Revision, spec: &ExecutionSpec) -> Result<Value, String> 
         None => Value::Object(Object::default()),
         Some(input) => input.parse().map_err(|error| format!("spec.input is {error}."))?,
     };
-    if program.takes_only_objects() && input.as_object().is_none() {
-        return Err(format!(
-            "spec.input must be an object for a Flow in this dialect, found {} `{}`.",
-            input.kind(),
-            input.excerpt(64)
-        ));
-    }
-    let (bytes, max) = (input.bytes(), program.limits().input_bytes_max);
-    if bytes > max {
-        return Err(format!("spec.input has {bytes} bytes, at most {max} are allowed in this dialect."));
-    }
+    program.check_input(&input).map_err(|error| format!("spec.input cannot be taken: {error}."))?;
     Ok(input)
 }
 
@@ -213,10 +203,20 @@ mod tests {
                 ready.clone(),
                 r#", "input": [1]"#,
                 1_001,
-                "reject InputInvalid spec.input must be an object for a Flow in this dialect, found array `[1]`.",
+                "reject InputInvalid spec.input cannot be taken: the input must be a JSON object, found an array.",
             ),
-            (ready.clone(), r#", "input": null"#, 1_001, "reject InputInvalid spec.input must be an object"),
-            (ready.clone(), &long, 1_001, "reject InputInvalid spec.input has 65544 bytes, at most 65536"),
+            (
+                ready.clone(),
+                r#", "input": null"#,
+                1_001,
+                "reject InputInvalid spec.input cannot be taken: the input must be a JSON object, found null",
+            ),
+            (
+                ready.clone(),
+                &long,
+                1_001,
+                "reject InputInvalid spec.input cannot be taken: the input has 65544 bytes, at most 65536",
+            ),
             (ready, &deep, 1_001, "reject InputInvalid spec.input is nested 101 levels deep, at most 100"),
         ];
         for (flow, spec, now, expected) in cases {

@@ -147,13 +147,13 @@ fn event_of(choice: Choice, program: &Program, run: &Run, now: &mut Timestamp) -
         8 => Event::Task { id: id(), report: Report::Accepted(Value::Null) },
         9 => Event::Task { id: id(), report: Report::Heartbeat },
         10 => Event::Task { id: "S0/1/S0@1".into(), report: Report::Succeeded(Value::Null) },
-        11 if choice.pick % 8 == 0 => Event::Stop(Stop::new(StopMode::Cancel)),
-        12 if choice.pick % 16 == 0 => Event::Stop(Stop::new(StopMode::Terminate)),
+        11 if choice.pick.is_multiple_of(8) => Event::Stop(Stop::new(StopMode::Cancel)),
+        12 if choice.pick.is_multiple_of(16) => Event::Stop(Stop::new(StopMode::Terminate)),
         _ => {
             let ahead = i64::try_from(choice.pick % 30).unwrap();
             let passed = *now + jiff::SignedDuration::from_secs(ahead);
             *now = match run.next_wake(program) {
-                Some(wake) if choice.what % 2 == 0 => wake.max(*now),
+                Some(wake) if choice.what.is_multiple_of(2) => wake.max(*now),
                 _ => passed,
             };
             Event::Tick

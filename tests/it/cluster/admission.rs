@@ -56,14 +56,14 @@ fn a_refusal_says_which_field_what_was_found_and_what_is_allowed() {
             "a-list",
             json!({"input": [1]}),
             "InputInvalid",
-            "spec.input must be an object for a Flow in this dialect, found array `[1]`.",
+            "spec.input cannot be taken: the input must be a JSON object, found an array.",
         ),
         ("a-null", json!({"input": null}), "InputInvalid", "found null"),
         (
             "too-long",
             json!({"input": {"a": long}}),
             "InputInvalid",
-            "spec.input has 70008 bytes, at most 65536",
+            "spec.input cannot be taken: the input has 70008 bytes, at most 65536",
         ),
         (
             "not-allowed",

@@ -77,7 +77,7 @@ fn a_refused_name_is_used_up_too() {
     space.apply(&execution("one", spec(1)));
     space.condition("one", "AlreadyExists", "True", "ExecutionAlreadyExists");
     let accepted = space.condition("one", "Accepted", "False", "InputInvalid");
-    assert!(accepted["message"].as_str().unwrap().contains("must be an object"));
+    assert!(accepted["message"].as_str().unwrap().contains("must be a JSON object"));
     assert_eq!(space.kstatus("one"), "Failed");
 }
 
