@@ -116,7 +116,7 @@ pub fn decide(observed: &Observed) -> Decision {
 /// An Execution that wants to begin.
 fn decide_admission(observed: &Observed, admission: Admission, revision: Option<Arc<Revision>>) -> Decision {
     if let (Some(stop), false) = (&observed.facts.stop, matches!(admission, Admission::Accept(_))) {
-        return stop_unadmitted(observed, stop);
+        return stop_without_run(observed, stop);
     }
     match (admission, revision) {
         (Admission::Wait { reason, message, until }, _) => {
@@ -151,11 +151,13 @@ fn quiet_until(observed: &Observed) -> Option<Timestamp> {
     (until > observed.now).then_some(until)
 }
 
-fn stop_unadmitted(observed: &Observed, stop: &StopRequest) -> Decision {
+/// The end of what was never admitted, or whose run cannot be read any more.
+fn stop_without_run(observed: &Observed, stop: &StopRequest) -> Decision {
     let outcome = crate::engine::Outcome::Stopped(engine_stop(stop));
     let mut status = with_standing(observed, status::ended(&outcome));
     status::show_error(&mut status, stop.error.as_deref(), stop.cause.as_deref());
     status.completion_time = Some(observed.now);
+    status.duration = status.start_time.map(|started_at| status::duration_text(started_at, observed.now));
     Decision { status: changed(observed, status), ..Decision::nothing() }
 }
 
@@ -287,16 +289,20 @@ fn restamp(observed: &Observed) -> Decision {
     Decision { status: changed(observed, status), ..Decision::nothing() }
 }
 
-/// Something of ours is broken, or a status was tampered with: it is said, and nothing is done.
+/// Something of ours is broken, or a status was tampered with: it is said, and nothing is done. Who
+/// wishes that it ends has that wish.
 #[must_use]
 pub fn fault(observed: &Observed, why: &str) -> Decision {
+    if let Some(stop) = &observed.facts.stop {
+        return stop_without_run(observed, stop);
+    }
     let phase = match observed.status.phase {
         // Whatever it is, it is no longer about to start.
         Phase::Starting => Phase::Running,
         phase => phase,
     };
     let message =
-        format!("{why}; delete the Execution and start it under another name, or restore its status");
+        format!("{why}; stop the Execution (spec.stop) or delete it, or restore its status, and it goes on");
     let stalled = Some((Reason::EngineFault, message.clone()));
     let standing = Standing { phase, reason: Reason::EngineFault, message, stalled };
     let status = with_standing(observed, standing);

@@ -71,6 +71,10 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             tell(context, key, &observed, &decision);
             if seen.phase.is_ended() { Ended::Forgotten } else { Ended::Settled(seen, decision.wake) }
         }
+        Committed::Faulted(seen) if seen.phase.is_ended() => {
+            context.driver.let_go(&seen.facts.uid);
+            Ended::Forgotten
+        }
         Committed::Faulted(seen) => Ended::Settled(seen, None),
         Committed::Gone => {
             context.driver.let_go(&observed.facts.uid);

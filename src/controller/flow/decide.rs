@@ -42,6 +42,8 @@ pub struct Observed {
     pub status: FlowStatus,
     /// Revisions that exist, also of earlier Flows of this name.
     pub published: Vec<Published>,
+    /// The highest number under which something else stands that is no revision of this Flow.
+    pub taken: i64,
     /// The time.
     pub now: Timestamp,
 }
@@ -58,7 +60,7 @@ pub struct Decision {
 /// Decides.
 #[must_use]
 pub fn decide(observed: &Observed) -> Decision {
-    let Observed { name, generation, spec, status: before, published, now } = observed;
+    let Observed { name, generation, spec, status: before, published, taken, now } = observed;
     let forced = spec.dialect.map(dialect_of);
     let Compiled { dialect, program, mut diagnostics } = revision::compile(&spec.definition, forced);
     if let Some(program) = &program {
@@ -85,7 +87,8 @@ pub fn decide(observed: &Observed) -> Decision {
             Some(known) => known.number,
             None => {
                 // Numbers go on where an earlier Flow of this name left off.
-                let number = published.iter().map(|revision| revision.number).max().unwrap_or_default() + 1;
+                let numbers = published.iter().map(|revision| revision.number);
+                let number = numbers.fold(*taken, i64::max).saturating_add(1);
                 publish = Some(revision_of(name, number, digest, dialect, spec));
                 number
             }
@@ -210,6 +213,7 @@ mod tests {
             spec,
             status: before.map(|before| before.status.clone()).unwrap_or_default(),
             published,
+            taken: 0,
             now: Timestamp::UNIX_EPOCH,
         }
     }
@@ -222,6 +226,8 @@ mod tests {
         assert_eq!(first.status.latest_revision, Some(8));
         assert_eq!(first.status.flow_status, FlowState::Active);
         assert!(first.status.activated_at.is_some());
+        let beyond = decide(&Observed { taken: 9, ..observed(&format!("\"{VALID}\""), None) });
+        assert_eq!(beyond.status.latest_revision, Some(10));
         let again = decide(&observed(&format!("\"{VALID}\""), Some(&first)));
         assert!(again.publish.is_none());
         assert_eq!(again.status, first.status);

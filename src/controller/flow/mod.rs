@@ -41,10 +41,12 @@ pub async fn look(context: &Context, turns: &Turns, key: Key) {
     if !turns.take(&key) {
         return;
     }
+    let mut taken = 0;
     loop {
-        match attend(context, &key).await {
-            Ok(true) => break,
-            Ok(false) => {}
+        match attend(context, &key, taken).await {
+            Ok(Looked::Enough) => break,
+            Ok(Looked::Again) => {}
+            Ok(Looked::NumberTaken(number)) => taken = number,
             Err(error) => {
                 warn!(flow = %key, %error, "a Flow cannot be looked at");
                 tokio::time::sleep(RETRY).await;
@@ -54,20 +56,30 @@ pub async fn look(context: &Context, turns: &Turns, key: Key) {
     turns.give_back(&key);
 }
 
-/// One look; whether it was the last one needed.
-async fn attend(context: &Context, key: &Key) -> Result<bool, ApiError> {
+/// What a look has come to.
+enum Looked {
+    /// The status speaks of the newest spec, as far as it ever will.
+    Enough,
+    /// Somebody has written meanwhile.
+    Again,
+    /// The number of the revision is somebody else's.
+    NumberTaken(i64),
+}
+
+/// One look. Numbers up to `taken` are not free.
+async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiError> {
     let Some(flow) = context.api.get::<Flow>(key).await?.filter(|flow| !flow.is_deleting()) else {
-        return Ok(true);
+        return Ok(Looked::Enough);
     };
     let status: FlowStatus = flow.decode_status().unwrap_or_default();
     if status.observed_generation == flow.generation() {
-        return Ok(true);
+        return Ok(Looked::Enough);
     }
     let spec: FlowSpec = match flow.decode_spec() {
         Ok(spec) => spec,
         Err(why) => {
             leave_alone(context, key, flow.uid(), why);
-            return Ok(true);
+            return Ok(Looked::Enough);
         }
     };
     let observed = Observed {
@@ -76,11 +88,12 @@ async fn attend(context: &Context, key: &Key) -> Result<bool, ApiError> {
         spec,
         status,
         published: published(context, key).await?,
+        taken,
         now: jiff::Timestamp::now(),
     };
     let decision = tokio::task::block_in_place(|| decide::decide(&observed));
     if !context.leadership.is_valid() {
-        return Ok(true);
+        return Ok(Looked::Enough);
     }
     commit(context, key, &flow, decision).await
 }
@@ -92,16 +105,16 @@ async fn commit(
     key: &Key,
     flow: &Stored<Flow>,
     decision: Decision,
-) -> Result<bool, ApiError> {
+) -> Result<Looked, ApiError> {
     if let Some(revision) = decision.publish {
         match context.api.create(&key.namespace, &revision).await {
             Ok(()) => {}
-            // Somebody took the number.
-            Err(ApiError::Conflict) => return Ok(false),
+            // An object that is not listed as a revision of this Flow: none that could be read.
+            Err(ApiError::Conflict) => return Ok(Looked::NumberTaken(revision.spec.number)),
             Err(ApiError::Refused { status, message }) => {
                 let why = format!("its revision is refused ({status}): {message}");
                 leave_alone(context, key, flow.uid(), why);
-                return Ok(true);
+                return Ok(Looked::Enough);
             }
             Err(error) => return Err(error),
         }
@@ -111,13 +124,13 @@ async fn commit(
     match context.api.put_status::<Flow>(key, flow.uid(), flow.version(), &text).await {
         Ok(_) => {
             debug!(flow = %key, revision = decision.status.latest_revision, "a Flow was looked at");
-            Ok(true)
+            Ok(Looked::Enough)
         }
-        Err(ApiError::Conflict) => Ok(false),
-        Err(ApiError::NotFound) => Ok(true),
+        Err(ApiError::Conflict) => Ok(Looked::Again),
+        Err(ApiError::NotFound) => Ok(Looked::Enough),
         Err(ApiError::Refused { status, message }) => {
             leave_alone(context, key, flow.uid(), format!("its status is refused ({status}): {message}"));
-            Ok(true)
+            Ok(Looked::Enough)
         }
         Err(error) => Err(error),
     }

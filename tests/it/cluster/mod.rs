@@ -4,6 +4,9 @@
 mod rig;
 
 mod admission;
+mod crash;
 mod jobs;
 mod lifecycle;
 mod names;
+mod outage;
+mod unreadable;

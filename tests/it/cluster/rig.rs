@@ -22,9 +22,8 @@ const POLL: Duration = Duration::from_millis(25);
 /// A Kubernetes.
 #[derive(Debug)]
 pub struct Cluster {
-    pub name: &'static str,
+    name: &'static str,
     pub kubeconfig: PathBuf,
-    is_foreign: bool,
 }
 
 impl Cluster {
@@ -32,29 +31,40 @@ impl Cluster {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let cluster = Self::up("test", &["--pods"]);
+            let cluster = Self::up("test", tools::cluster_script(), &["--pods"]);
             cluster.install_crds();
             cluster
         })
     }
 
-    /// A cluster of one's own, to be broken.
-    pub fn up(name: &'static str, options: &[&str]) -> Self {
-        let output = tools::cluster_script().arg("up").args(["--name", name]).args(options).output().unwrap();
+    /// A new API server of one's own, to be broken. It is never the cluster that
+    /// `MILLRACE_TEST_KUBECONFIG` names. Whoever asked for it takes it [`down`](Self::down).
+    pub fn own(name: &'static str) -> &'static Self {
+        Self::script(name, "down");
+        Box::leak(Box::new(Self::up(name, own_cluster_script(), &["--no-fsync"])))
+    }
+
+    fn up(name: &'static str, mut script: Command, options: &[&str]) -> Self {
+        let output = script.arg("up").args(["--name", name]).args(options).output().unwrap();
         assert!(output.status.success(), "the cluster {name} does not come up");
         let kubeconfig = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
-        Self { name, kubeconfig, is_foreign: std::env::var_os("MILLRACE_TEST_KUBECONFIG").is_some() }
+        Self { name, kubeconfig }
     }
 
-    /// Whether parts of it may be stopped.
-    pub fn is_ours(&self) -> bool {
-        !self.is_foreign
+    /// The end of a cluster of one's own.
+    pub fn down(&self) {
+        Self::script(self.name, "down");
     }
 
-    /// Stops or starts a component.
+    /// Ends or starts a component of a cluster of one's own.
     pub fn component(&self, verb: &str, component: &str) {
-        let status = tools::cluster_script().args([verb, component, "--name", self.name]).status().unwrap();
+        let status = own_cluster_script().args([verb, component, "--name", self.name]).status().unwrap();
         assert!(status.success(), "{verb} {component}");
+    }
+
+    fn script(name: &str, verb: &str) {
+        let status = own_cluster_script().args([verb, "--name", name]).status().unwrap();
+        assert!(status.success(), "{verb} {name}");
     }
 
     pub fn install_crds(&self) {
@@ -86,6 +96,12 @@ impl Cluster {
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
     }
+}
+
+fn own_cluster_script() -> Command {
+    let mut script = tools::cluster_script();
+    script.env_remove("MILLRACE_TEST_KUBECONFIG");
+    script
 }
 
 /// A namespace of its own, with the controller's rights in it. Removed with the cluster.
@@ -270,6 +286,17 @@ subjects: [{{kind: ServiceAccount, name: runner}}]
         let execution = self.execution(name);
         assert!(wait.status.success(), "{name} has not ended: {:#}", execution["status"]);
         execution
+    }
+
+    /// Waits until it was refused; gives the condition that says so, as text: the object itself may be
+    /// more than a client can read.
+    pub fn rejected(&self, name: &str) -> String {
+        self.wait(&format!("{name} to be refused"), || {
+            let path = r#"jsonpath={.status.conditions[?(@.type=="Accepted")]}"#;
+            let output = self.kubectl(&["get", "executions", name, "-o", path]);
+            let said = String::from_utf8(output.stdout).unwrap();
+            said.contains(r#""status":"False""#).then_some(said)
+        })
     }
 
     /// Waits until it has succeeded; gives its output.
