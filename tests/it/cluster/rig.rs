@@ -39,9 +39,10 @@ impl Cluster {
 
     /// A new API server of one's own, to be broken. It is never the cluster that
     /// `MILLRACE_TEST_KUBECONFIG` names. Whoever asked for it takes it [`down`](Self::down).
-    pub fn own(name: &'static str) -> &'static Self {
+    pub fn own(name: &'static str, options: &[&str]) -> &'static Self {
         Self::script(name, "down");
-        Box::leak(Box::new(Self::up(name, own_cluster_script(), &["--no-fsync"])))
+        let options = [&["--no-fsync"], options].concat();
+        Box::leak(Box::new(Self::up(name, own_cluster_script(), &options)))
     }
 
     fn up(name: &'static str, mut script: Command, options: &[&str]) -> Self {
@@ -60,6 +61,14 @@ impl Cluster {
     pub fn component(&self, verb: &str, component: &str) {
         let status = own_cluster_script().args([verb, component, "--name", self.name]).status().unwrap();
         assert!(status.success(), "{verb} {component}");
+    }
+
+    /// Makes the images of an archive known to the node; gives their names.
+    pub fn load_image(&self, archive: &str) -> String {
+        let mut script = own_cluster_script();
+        let output = script.args(["load-image", archive, "--name", self.name]).output().unwrap();
+        assert!(output.status.success(), "load-image {archive}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     fn script(name: &str, verb: &str) {
@@ -363,7 +372,7 @@ pub fn condition<'e>(execution: &'e Value, type_: &str) -> Option<&'e Value> {
 
 /// A port that nobody listens on. Somebody else may take it; then the controller says so and the test
 /// fails with its words.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
