@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 #![allow(unreachable_pub, reason = "nothing of a test binary is reachable")]
 
+mod architecture;
 #[cfg(feature = "operator")]
 mod chart;
 #[cfg(feature = "operator")]

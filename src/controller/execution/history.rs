@@ -34,79 +34,87 @@ pub fn append(text: Option<&str>, events: &[HistoryEvent]) -> String {
 /// An event as a record, with all of its cause.
 #[must_use]
 pub fn record(event: &HistoryEvent) -> Record {
+    let (error, cause) = failure(&event.kind);
     let mut record = Record {
         i: event.id,
         t: event.at.as_millisecond(),
         p: event.path.to_string(),
-        k: RecordKind::ExecutionStarted,
+        k: kind(&event.kind),
         w: None,
         n: None,
         b: None,
-        e: None,
-        c: None,
+        e: error,
+        c: cause,
         d: None,
     };
-    let mut fail = None;
-    record.k = match &event.kind {
-        HistoryKind::ExecutionStarted { input } => {
-            record.d = Some(Payload::from(input));
-            RecordKind::ExecutionStarted
-        }
-        HistoryKind::StateEntered { state, .. } => {
-            record.w = Some((*state).to_owned());
-            RecordKind::StateEntered
-        }
-        HistoryKind::StateExited { .. } => RecordKind::StateExited,
+    match &event.kind {
+        HistoryKind::ExecutionStarted { input } => record.d = Some(Payload::from(input)),
+        HistoryKind::StateEntered { state, .. } => record.w = Some((*state).to_owned()),
         HistoryKind::TaskScheduled { resource, attempt, not_before } => {
             record.w = Some(resource.to_string());
             record.n = Some(*attempt);
             record.b = not_before.map(Timestamp::as_millisecond);
-            RecordKind::TaskScheduled
         }
-        HistoryKind::TaskAccepted => RecordKind::TaskAccepted,
-        HistoryKind::TaskSucceeded { attempt, .. } => {
+        HistoryKind::TaskSucceeded { attempt, .. } | HistoryKind::TaskFailed { attempt, .. } => {
             record.n = Some(*attempt);
-            RecordKind::TaskSucceeded
         }
-        HistoryKind::TaskFailed { attempt, failure } => {
-            record.n = Some(*attempt);
-            fail = Some((failure.name.clone(), failure.cause.clone()));
-            RecordKind::TaskFailed
-        }
-        HistoryKind::RetryScheduled { failure, at } => {
-            record.b = Some(at.as_millisecond());
-            fail = Some((failure.name.clone(), failure.cause.clone()));
-            RecordKind::RetryScheduled
-        }
-        HistoryKind::ErrorCaught { failure } => {
-            fail = Some((failure.name.clone(), failure.cause.clone()));
-            RecordKind::ErrorCaught
-        }
-        HistoryKind::StateFailed { failure } => {
-            fail = Some((failure.name.clone(), failure.cause.clone()));
-            RecordKind::StateFailed
-        }
-        HistoryKind::StopRequested { mode } => {
+        HistoryKind::RetryScheduled { at, .. } => record.b = Some(at.as_millisecond()),
+        HistoryKind::StopRequested { mode } | HistoryKind::ExecutionStopped { mode, .. } => {
             record.w = Some(mode_name(*mode).to_owned());
-            RecordKind::StopRequested
         }
-        HistoryKind::ExecutionSucceeded { .. } => RecordKind::ExecutionSucceeded,
-        HistoryKind::ExecutionFailed { failure } => {
-            fail = Some((failure.name.clone(), failure.cause.clone()));
-            RecordKind::ExecutionFailed
-        }
-        HistoryKind::ExecutionTimedOut => RecordKind::ExecutionTimedOut,
-        HistoryKind::ExecutionStopped { mode, error, cause } => {
-            record.w = Some(mode_name(*mode).to_owned());
-            fail = Some((error.clone(), cause.clone()));
-            RecordKind::ExecutionStopped
-        }
-    };
-    if let Some((name, cause)) = fail {
-        record.e = name.map(|name| name.to_string());
-        record.c = cause.map(|cause| cause.to_string());
+        HistoryKind::StateExited { .. }
+        | HistoryKind::TaskAccepted
+        | HistoryKind::ErrorCaught { .. }
+        | HistoryKind::StateFailed { .. }
+        | HistoryKind::ExecutionSucceeded { .. }
+        | HistoryKind::ExecutionFailed { .. }
+        | HistoryKind::ExecutionTimedOut => {}
     }
     record
+}
+
+/// What happened, in the word that is stored.
+#[must_use]
+pub fn kind(kind: &HistoryKind) -> RecordKind {
+    match kind {
+        HistoryKind::ExecutionStarted { .. } => RecordKind::ExecutionStarted,
+        HistoryKind::StateEntered { .. } => RecordKind::StateEntered,
+        HistoryKind::StateExited { .. } => RecordKind::StateExited,
+        HistoryKind::TaskScheduled { .. } => RecordKind::TaskScheduled,
+        HistoryKind::TaskAccepted => RecordKind::TaskAccepted,
+        HistoryKind::TaskSucceeded { .. } => RecordKind::TaskSucceeded,
+        HistoryKind::TaskFailed { .. } => RecordKind::TaskFailed,
+        HistoryKind::RetryScheduled { .. } => RecordKind::RetryScheduled,
+        HistoryKind::ErrorCaught { .. } => RecordKind::ErrorCaught,
+        HistoryKind::StateFailed { .. } => RecordKind::StateFailed,
+        HistoryKind::StopRequested { .. } => RecordKind::StopRequested,
+        HistoryKind::ExecutionSucceeded { .. } => RecordKind::ExecutionSucceeded,
+        HistoryKind::ExecutionFailed { .. } => RecordKind::ExecutionFailed,
+        HistoryKind::ExecutionTimedOut => RecordKind::ExecutionTimedOut,
+        HistoryKind::ExecutionStopped { .. } => RecordKind::ExecutionStopped,
+    }
+}
+
+/// The error's name and cause that an event tells of.
+fn failure(kind: &HistoryKind) -> (Option<String>, Option<String>) {
+    let (name, cause) = match kind {
+        HistoryKind::TaskFailed { failure, .. }
+        | HistoryKind::RetryScheduled { failure, .. }
+        | HistoryKind::ErrorCaught { failure }
+        | HistoryKind::StateFailed { failure }
+        | HistoryKind::ExecutionFailed { failure } => (&failure.name, &failure.cause),
+        HistoryKind::ExecutionStopped { error, cause, .. } => (error, cause),
+        HistoryKind::ExecutionStarted { .. }
+        | HistoryKind::StateEntered { .. }
+        | HistoryKind::StateExited { .. }
+        | HistoryKind::TaskScheduled { .. }
+        | HistoryKind::TaskAccepted
+        | HistoryKind::TaskSucceeded { .. }
+        | HistoryKind::StopRequested { .. }
+        | HistoryKind::ExecutionSucceeded { .. }
+        | HistoryKind::ExecutionTimedOut => return (None, None),
+    };
+    (name.as_deref().map(str::to_owned), cause.as_deref().map(str::to_owned))
 }
 
 fn mode_name(mode: StopMode) -> &'static str {

@@ -155,9 +155,8 @@ fn tell(context: &Context, key: &Key, before: &Observed, decision: &Decision) {
     }
     if context.notices.takes_all() {
         for event in &decision.history {
-            let (kind, path) = (format!("{:?}", event.kind), &event.path);
-            let word = kind.split([' ', '{']).next().unwrap_or_default().to_owned();
-            notice("Step", format!("{word} {path}"), false);
+            let (kind, path) = (history::kind(&event.kind), &event.path);
+            notice("Step", format!("{kind:?} {path}"), false);
         }
     }
 }
