@@ -7,6 +7,8 @@ mod architecture;
 #[cfg(feature = "operator")]
 mod chart;
 #[cfg(feature = "operator")]
+mod cli_crds;
+#[cfg(feature = "operator")]
 mod cli_lint;
 #[cfg(feature = "operator")]
 mod cli_run;
@@ -17,6 +19,8 @@ mod command;
 mod conformance;
 #[cfg(feature = "operator")]
 mod endpoint;
+#[cfg(feature = "operator")]
+mod readme;
 #[cfg(feature = "operator")]
 mod service;
 #[cfg(feature = "operator")]
