@@ -246,3 +246,22 @@ fn names_of_states_cannot_break_paths() {
     assert_eq!(TaskId::from("x/0/a%2Fb%232%403 50%25#7@1").state_name(), "a/b#2@3 50%");
     assert!(rig.succeed("a%2Fb%232%403 50%25@1", "{}"));
 }
+
+#[test]
+fn a_run_that_cannot_be_kept_ends_and_leaves_nothing() {
+    let overflow = || Event::Overflow { cause: "too much".into() };
+    let mut rig = Rig::start(program(Handover::Replace, vec![task("A", "r")]), "{}");
+    assert!(rig.event(overflow()));
+    assert_eq!(rig.error(), (Some("Test.DataLimit"), Some("too much")));
+    assert_eq!(rig.commands(), ["cancel A@1"]);
+    assert!(snapshot::encode(&rig.run).len() < 1_000);
+    assert!(!rig.event(overflow()));
+
+    let mut rig = Rig::start(program(Handover::Replace, vec![task("A", "r")]), "{}");
+    rig.event(Event::Stop(Stop::new(StopMode::Cancel)));
+    assert!(rig.event(overflow()));
+    assert!(matches!(rig.run.outcome(), Some(Outcome::Stopped(_))), "it was stopped before");
+    let program = program(Handover::Replace, vec![task("A", "r")]);
+    let fresh = Run::new(execution("{}"));
+    assert_eq!(step(&program, fresh, at(0), overflow(), &key()).unwrap_err(), Fault::NotStarted);
+}
