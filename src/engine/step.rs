@@ -166,6 +166,12 @@ impl<'p> Stepper<'p> {
         self.events >= self.program.limits().events_max
     }
 
+    pub(super) fn out_of_events(&self) -> Failure {
+        let limit = self.program.limits().events_max;
+        let cause = format!("the execution has reached its limit of {limit} history events");
+        self.failure(ErrorKind::EventLimit, cause)
+    }
+
     pub(super) fn failure(&self, kind: ErrorKind, cause: impl Into<Str>) -> Failure {
         Failure::of(self.program, kind, Some(cause.into()))
     }

@@ -13,7 +13,8 @@ use crate::api::execution::{Accepted, StopModeName, StopRequest};
 use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason};
 use crate::controller::revision::Revision;
 use crate::engine::{
-    Event, Execution, HistoryEvent, Outcome, Report, Run, Status, Stop, StopMode, TaskId, TokenKey, snapshot, step,
+    Event, Execution, HistoryEvent, Outcome, Report, Run, Status, Stop, StopMode, TaskId, TokenKey, snapshot,
+    step,
 };
 
 /// Longest checkpoint, in bytes as it is stored: with the longest history and all texts of a status it

@@ -7,6 +7,7 @@ mod admission;
 mod crash;
 mod jobs;
 mod lifecycle;
+mod limits;
 mod names;
 mod outage;
 mod unreadable;
