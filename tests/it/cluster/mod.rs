@@ -5,9 +5,11 @@ mod rig;
 
 mod admission;
 mod crash;
+mod egress;
 mod jobs;
 mod lifecycle;
 mod limits;
 mod names;
 mod outage;
+mod secrets;
 mod unreadable;
