@@ -11,6 +11,10 @@ use crate::engine::{HistoryEvent, HistoryKind, StopMode};
 /// Events kept. What a person can read, and less than 30 KB of status.
 pub const EVENTS_MAX: usize = 1_000;
 
+/// Longest history kept, in bytes as it is stored. Texts that do not compress can make a thousand events
+/// this long; then fewer are kept.
+pub const STORED_BYTES_MAX: usize = 256 * 1024;
+
 /// Longest cause kept with an event, in characters.
 const CAUSE_CHARS_MAX: usize = 256;
 
@@ -23,12 +27,23 @@ pub fn append(text: Option<&str>, events: &[HistoryEvent]) -> String {
         record.c = record.c.map(|cause| cut(cause, CAUSE_CHARS_MAX));
         record
     }));
-    if records.len() > EVENTS_MAX {
-        // The first one holds the accepted input.
-        let surplus = records.len() - EVENTS_MAX;
+    keep_last(&mut records, EVENTS_MAX);
+    loop {
+        let stored = history::write(&records);
+        if stored.len() <= STORED_BYTES_MAX || records.len() <= 1 {
+            return stored;
+        }
+        let half = records.len() / 2;
+        keep_last(&mut records, half);
+    }
+}
+
+/// Keeps so many records, among them the first one: it holds the accepted input.
+fn keep_last(records: &mut Vec<Record>, count: usize) {
+    let surplus = records.len().saturating_sub(count.max(1));
+    if surplus > 0 {
         records.drain(1..=surplus);
     }
-    history::write(&records)
 }
 
 /// An event as a record, with all of its cause.
@@ -121,5 +136,41 @@ fn mode_name(mode: StopMode) -> &'static str {
     match mode {
         StopMode::Cancel => "Cancel",
         StopMode::Terminate => "Terminate",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Failure;
+    use crate::value::Value;
+    use sha2::{Digest as _, Sha256};
+
+    fn event(id: u64, kind: HistoryKind) -> HistoryEvent {
+        HistoryEvent { id, at: Timestamp::UNIX_EPOCH, path: "A".into(), kind }
+    }
+
+    /// Text that does not compress.
+    fn noise(number: u64) -> String {
+        let words = Sha256::digest(number.to_be_bytes());
+        let letter = |byte: u8, turn: u32| char::from_u32(0x4e00 + u32::from(byte) * 64 + turn);
+        (0..8).flat_map(|turn| words.iter().filter_map(move |byte| letter(*byte, turn * 7))).collect()
+    }
+
+    #[test]
+    fn a_history_is_bounded_and_keeps_its_first_record() {
+        let input = Value::from("the input");
+        let mut events = vec![event(1, HistoryKind::ExecutionStarted { input })];
+        events.extend((2..3_000).map(|id| {
+            let cause = Some(noise(id).into());
+            let failure = Failure { name: None, alias: None, cause, is_catchable: true };
+            event(id, HistoryKind::StateFailed { failure })
+        }));
+        let stored = append(None, &events);
+        assert!(stored.len() <= STORED_BYTES_MAX, "{}", stored.len());
+        let records = history::read(&stored).unwrap();
+        assert!(records.len() > 100, "{}", records.len());
+        assert_eq!(records[0].d.as_ref().unwrap().text(), "\"the input\"");
+        assert_eq!(records.last().unwrap().i, 2_999);
     }
 }
