@@ -36,6 +36,7 @@ pub async fn look(context: Arc<Context>, key: Key) {
     let Some(mut look) = context.executions.begin(&key) else { return };
     let ended = attend(&context, &key, &mut look).await;
     context.executions.end(&key, ended);
+    context.metrics.looks.inc();
 }
 
 async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
