@@ -10,7 +10,6 @@ use tokio::sync::Semaphore;
 use crate::api::{Api, Watch, Written};
 use crate::options::Options;
 use crate::rig::{Cluster, Controller, Space};
-use crate::tools;
 
 /// Name of the cluster, and of the client's account in it.
 const CLUSTER: &str = "bench";
@@ -32,19 +31,28 @@ const LOG: &str = "info";
 pub struct Stage {
     pub runtime: Runtime,
     pub is_quick: bool,
-    cluster: &'static Cluster,
     /// Whoever starts executions and looks at them.
     pub client: Api,
+    cluster: Torn,
+}
+
+/// A cluster that is taken down at the end, of a panic too.
+struct Torn(&'static Cluster);
+
+impl Drop for Torn {
+    fn drop(&mut self) {
+        self.0.down();
+    }
 }
 
 impl Stage {
     pub fn set(options: &Options) -> Self {
         eprintln!("bringing up the cluster `{CLUSTER}`");
-        let cluster: &'static Cluster = Box::leak(Box::new(Cluster::up(CLUSTER, &["--controllers"])));
-        cluster.install_crds();
+        let cluster = Torn(Cluster::own_with(CLUSTER, &["--controllers"]));
+        cluster.0.install_crds();
         let runtime = Runtime::new().unwrap();
-        let client = Api::new(&cluster.kubeconfig, &client_token(cluster));
-        Self { runtime, is_quick: options.quick, cluster, client }
+        let client = Api::new(&cluster.0.kubeconfig, &client_token(cluster.0));
+        Self { runtime, is_quick: options.quick, client, cluster }
     }
 
     /// Says how far it is.
@@ -59,9 +67,7 @@ impl Stage {
 
     /// Makes pods run, where this machine can.
     pub fn with_pods(&self) -> Result<(), String> {
-        let mut up = tools::cluster_script();
-        let output = up.args(["up", "--name", CLUSTER, "--pods"]).output().unwrap();
-        match output.status.success() {
+        match self.cluster.0.extend(&["--pods"]) {
             true => Ok(()),
             false => Err("pods do not run here; as root, and with containerd, they would".to_owned()),
         }
@@ -69,7 +75,7 @@ impl Stage {
 
     /// A namespace with a controller of its own, ready and leading.
     pub fn place(&self, name: &str) -> Place {
-        let space = Space::within(self.cluster, name);
+        let space = Space::within(self.cluster.0, name);
         let executions = format!("/apis/millrace.dev/v1alpha1/namespaces/{}/executions", space.name);
         Place { space, executions, client: self.client.clone() }
     }

@@ -40,8 +40,22 @@ impl Cluster {
     /// A new API server of one's own, to be broken. It is never the cluster that
     /// `MILLRACE_TEST_KUBECONFIG` names. Whoever asked for it takes it [`down`](Self::down).
     pub fn own(name: &'static str) -> &'static Self {
+        Self::own_with(name, &[])
+    }
+
+    /// As [`own`](Self::own), with more options of the script's `up`.
+    pub fn own_with(name: &'static str, options: &[&str]) -> &'static Self {
         Self::script(name, "down");
-        Box::leak(Box::new(Self::up(name, own_cluster_script(), &["--no-fsync"])))
+        let options = [&["--no-fsync"], options].concat();
+        Box::leak(Box::new(Self::up(name, own_cluster_script(), &options)))
+    }
+
+    /// Starts more of a cluster of one's own; whether that went well.
+    pub fn extend(&self, options: &[&str]) -> bool {
+        let mut script = own_cluster_script();
+        // Where the kubeconfig is was said already.
+        script.stdout(Stdio::null());
+        script.args(["up", "--name", self.name]).args(options).status().unwrap().success()
     }
 
     fn up(name: &'static str, mut script: Command, options: &[&str]) -> Self {
