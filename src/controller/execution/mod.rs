@@ -12,6 +12,7 @@ pub mod stored;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tracing::{debug, warn};
 
 use crate::api::condition::{self, ConditionType};
@@ -70,13 +71,14 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
         Committed::Stands(seen) => {
             perform(context, key, &seen, &decision);
             tell(context, key, &observed, &decision);
-            if seen.phase.is_ended() { Ended::Forgotten } else { Ended::Settled(seen, decision.wake) }
+            settled(seen, decision.wake)
         }
-        Committed::Faulted(seen) if seen.phase.is_ended() => {
-            context.driver.let_go(&seen.facts.uid);
-            Ended::Forgotten
+        Committed::Faulted(seen) => {
+            if seen.phase.is_ended() {
+                context.driver.let_go(&seen.facts.uid);
+            }
+            settled(seen, None)
         }
-        Committed::Faulted(seen) => Ended::Settled(seen, None),
         Committed::Gone => {
             context.driver.let_go(&observed.facts.uid);
             Ended::Forgotten
@@ -84,6 +86,10 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
         Committed::Conflict => Ended::Again { reports: observed.reports, is_conflict: true },
         Committed::Unavailable => Ended::Again { reports: observed.reports, is_conflict: false },
     }
+}
+
+fn settled(seen: Box<Seen>, wake: Option<Timestamp>) -> Ended {
+    if seen.phase.is_ended() { Ended::Over(seen.version) } else { Ended::Settled(seen, wake) }
 }
 
 /// Decides; a large run where it keeps nobody waiting.
