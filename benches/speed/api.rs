@@ -150,9 +150,5 @@ fn tls(authority: &[u8]) -> rustls::ClientConfig {
     for certificate in CertificateDer::pem_slice_iter(authority) {
         roots.add(certificate.unwrap()).unwrap();
     }
-    let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    if std::env::var_os("SPEED_HTTP2").is_some() {
-        config.alpn_protocols = vec![b"h2".to_vec()];
-    }
-    config
+    rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
 }

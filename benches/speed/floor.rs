@@ -101,8 +101,7 @@ async fn watches(place: &Place, account: &Api) -> JoinSet<()> {
     ];
     let mut watches = JoinSet::new();
     for (collection, parameters, form) in all {
-        let list: Value =
-            serde_json::from_str(&account.get(&format!("{collection}?limit=1")).await).unwrap();
+        let list: Value = serde_json::from_str(&account.get(&format!("{collection}?limit=1")).await).unwrap();
         let version = list["metadata"]["resourceVersion"].as_str().unwrap();
         let watch = account.watch_from(&collection, &parameters, version, form).await;
         watches.spawn(watch.drain());

@@ -8,8 +8,8 @@
 #![allow(unreachable_pub, reason = "nothing of a bench is reachable")]
 
 mod api;
-mod flows;
 mod floor;
+mod flows;
 mod measure;
 mod options;
 mod process;

@@ -1,5 +1,6 @@
 //! What measures have in common: a cluster, clients, namespaces with a controller each.
 
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use tokio::sync::Semaphore;
 use crate::api::{Api, Watch, Written};
 use crate::options::Options;
 use crate::rig::{Cluster, Controller, Space};
+use crate::tools;
 
 /// Name of the cluster, and of the client's account in it.
 const CLUSTER: &str = "bench";
@@ -48,7 +50,7 @@ impl Drop for Torn {
 impl Stage {
     pub fn set(options: &Options) -> Self {
         eprintln!("bringing up the cluster `{CLUSTER}`");
-        let cluster = Torn(Cluster::own_with(CLUSTER, &["--controllers"]));
+        let cluster = Torn(Cluster::own(CLUSTER, &["--controllers"]));
         cluster.0.install_crds();
         let runtime = Runtime::new().unwrap();
         let client = Api::new(&cluster.0.kubeconfig, &client_token(cluster.0));
@@ -67,10 +69,12 @@ impl Stage {
 
     /// Makes pods run, where this machine can.
     pub fn with_pods(&self) -> Result<(), String> {
-        match self.cluster.0.extend(&["--pods"]) {
-            true => Ok(()),
-            false => Err("pods do not run here; as root, and with containerd, they would".to_owned()),
-        }
+        let mut up = tools::cluster_script();
+        up.env_remove("MILLRACE_TEST_KUBECONFIG").args(["up", "--name", CLUSTER, "--pods"]);
+        // Where the kubeconfig is is known already.
+        let status = up.stdout(Stdio::null()).status().unwrap();
+        let why = "pods do not run here; as root, and with containerd, they would";
+        status.success().then_some(()).ok_or_else(|| why.to_owned())
     }
 
     /// A namespace with a controller of its own, ready and leading.
@@ -210,7 +214,8 @@ pub async fn see_success(watch: &mut Watch, name: &str) -> Instant {
         if object.metadata.name == name && object.status.phase == "Succeeded" {
             return Instant::now();
         }
-        let is_lost = object.metadata.name == name && !matches!(&*object.status.phase, "Starting" | "Running");
+        let is_lost =
+            object.metadata.name == name && !matches!(&*object.status.phase, "Starting" | "Running");
         assert!(!is_lost, "{name} has ended as {}", object.status.phase);
     }
 }

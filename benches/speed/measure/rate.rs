@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::flows;
 use crate::floor::{self, Floor};
+use crate::flows;
 use crate::process::cpu_time;
 use crate::report::{Figure, Target};
 use crate::requests::Requests;
@@ -69,8 +69,7 @@ fn take(stage: &Stage, flow: &'static str, definition: &str, sizes: Sizes) -> Ve
     assert_eq!(statuses.len(), sizes.writes, "status writes of one run");
     let bare = stage.place(&format!("{flow}-floor"));
     let floor = stage.runtime.block_on(Floor::new(bare, statuses));
-    let mut contest =
-        Contest { stage, place, controller, floor, flow, input, runs: sizes.runs, ended: 1.0 };
+    let mut contest = Contest { stage, place, controller, floor, flow, input, runs: sizes.runs, ended: 1.0 };
     contest.pair(0);
     let pairs: Vec<(Round, Round)> = (1..=sizes.pairs)
         .map(|number| {

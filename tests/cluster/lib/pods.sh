@@ -5,6 +5,8 @@
 
 readonly PAUSE_IMAGE=millrace.test/pause:1
 readonly BUSYBOX_IMAGE=millrace.test/busybox:1
+# What people write for it: nothing can be pulled here, and examples are for other clusters too.
+readonly BUSYBOX_ALIAS=docker.io/library/busybox:1.37
 
 # require_pods refuses what cannot work.
 require_pods() {
@@ -149,12 +151,13 @@ containerd_ctr() { ctr --address "$DATA/containerd/containerd.sock" --namespace 
 then_containerd() {
   local images=$DATA/containerd/images present
   present=$(containerd_ctr images ls -q) || return
-  if [[ $present == *"$PAUSE_IMAGE"* && $present == *"$BUSYBOX_IMAGE"* ]]; then return; fi
+  if [[ $present == *"$PAUSE_IMAGE"* && $present == *"$BUSYBOX_IMAGE"* && $present == *"$BUSYBOX_ALIAS"* ]]; then return; fi
   mkdir -p "$images" &&
     "$BIN" image -command 'sleep 2147483647' "$images/pause.tar" "$PAUSE_IMAGE" &&
     "$BIN" image "$images/busybox.tar" "$BUSYBOX_IMAGE" &&
     containerd_ctr images import "$images/pause.tar" &&
-    containerd_ctr images import "$images/busybox.tar"
+    containerd_ctr images import "$images/busybox.tar" &&
+    containerd_ctr images tag --force "$BUSYBOX_IMAGE" "$BUSYBOX_ALIAS"
 }
 
 load_image() {

@@ -5,6 +5,8 @@ mod rig;
 
 mod admission;
 mod crash;
+mod examples;
+mod installed;
 mod jobs;
 mod lifecycle;
 mod names;

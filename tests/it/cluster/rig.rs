@@ -39,23 +39,10 @@ impl Cluster {
 
     /// A new API server of one's own, to be broken. It is never the cluster that
     /// `MILLRACE_TEST_KUBECONFIG` names. Whoever asked for it takes it [`down`](Self::down).
-    pub fn own(name: &'static str) -> &'static Self {
-        Self::own_with(name, &[])
-    }
-
-    /// As [`own`](Self::own), with more options of the script's `up`.
-    pub fn own_with(name: &'static str, options: &[&str]) -> &'static Self {
+    pub fn own(name: &'static str, options: &[&str]) -> &'static Self {
         Self::script(name, "down");
         let options = [&["--no-fsync"], options].concat();
         Box::leak(Box::new(Self::up(name, own_cluster_script(), &options)))
-    }
-
-    /// Starts more of a cluster of one's own; whether that went well.
-    pub fn extend(&self, options: &[&str]) -> bool {
-        let mut script = own_cluster_script();
-        // Where the kubeconfig is was said already.
-        script.stdout(Stdio::null());
-        script.args(["up", "--name", self.name]).args(options).status().unwrap().success()
     }
 
     fn up(name: &'static str, mut script: Command, options: &[&str]) -> Self {
@@ -74,6 +61,14 @@ impl Cluster {
     pub fn component(&self, verb: &str, component: &str) {
         let status = own_cluster_script().args([verb, component, "--name", self.name]).status().unwrap();
         assert!(status.success(), "{verb} {component}");
+    }
+
+    /// Makes the images of an archive known to the node; gives their names.
+    pub fn load_image(&self, archive: &str) -> String {
+        let mut script = own_cluster_script();
+        let output = script.args(["load-image", archive, "--name", self.name]).output().unwrap();
+        assert!(output.status.success(), "load-image {archive}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     fn script(name: &str, verb: &str) {
@@ -383,7 +378,7 @@ pub fn condition<'e>(execution: &'e Value, type_: &str) -> Option<&'e Value> {
 
 /// A port that nobody listens on. Somebody else may take it; then the controller says so and the test
 /// fails with its words.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -428,7 +423,7 @@ impl Controller {
     }
 
     pub fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
