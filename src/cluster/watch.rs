@@ -174,24 +174,70 @@ where
 }
 
 /// Keeps account of which objects a list has shown.
-#[derive(Debug, Default)]
-pub struct Listing(Option<BTreeSet<Key>>);
+#[derive(Debug)]
+pub struct Listing {
+    namespace: Option<String>,
+    shown: Option<BTreeSet<Key>>,
+}
 
 impl Listing {
+    /// Of the lists of a namespace, or of all.
+    #[must_use]
+    pub fn of(namespace: Option<String>) -> Self {
+        Self { namespace, shown: None }
+    }
+
     /// A list begins.
     pub fn begin(&mut self) {
-        self.0 = Some(BTreeSet::new());
+        self.shown = Some(BTreeSet::new());
     }
 
     /// An object was seen.
     pub fn note(&mut self, key: &Key) {
-        if let Some(seen) = &mut self.0 {
-            seen.insert(key.clone());
+        if let Some(shown) = &mut self.shown {
+            shown.insert(key.clone());
         }
     }
 
-    /// The list is complete; these were in it.
-    pub fn end(&mut self) -> BTreeSet<Key> {
-        self.0.take().unwrap_or_default()
+    /// The list is complete.
+    pub fn end(&mut self) -> Listed {
+        Listed { namespace: self.namespace.clone(), shown: self.shown.take().unwrap_or_default() }
+    }
+}
+
+/// What a complete list has shown.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    namespace: Option<String>,
+    shown: BTreeSet<Key>,
+}
+
+impl Listed {
+    /// Whether an object would have been in the list and was not. What other namespaces hold is no
+    /// business of this list.
+    #[must_use]
+    pub fn lacks(&self, key: &Key) -> bool {
+        let is_in_scope = self.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace);
+        is_in_scope && !self.shown.contains(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_says_nothing_of_other_namespaces() {
+        let key = |namespace: &str, name: &str| Key::new(namespace, name);
+        let lacks = |namespace: Option<&str>| {
+            let mut listing = Listing::of(namespace.map(str::to_owned));
+            listing.note(&key("n", "before the list"));
+            listing.begin();
+            listing.note(&key("n", "a"));
+            let listed = listing.end();
+            [key("n", "a"), key("n", "before the list"), key("m", "a")].map(|key| listed.lacks(&key))
+        };
+        assert_eq!(lacks(Some("n")), [false, true, false]);
+        assert_eq!(lacks(None), [false, true, true]);
     }
 }

@@ -49,6 +49,8 @@ pub struct Metrics {
     writes: Family<WriteLabels, Counter>,
     write_seconds: Histogram,
     ended: Family<EndLabels, Counter>,
+    /// Looks at Executions.
+    pub looks: Counter,
     /// Executions that have not ended.
     pub executions: Gauge<i64, AtomicI64>,
     /// Calls that are out.
@@ -65,6 +67,7 @@ impl Default for Metrics {
             writes: Family::default(),
             write_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             ended: Family::default(),
+            looks: Counter::default(),
             executions: Gauge::default(),
             calls: Gauge::default(),
             leading: Gauge::default(),
@@ -78,6 +81,7 @@ impl Default for Metrics {
             metrics.write_seconds.clone(),
         );
         registry.register("executions_ended", "Executions that have ended", metrics.ended.clone());
+        registry.register("looks", "Looks at Executions", metrics.looks.clone());
         registry.register("executions_active", "Executions that have not ended", metrics.executions.clone());
         registry.register("calls_active", "HTTP calls that are out", metrics.calls.clone());
         registry.register("leading", "1 while this controller leads", metrics.leading.clone());

@@ -253,7 +253,7 @@ async fn watch_jobs(tasks: &mut JoinSet<()>, client: &Client, config: &Config, j
         tasks.spawn(watch(api_in::<Job>(client, scope.as_ref()), of_jobs, "Jobs", seen_jobs));
         tasks.spawn(watch(api_in::<Pod>(client, scope.as_ref()), of_pods, "pods", seen_pods));
         let (listed, is_listed) = tokio::sync::oneshot::channel();
-        tasks.spawn(follow_jobs(jobs.clone(), jobs_out, listed));
+        tasks.spawn(follow_jobs(jobs.clone(), Listing::of(scope), jobs_out, listed));
         tasks.spawn(follow_pods(jobs.clone(), pods_out));
         // The sender is gone only when the controller ends.
         let _ = is_listed.await;
@@ -262,11 +262,11 @@ async fn watch_jobs(tasks: &mut JoinSet<()>, client: &Client, config: &Config, j
 
 async fn follow_jobs(
     jobs: Arc<JobRunner>,
+    mut listing: Listing,
     mut changes: Receiver<Change<Job>>,
     listed: tokio::sync::oneshot::Sender<()>,
 ) {
     let mut listed = Some(listed);
-    let mut listing = Listing::default();
     while let Some(change) = changes.recv().await {
         match change {
             Change::Listing => listing.begin(),
@@ -332,8 +332,9 @@ fn watch_executions(tasks: &mut JoinSet<()>, client: &Client, config: &Config, c
         let going = watcher::Config::default().fields(&phases_other_than(Phase::is_ended));
         tasks.spawn(watch(api, going, "Executions", changes));
         let has_ended = phases_other_than(|phase| !phase.is_ended());
+        let listing = Listing::of(scope.clone());
         tasks.spawn(watch_metadata::<Execution>(client.clone(), scope, has_ended, "ended Executions", ended));
-        tasks.spawn(follow_executions(context.clone(), changes_out));
+        tasks.spawn(follow_executions(context.clone(), listing, changes_out));
         tasks.spawn(follow_ended(context.clone(), ended_out));
     }
 }
@@ -344,8 +345,11 @@ fn phases_other_than(is_left_out: impl Fn(Phase) -> bool) -> String {
     others.map(|phase| format!("status.phase!={}", phase.as_str())).collect::<Vec<_>>().join(",")
 }
 
-async fn follow_executions(context: Arc<Context>, mut changes: Receiver<Change<Stored<Execution>>>) {
-    let mut listing = Listing::default();
+async fn follow_executions(
+    context: Arc<Context>,
+    mut listing: Listing,
+    mut changes: Receiver<Change<Stored<Execution>>>,
+) {
     while let Some(change) = changes.recv().await {
         match change {
             Change::Listing => listing.begin(),

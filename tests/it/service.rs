@@ -114,6 +114,11 @@ impl Service {
         self.state.asked.lock().unwrap().clone()
     }
 
+    /// How often it was asked so far.
+    pub fn count(&self) -> usize {
+        self.state.asked.lock().unwrap().len()
+    }
+
     /// What it was asked under a path.
     pub fn asked_at(&self, path: &str) -> Vec<Asked> {
         self.asked().into_iter().filter(|asked| asked.path == path).collect()

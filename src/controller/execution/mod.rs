@@ -11,6 +11,7 @@ pub mod status;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tracing::{debug, warn};
 
 use crate::api::condition::{self, ConditionType};
@@ -32,6 +33,7 @@ pub async fn look(context: Arc<Context>, key: Key) {
     let Some(mut look) = context.executions.begin(&key) else { return };
     let ended = attend(&context, &key, &mut look).await;
     context.executions.end(&key, ended);
+    context.metrics.looks.inc();
 }
 
 async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
@@ -65,13 +67,14 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
         Committed::Stands(seen) => {
             perform(context, key, &seen, &decision);
             tell(context, key, &observed, &decision);
-            if seen.phase.is_ended() { Ended::Forgotten } else { Ended::Settled(seen, decision.wake) }
+            settled(seen, decision.wake)
         }
-        Committed::Faulted(seen) if seen.phase.is_ended() => {
-            context.driver.let_go(&seen.facts.uid);
-            Ended::Forgotten
+        Committed::Faulted(seen) => {
+            if seen.phase.is_ended() {
+                context.driver.let_go(&seen.facts.uid);
+            }
+            settled(seen, None)
         }
-        Committed::Faulted(seen) => Ended::Settled(seen, None),
         Committed::Gone => {
             context.driver.let_go(&observed.facts.uid);
             Ended::Forgotten
@@ -79,6 +82,10 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
         Committed::Conflict => Ended::Again { reports: observed.reports, is_conflict: true },
         Committed::Unavailable => Ended::Again { reports: observed.reports, is_conflict: false },
     }
+}
+
+fn settled(seen: Box<Seen>, wake: Option<Timestamp>) -> Ended {
+    if seen.phase.is_ended() { Ended::Over(seen.version) } else { Ended::Settled(seen, wake) }
 }
 
 /// Decides where it keeps nobody waiting.

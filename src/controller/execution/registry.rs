@@ -16,6 +16,7 @@ use super::digest::spec_digest;
 use super::status::Obstacles;
 use crate::api::{Execution, ExecutionSpec, Phase};
 use crate::cluster::object::{Key, Stored};
+use crate::cluster::watch::Listed;
 use crate::driver::{News, What};
 use crate::engine::{Report, TaskId};
 
@@ -106,7 +107,9 @@ pub struct Look {
 pub enum Ended {
     /// It stands like this, and is looked at again at this time.
     Settled(Box<Seen>, Option<Timestamp>),
-    /// It has ended, or is gone, or cannot be read.
+    /// Its run has ended, as of this version.
+    Over(u64),
+    /// It is gone, or cannot be read.
     Forgotten,
     /// It must be looked at again, from the API server's own copy.
     Again {
@@ -128,6 +131,12 @@ struct Entry {
     failures: u32,
     /// What the watch has shown while it was being looked at.
     newer: Option<Seen>,
+    /// Whether the watch of those that have not ended has shown it and not yet its end.
+    is_watched: bool,
+    /// Version by which a watch has shown its end while it was being looked at.
+    ended_at: Option<u64>,
+    /// A write of ours may stand that is not known of: what the watch shows may be older.
+    must_read: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -148,6 +157,9 @@ struct State {
     waiting: BTreeMap<Key, HashSet<Key>>,
     /// Versions that we wrote last.
     written: BTreeSet<u64>,
+    /// Executions that are over as of a version, until the watch shows that too: what it shows of them
+    /// before is older, and would be acted on as if it were going on.
+    over: HashMap<Key, u64>,
 }
 
 /// Executions that have not ended.
@@ -196,7 +208,13 @@ impl Registry {
     pub fn seen(&self, object: &Stored<Execution>) -> Result<(), String> {
         let key = object.key();
         let mut state = self.locked();
+        match state.over.get(&key) {
+            Some(over) if object.version() <= *over => return Ok(()),
+            Some(_) => drop(state.over.remove(&key)),
+            None => {}
+        }
         let entry = state.entries.entry(key.clone()).or_default();
+        entry.is_watched = true;
         let known = entry.newer.as_ref().or(entry.seen.as_ref());
         // Older than what is known, or the echo of our own last write.
         if known.is_some_and(|known| known.version >= object.version()) {
@@ -215,7 +233,7 @@ impl Registry {
                 // Another object of the same name: the look begins with the end of the old one.
                 let is_same = entry.uid.as_ref().is_none_or(|uid| *uid == seen.facts.uid);
                 entry.uid.get_or_insert_with(|| seen.facts.uid.clone());
-                entry.seen = is_same.then_some(seen);
+                entry.seen = (is_same && !entry.must_read).then_some(seen);
                 self.queue(&key, entry);
             }
         }
@@ -225,22 +243,25 @@ impl Registry {
     /// The watch no longer shows an Execution: it is gone, or has ended. Whether it was our own write
     /// that ended it.
     pub fn left(&self, object: &Stored<Execution>) {
-        let key = object.key();
+        let (key, version) = (object.key(), object.version());
         let mut state = self.locked();
+        state.over.remove(&key);
         let Some(entry) = state.entries.get_mut(&key) else { return };
-        let is_own = entry.seen.as_ref().is_some_and(|seen| seen.version == object.version());
+        entry.is_watched = false;
+        let is_own = entry.seen.as_ref().is_some_and(|seen| seen.version == version);
         if is_own && entry.turn == Turn::Idle {
             return self.forget(&mut state, &key);
         }
-        entry.seen = None;
         entry.newer = None;
-        self.queue(&key, entry);
+        self.has_ended(&key, entry, version);
     }
 
     /// A list was complete: what was not in it is looked at.
-    pub fn listed(&self, seen: &BTreeSet<Key>) {
+    pub fn listed(&self, listed: &Listed) {
         let mut state = self.locked();
-        for (key, entry) in state.entries.iter_mut().filter(|(key, _)| !seen.contains(key)) {
+        state.over.retain(|key, _| !listed.lacks(key));
+        for (key, entry) in state.entries.iter_mut().filter(|(key, _)| listed.lacks(key)) {
+            entry.is_watched = false;
             entry.seen = None;
             self.queue(key, entry);
         }
@@ -257,10 +278,24 @@ impl Registry {
 
     /// The metadata watch shows an Execution that has ended: something may be owed to it.
     pub fn seen_ended(&self, object: &Stored<Execution>) {
-        if self.locked().written.contains(&object.version()) || owes_nothing(object) {
+        let (key, version) = (object.key(), object.version());
+        let mut state = self.locked();
+        if state.written.contains(&version) || owes_nothing(object) {
             return;
         }
-        self.look_at(&object.key());
+        let entry = state.entries.entry(key.clone()).or_default();
+        self.has_ended(&key, entry, version);
+    }
+
+    /// A watch shows an end. While it is being looked at that may be the echo of our own write, which
+    /// the end of the look tells.
+    fn has_ended(&self, key: &Key, entry: &mut Entry, version: u64) {
+        if matches!(entry.turn, Turn::Looking { .. }) {
+            entry.ended_at = entry.ended_at.max(Some(version));
+            return;
+        }
+        entry.seen = None;
+        self.queue(key, entry);
     }
 
     /// An Execution is to be looked at, whatever is known of it.
@@ -350,46 +385,60 @@ impl Registry {
     /// Ends a look.
     pub fn end(&self, key: &Key, ended: Ended) {
         let mut state = self.locked();
+        let state = &mut *state;
         let Some(entry) = state.entries.get_mut(key) else { return };
         let again = entry.turn == Turn::Looking { again: true };
         entry.turn = Turn::Idle;
         let newer = entry.newer.take();
-        let wake = match ended {
-            Ended::Forgotten => {
-                let is_over = newer.is_none() && !again;
-                entry.uid = newer.as_ref().map(|newer| newer.facts.uid.clone());
-                entry.obstacles = Obstacles::default();
-                entry.seen = newer;
-                if is_over {
-                    return self.forget(&mut state, key);
+        let ended_at = entry.ended_at.take();
+        match ended {
+            Ended::Over(version) => {
+                if entry.is_watched {
+                    state.over.insert(key.clone(), version);
                 }
-                self.queue(key, entry);
-                return;
+                let newer = newer.filter(|newer| newer.version > version);
+                self.forget_or_look(state, key, newer, again || ended_at > Some(version));
             }
+            Ended::Forgotten => self.forget_or_look(state, key, newer, again || ended_at.is_some()),
             Ended::Settled(seen, wake) => {
                 entry.failures = 0;
+                entry.must_read = false;
                 entry.uid = Some(seen.facts.uid.clone());
                 let newer = newer.filter(|newer| newer.version > seen.version);
-                let is_changed = newer.is_some();
-                entry.seen = Some(newer.unwrap_or(*seen));
+                let is_changed = newer.is_some() || ended_at.is_some();
+                entry.seen = ended_at.is_none().then(|| newer.unwrap_or(*seen));
                 if is_changed || again || !entry.reports.is_empty() {
                     self.queue(key, entry);
                 }
-                wake
+                self.set_wake(state, key, wake);
             }
             Ended::Again { mut reports, is_conflict } => {
                 reports.append(&mut entry.reports);
                 entry.reports = reports;
                 entry.seen = None;
+                entry.must_read = true;
                 entry.failures = if is_conflict { 0 } else { entry.failures.saturating_add(1) };
                 if is_conflict {
                     self.queue(key, entry);
                     return;
                 }
-                Some(after(Timestamp::now(), retry_delay(entry.failures)))
+                let wake = after(Timestamp::now(), retry_delay(entry.failures));
+                self.set_wake(state, key, Some(wake));
             }
-        };
-        self.set_wake(&mut state, key, wake);
+        }
+    }
+
+    /// The end of what is known of an Execution, unless something has happened meanwhile.
+    fn forget_or_look(&self, state: &mut State, key: &Key, newer: Option<Seen>, again: bool) {
+        if newer.is_none() && !again {
+            return self.forget(state, key);
+        }
+        let Some(entry) = state.entries.get_mut(key) else { return };
+        entry.uid = newer.as_ref().map(|newer| newer.facts.uid.clone());
+        entry.obstacles = Obstacles::default();
+        entry.must_read = false;
+        entry.seen = newer;
+        self.queue(key, entry);
     }
 
     fn set_wake(&self, state: &mut State, key: &Key, wake: Option<Timestamp>) {
@@ -506,6 +555,50 @@ mod tests {
         // And an end that was ours is the end of it.
         registry.left(&object(7, 1));
         assert_eq!((registry.len(), turns(&mut receiver)), (0, 0));
+    }
+
+    #[test]
+    fn what_is_over_stays_over_however_late_the_watch_is() {
+        let (registry, mut receiver) = registry();
+        registry.seen(&object(5, 1)).unwrap();
+        turns(&mut receiver);
+        registry.begin(&key()).unwrap();
+        registry.end(&key(), Ended::Over(9));
+        // Echoes of what was written before the end.
+        registry.seen(&object(7, 1)).unwrap();
+        assert_eq!((registry.len(), turns(&mut receiver)), (0, 0));
+        registry.left(&object(9, 1));
+        assert!(registry.locked().over.is_empty());
+        // Another object of the same name.
+        registry.seen(&object(12, 1)).unwrap();
+        assert_eq!((registry.len(), turns(&mut receiver)), (1, 1));
+    }
+
+    #[test]
+    fn echoes_of_an_end_that_overtake_the_answer_are_no_reason_to_look() {
+        let (registry, mut receiver) = registry();
+        for (shown, is_looked_at) in [(9, false), (10, true)] {
+            registry.seen(&object(5, 1)).unwrap();
+            turns(&mut receiver);
+            registry.begin(&key()).unwrap();
+            registry.left(&object(shown, 1));
+            registry.seen_ended(&object(shown, 2));
+            registry.end(&key(), Ended::Over(9));
+            assert_eq!(turns(&mut receiver), usize::from(is_looked_at));
+            assert!(registry.locked().over.is_empty());
+        }
+    }
+
+    #[test]
+    fn after_a_conflict_the_watch_is_not_believed() {
+        let (registry, mut receiver) = registry();
+        registry.seen(&object(5, 1)).unwrap();
+        turns(&mut receiver);
+        registry.begin(&key()).unwrap();
+        registry.end(&key(), Ended::Again { reports: Vec::new(), is_conflict: true });
+        registry.seen(&object(6, 1)).unwrap();
+        assert_eq!(turns(&mut receiver), 1);
+        assert!(registry.begin(&key()).unwrap().seen.is_none());
     }
 
     #[test]

@@ -19,6 +19,7 @@ use tracing::warn;
 use crate::api::{ANNOTATION_TASK, FINALIZER_RESULT, LABEL_EXECUTION, LABEL_EXECUTION_UID, LABEL_RELEASED};
 use crate::cluster::api_server::{ApiError, ApiServer, collection};
 use crate::cluster::object::Key;
+use crate::cluster::watch::Listed;
 use crate::driver::binding::{Executor, resolve};
 use crate::driver::call::wait_until;
 use crate::driver::{News, Owner, What};
@@ -175,10 +176,10 @@ impl JobRunner {
     }
 
     /// The watch has shown all Jobs there are: those that are wanted and were not among them are gone.
-    pub fn all_jobs_seen(self: &Arc<Self>, seen: &BTreeSet<Key>) {
+    pub fn all_jobs_seen(self: &Arc<Self>, listed: &Listed) {
         let gone: Vec<Job> = {
             let state = self.locked();
-            state.jobs.iter().filter(|(key, _)| !seen.contains(key)).map(|(_, job)| job.clone()).collect()
+            state.jobs.iter().filter(|(key, _)| listed.lacks(key)).map(|(_, job)| job.clone()).collect()
         };
         gone.iter().for_each(|job| self.job_gone(job));
     }

@@ -221,7 +221,7 @@ States:
     let list: Vec<_> = (0..100).map(|n| json!({"n": n})).collect();
     space.start("one", json!({"flowRef": {"name": "items"}, "input": {"list": list}}));
     assert_eq!(space.output("one")["Items"], json!(list));
-    assert_eq!(service.asked().len(), 100);
+    assert_eq!(service.count(), 100);
     let writes = controller.figure("millrace_status_writes_total{outcome=\"Written\"}");
     assert!(writes <= 30.0, "{writes} writes");
     drop(runtime);

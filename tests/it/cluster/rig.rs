@@ -119,7 +119,7 @@ pub struct Space {
     pub cluster: &'static Cluster,
     pub name: String,
     /// The kubeconfig of the controller's account.
-    kubeconfig: PathBuf,
+    pub kubeconfig: PathBuf,
 }
 
 impl Space {
@@ -204,6 +204,12 @@ subjects: [{{kind: ServiceAccount, name: runner}}]
 
     /// A controller that may not get ready.
     pub fn spawn_controller(&self, identity: &str, arguments: &[&str]) -> Controller {
+        let filter = "info,millrace=debug,kube_client=off,kube_runtime=error";
+        self.spawn_controller_logging(filter, identity, arguments)
+    }
+
+    /// A controller that logs what the filter lets through.
+    pub fn spawn_controller_logging(&self, filter: &str, identity: &str, arguments: &[&str]) -> Controller {
         let log = self.kubeconfig.with_file_name(format!("{identity}.log"));
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let began_at = file.metadata().unwrap().len();
@@ -218,7 +224,7 @@ subjects: [{{kind: ServiceAccount, name: runner}}]
             .args(egress)
             .args(arguments)
             .env("KUBECONFIG", &self.kubeconfig)
-            .env("MILLRACE_LOG", "info,millrace=debug,kube_client=off,kube_runtime=error")
+            .env("MILLRACE_LOG", filter)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(file)
@@ -390,6 +396,11 @@ pub struct Controller {
 }
 
 impl Controller {
+    /// Number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged since it began.
     pub fn log(&self) -> String {
         let text = std::fs::read(&self.log).unwrap();
@@ -416,7 +427,7 @@ impl Controller {
     }
 
     pub fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
@@ -447,9 +458,13 @@ impl Controller {
 
     /// A figure of `/metrics`.
     pub fn figure(&self, name: &str) -> f64 {
-        let (_, text) = self.http("/metrics").unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::trim));
-        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+        self.find_figure(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.http("/metrics")))
+    }
+
+    /// A figure of `/metrics`, once there is one.
+    pub fn find_figure(&self, name: &str) -> Option<f64> {
+        let (_, text) = self.http("/metrics")?;
+        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 }
 

@@ -17,7 +17,7 @@ fn traces(space: &Space, controller: &Controller) -> String {
             traces.push_str(&object.to_string());
             for field in ["checkpoint", "history"] {
                 if let Some(stored) = object["status"][field].as_str() {
-                    let text = millrace::controller::execution::stored::decode(stored).unwrap();
+                    let text = millrace::api::stored::decode(stored).unwrap();
                     assert!(text.starts_with(['{', '[']), "{text}");
                     traces.push_str(&text);
                 }
