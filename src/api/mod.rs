@@ -11,7 +11,9 @@ pub mod crd;
 pub mod execution;
 pub mod flow;
 pub mod flow_revision;
+pub mod history;
 pub mod payload;
+pub mod stored;
 
 #[cfg(test)]
 mod tests;

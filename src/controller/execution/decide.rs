@@ -6,11 +6,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::admit::{self, Admission, FlowView};
+use super::history;
 use super::status::{self, Existing, Obstacles, Standing};
-use super::{history, stored};
 use crate::api::condition::{self, ConditionType};
 use crate::api::execution::{Accepted, StopModeName, StopRequest};
-use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason};
+use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason, stored};
 use crate::controller::revision::Revision;
 use crate::engine::{
     Event, Execution, HistoryEvent, Report, Run, Status, Stop, StopMode, TaskId, TokenKey, snapshot, step,

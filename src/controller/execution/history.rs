@@ -1,11 +1,11 @@
-//! The history of a run as it stands in its status: a bounded tail, and the first record, which holds
-//! the input that was accepted.
+//! The history of a run as it is kept: a bounded tail, and the first record, which holds the input
+//! that was accepted.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::stored::{self, StoredError};
 use crate::api::Payload;
+use crate::api::condition::cut;
+use crate::api::history::{self, Record, RecordKind};
 use crate::engine::{HistoryEvent, HistoryKind, StopMode};
 
 /// Events kept. What a person can read, and less than 30 KB of status.
@@ -14,91 +14,26 @@ pub const EVENTS_MAX: usize = 1_000;
 /// Longest cause kept with an event, in characters.
 const CAUSE_CHARS_MAX: usize = 256;
 
-/// One thing that happened, as it is stored. Payloads are not, but for the accepted input.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
-pub struct Record {
-    /// Number from 1.
-    pub i: u64,
-    /// When, in milliseconds since 1970.
-    pub t: i64,
-    /// Path of the state; absent for the run as a whole.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub p: String,
-    /// What.
-    pub k: RecordKind,
-    /// Type of the state, resource of the task, or mode of the stop.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub w: Option<String>,
-    /// Attempt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub n: Option<u32>,
-    /// Not before, in milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub b: Option<i64>,
-    /// Name of the error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub e: Option<String>,
-    /// Its cause.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub c: Option<String>,
-    /// The accepted input.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub d: Option<Payload>,
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the words of the engine's history, explained there")]
-pub enum RecordKind {
-    ExecutionStarted,
-    StateEntered,
-    StateExited,
-    TaskScheduled,
-    TaskAccepted,
-    TaskSucceeded,
-    TaskFailed,
-    RetryScheduled,
-    ErrorCaught,
-    StateFailed,
-    StopRequested,
-    ExecutionSucceeded,
-    ExecutionFailed,
-    ExecutionTimedOut,
-    ExecutionStopped,
-}
-
-impl Record {
-    /// When it happened.
-    #[must_use]
-    pub fn at(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.t).unwrap_or_default()
-    }
-}
-
-/// The records of a stored history.
-///
-/// # Errors
-/// Where it cannot be read.
-pub fn read(text: &str) -> Result<Vec<Record>, StoredError> {
-    let json = stored::decode(text)?;
-    serde_json::from_str(&json).map_err(|error| StoredError::Compression(error.into()))
-}
-
 /// A stored history with more events at its end. What cannot be read is begun anew: history is for
 /// people, and no run fails for it.
 #[must_use]
 pub fn append(text: Option<&str>, events: &[HistoryEvent]) -> String {
-    let mut records = text.and_then(|text| read(text).ok()).unwrap_or_default();
-    records.extend(events.iter().map(record));
+    let mut records = text.and_then(|text| history::read(text).ok()).unwrap_or_default();
+    records.extend(events.iter().map(record).map(|mut record| {
+        record.c = record.c.map(|cause| cut(cause, CAUSE_CHARS_MAX));
+        record
+    }));
     if records.len() > EVENTS_MAX {
         // The first one holds the accepted input.
         let surplus = records.len() - EVENTS_MAX;
         records.drain(1..=surplus);
     }
-    stored::encode(&serde_json::to_string(&records).unwrap_or_default())
+    history::write(&records)
 }
 
-fn record(event: &HistoryEvent) -> Record {
+/// An event as a record, with all of its cause.
+#[must_use]
+pub fn record(event: &HistoryEvent) -> Record {
     let mut record = Record {
         i: event.id,
         t: event.at.as_millisecond(),
@@ -169,7 +104,7 @@ fn record(event: &HistoryEvent) -> Record {
     };
     if let Some((name, cause)) = fail {
         record.e = name.map(|name| name.to_string());
-        record.c = cause.map(|cause| crate::api::condition::cut(cause.to_string(), CAUSE_CHARS_MAX));
+        record.c = cause.map(|cause| cause.to_string());
     }
     record
 }

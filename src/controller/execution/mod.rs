@@ -8,7 +8,6 @@ pub mod history;
 pub mod observe;
 pub mod registry;
 pub mod status;
-pub mod stored;
 
 use std::sync::Arc;
 

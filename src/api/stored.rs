@@ -21,6 +21,9 @@ pub enum StoredError {
     /// It is no UTF-8.
     #[error("it is no text: {0}")]
     Text(#[from] std::string::FromUtf8Error),
+    /// It is not what was to be stored.
+    #[error("it is not as expected: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
 /// The stored form of a text.
