@@ -15,6 +15,7 @@ use crate::controller::run;
 use crate::server;
 
 use super::EXIT_UNUSABLE;
+use super::terminal::complain;
 
 /// Namespace of the lease where nothing else says one.
 const FALLBACK_NAMESPACE: &str = "default";
@@ -73,7 +74,7 @@ pub(super) fn run(args: Args) -> ExitCode {
 }
 
 fn refuse(message: &str) -> ExitCode {
-    eprintln!("millrace: {message}");
+    complain(message);
     ExitCode::from(EXIT_UNUSABLE)
 }
 

@@ -8,6 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use crate::api::crd;
 
 use super::EXIT_UNUSABLE;
+use super::terminal::{complain, write_result};
 
 /// Print the custom resource definitions.
 ///
@@ -26,7 +27,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     match write(args) {
         Ok(code) => code,
         Err(message) => {
-            eprintln!("millrace: {message}");
+            complain(message);
             ExitCode::from(EXIT_UNUSABLE)
         }
     }
@@ -34,26 +35,29 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 fn write(args: &Args) -> Result<ExitCode, String> {
     let mut has_drifted = false;
+    let mut printed = String::new();
     for definition in crd::all() {
         let yaml = crd::to_yaml(&definition).map_err(|error| error.to_string())?;
         let Some(folder) = &args.output else {
-            print!("---\n{yaml}");
+            printed.push_str("---\n");
+            printed.push_str(&yaml);
             continue;
         };
         let file = folder.join(file_name(&definition));
         let shown = file.display();
         if args.check {
             if std::fs::read_to_string(&file).ok().as_deref() != Some(&*yaml) {
-                eprintln!(
-                    "millrace: {shown} is not what the types say; run `millrace crds --output {}`",
+                complain(format_args!(
+                    "{shown} is not what the types say; run `millrace crds --output {}`",
                     folder.display()
-                );
+                ));
                 has_drifted = true;
             }
             continue;
         }
         std::fs::write(&file, yaml).map_err(|error| format!("cannot write {shown}: {error}"))?;
     }
+    write_result(&printed)?;
     Ok(ExitCode::from(u8::from(has_drifted)))
 }
 

@@ -1,7 +1,9 @@
 //! What a person sees: lines that fit a terminal, and nothing in them that a terminal would obey.
 
 use std::fmt::Display;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal as _, Write};
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Columns that everything is laid out for: the width of a terminal that nobody resized, of a log
 /// and of a mail.
@@ -55,13 +57,47 @@ pub(super) fn without_c1(text: &str) -> String {
     text.replace(|character| matches!(character, '\u{80}'..='\u{9f}'), "·")
 }
 
-/// Breaks a text between words into lines of at most `columns` characters. A word that is longer
+/// Columns that a text takes. What colors it takes none, Chinese characters take two each.
+pub(super) fn width(text: &str) -> usize {
+    anstream::adapter::strip_str(text).map(|part| part.width()).sum()
+}
+
+/// At most so many columns of a text; where there was more, the last one says so.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut left = columns.saturating_sub(1);
+    let fits = text.chars().take_while(|character| {
+        let width = character.width().unwrap_or_default();
+        let fits = width <= left;
+        left = left.saturating_sub(width);
+        fits
+    });
+    fits.chain(['…']).collect()
+}
+
+/// Whether a person looks at stderr who can be shown something that moves.
+pub(super) fn is_stderr_live() -> bool {
+    std::io::stderr().is_terminal() && can_move()
+}
+
+/// The same for stdout.
+pub(super) fn is_stdout_live() -> bool {
+    std::io::stdout().is_terminal() && can_move()
+}
+
+fn can_move() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Breaks a text between words into lines of at most `columns` columns. A word that is longer
 /// than a line stays whole: it is a name or a URL that someone may want to copy.
 pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+            Some(line) if line.width() + 1 + word.width() <= columns => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -90,6 +126,15 @@ mod tests {
         assert_eq!(wrap("a bb  ccc", 4), ["a bb", "ccc"]);
         assert_eq!(wrap("a-long-word b", 4), ["a-long-word", "b"]);
         assert_eq!(wrap("", 4), Vec::<String>::new());
+        assert_eq!(wrap("订单 订单", 8), ["订单", "订单"]);
+    }
+
+    #[test]
+    fn what_is_cut_fits_and_says_so() {
+        assert_eq!(cut("order", 5), "order");
+        assert_eq!(cut("orders", 5), "orde…");
+        assert_eq!(cut("订单订单", 6), "订单…");
+        assert_eq!(width("\u{1b}[31m订\u{1b}[0m"), 2);
     }
 
     #[test]

@@ -169,7 +169,7 @@ impl ApiServer {
     /// # Errors
     /// [`ApiError`].
     pub async fn send(&self, builder: http::request::Builder, body: String) -> Result<String, ApiError> {
-        let unavailable = |error: &dyn std::error::Error| ApiError::Unavailable(error.to_string());
+        let unavailable = |error: &dyn std::error::Error| ApiError::Unavailable(with_sources(error));
         let builder = match &self.acting_as {
             Some(user) => builder.header("impersonate-user", user),
             None => builder,
@@ -197,6 +197,22 @@ impl ApiServer {
         let text = String::from_utf8_lossy(&body).into_owned();
         if status.is_success() { Ok(text) } else { Err(error_of(status, &text)) }
     }
+}
+
+/// An error with what it came from: of a connection that was refused, the client itself says only that
+/// there is none.
+#[must_use]
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text.push_str(&format!(": {cause}"));
+        }
+        source = error.source();
+    }
+    text
 }
 
 fn has_content_type(headers: &http::HeaderMap) -> bool {
