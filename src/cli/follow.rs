@@ -51,19 +51,27 @@ impl End {
     }
 }
 
-/// Follows the run `uid` to its end, for as long as `limit` says, and shows it at every change and
-/// before time passes that somebody may watch.
+/// How long following may take and what is shown meanwhile.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    /// When to give up.
+    pub(super) limit: Option<Duration>,
+    /// How often to show what has not changed, for a person who watches time pass.
+    pub(super) refresh: Option<Duration>,
+}
+
+/// Follows the run `uid` to its end and shows it at every change.
 ///
 /// # Errors
 /// Where it cannot be watched; the message says what to do.
 pub(super) async fn follow(
     connection: &Connection,
     (key, uid): (&Key, &str),
-    limit: Option<Duration>,
+    pace: Pace,
     mut show: impl FnMut(&View),
 ) -> Result<End, String> {
     let out_of_time = async {
-        match limit {
+        match pace.limit {
             Some(limit) => {
                 tokio::time::sleep(limit).await;
                 End::OutOfTime(limit)
@@ -73,7 +81,7 @@ pub(super) async fn follow(
     };
     tokio::select! {
         biased;
-        end = watch(connection, key, uid, &mut show) => end,
+        end = watch(connection, key, uid, pace.refresh, &mut show) => end,
         end = out_of_time => Ok(end),
         _ = tokio::signal::ctrl_c() => Ok(End::Interrupted),
     }
@@ -83,6 +91,7 @@ async fn watch(
     connection: &Connection,
     key: &Key,
     uid: &str,
+    refresh: Option<Duration>,
     show: &mut impl FnMut(&View),
 ) -> Result<End, String> {
     let api: Api<Stored<Execution>> = Api::namespaced(connection.server.client().clone(), &key.namespace);
@@ -91,8 +100,22 @@ async fn watch(
     let mut outage: Option<Instant> = None;
     // Whether it was in the list that a watch begins with.
     let mut is_listed = true;
+    let mut last: Option<View> = None;
     loop {
-        let object = match events.next().await {
+        let time_passes = async {
+            match refresh {
+                Some(refresh) => tokio::time::sleep(refresh).await,
+                None => std::future::pending().await,
+            }
+        };
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = time_passes => {
+                last.iter().for_each(&mut *show);
+                continue;
+            }
+        };
+        let object = match event {
             Some(Ok(Event::Init)) => {
                 is_listed = false;
                 continue;
@@ -116,6 +139,7 @@ async fn watch(
             return Ok(End::Ended(Box::new(view)));
         }
         show(&view);
+        last = Some(view);
     }
 }
 

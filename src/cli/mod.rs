@@ -26,6 +26,8 @@ mod source;
 mod start;
 mod table;
 mod terminal;
+mod timeline;
+mod tree;
 mod wait;
 
 use std::process::ExitCode;
@@ -52,6 +54,7 @@ enum Command {
     Output(output::Args),
     Run(run::Args),
     Start(start::Args),
+    Tree(tree::Args),
 }
 
 /// Who a result is for.
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Output(args) => output::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Start(args) => start::run(&args),
+        Command::Tree(args) => tree::run(&args),
     }
 }
 

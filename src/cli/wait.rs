@@ -8,9 +8,12 @@ use crate::cluster::object::Key;
 
 use super::connection::Connection;
 use super::execution::View;
-use super::follow::{End, follow};
+use super::follow::{End, Pace, follow};
 use super::live::{Live, Stream};
 use super::terminal::{COLUMNS, cut, harmless, is_stderr_live, tell, wrap};
+
+/// How often a line that moves is drawn anew: it shows seconds.
+pub(super) const REFRESH: Duration = Duration::from_secs(1);
 
 /// A duration of which nobody waits for the end.
 const SECONDS_MAX: i64 = crate::api::YEAR_SECONDS;
@@ -56,7 +59,8 @@ pub(super) async fn wait(
 ) -> Result<End, String> {
     if is_stderr_live() {
         let live = Live::spinner(Stream::Stderr);
-        return follow(connection, (key, uid), limit, |view| {
+        let pace = Pace { limit, refresh: Some(REFRESH) };
+        return follow(connection, (key, uid), pace, |view| {
             let text = format!("{}: {}", key.name, standing(view));
             // The spinner takes two columns.
             live.show(&cut(&text, COLUMNS - 2));
@@ -64,7 +68,7 @@ pub(super) async fn wait(
         .await;
     }
     let mut told = None;
-    follow(connection, (key, uid), limit, |view| {
+    follow(connection, (key, uid), Pace { limit, refresh: None }, |view| {
         let mark = mark(view);
         if told.as_ref() != Some(&mark) {
             tell(wrap(&format!("{}: {}", key.name, standing(view)), COLUMNS).join("\n  "));
