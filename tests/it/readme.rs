@@ -47,6 +47,7 @@ fn commands_that_need_no_cluster_run() {
 #[test]
 fn what_is_to_be_made_and_read_exists() {
     let makefile = read("Makefile");
+    let link = regex::Regex::new(r"\]\(([^)#:]+)\)").unwrap();
     for file in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"] {
         let text = read(file);
         for block in blocks(&text, "sh") {
@@ -55,7 +56,6 @@ fn what_is_to_be_made_and_read_exists() {
                 assert!(makefile.contains(&format!("\n{target}:")), "{file}: make {target}");
             }
         }
-        let link = regex::Regex::new(r"\]\(([^)#:]+)\)").unwrap();
         for found in link.captures_iter(&text) {
             assert!(root().join(&found[1]).exists(), "{file} links to {}", &found[1]);
         }
