@@ -7,8 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{Json, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -42,8 +43,18 @@ pub async fn serve(listener: tokio::net::TcpListener) -> std::io::Result<()> {
     axum::serve(listener, router).await
 }
 
+/// What was sent; nothing, where it is no JSON.
+fn read(body: &Bytes) -> Value {
+    serde_json::from_slice(body).unwrap_or_default()
+}
+
+fn answer(value: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+}
+
 /// What each item costs, and all of them.
-async fn quote(Json(asked): Json<Value>) -> Json<Value> {
+async fn quote(body: Bytes) -> Response {
+    let asked = read(&body);
     let items = asked["items"].as_array().cloned().unwrap_or_default();
     let priced: Vec<Value> = items
         .iter()
@@ -53,12 +64,13 @@ async fn quote(Json(asked): Json<Value>) -> Json<Value> {
         })
         .collect();
     let total: u64 = priced.iter().filter_map(|item| item["price"].as_u64()).sum();
-    Json(json!({"items": priced, "total": total}))
+    answer(&json!({"items": priced, "total": total}))
 }
 
 /// Takes the money, but never at the first try. Whoever repeats a call with the key of one that
 /// succeeded gets the same receipt.
-async fn charge(State(memory): State<Shared>, headers: HeaderMap, Json(asked): Json<Value>) -> Response {
+async fn charge(State(memory): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+    let asked = read(&body);
     let order = asked["orderId"].to_string();
     let is_first = memory.lock().unwrap_or_else(PoisonError::into_inner).charged.insert(order.clone());
     if is_first {
@@ -66,19 +78,20 @@ async fn charge(State(memory): State<Shared>, headers: HeaderMap, Json(asked): J
     }
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
     let receipt = format!("R-{order}-{}", key.get(..6).unwrap_or("000000"));
-    Json(json!({"receipt": receipt})).into_response()
+    answer(&json!({"receipt": receipt}))
 }
 
-async fn pack(Json(asked): Json<Value>) -> Json<Value> {
+async fn pack(body: Bytes) -> Response {
+    let asked = read(&body);
     let sku = asked["sku"].as_str().unwrap_or_default();
-    Json(json!({"box": if sku.len() > 4 { "large" } else { "small" }}))
+    answer(&json!({"box": if sku.len() > 4 { "large" } else { "small" }}))
 }
 
-async fn begin_report(State(memory): State<Shared>) -> Json<Value> {
+async fn begin_report(State(memory): State<Shared>) -> Response {
     let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
     let report = memory.asked_after.len() as u64 + 1;
     memory.asked_after.insert(report, 0);
-    Json(json!({"report": report}))
+    answer(&json!({"report": report}))
 }
 
 async fn ask_after_report(State(memory): State<Shared>, Path(report): Path<u64>) -> Response {
@@ -89,7 +102,7 @@ async fn ask_after_report(State(memory): State<Shared>, Path(report): Path<u64>)
     *asked += 1;
     let is_ready = *asked >= ASKED_UNTIL_READY;
     let (status, rows) = if is_ready { ("ready", json!(["a", "b", "c"])) } else { ("running", json!([])) };
-    Json(json!({"status": status, "rows": rows})).into_response()
+    answer(&json!({"status": status, "rows": rows}))
 }
 
 #[tokio::main]

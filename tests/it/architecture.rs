@@ -169,3 +169,28 @@ fn the_pure_half_names_nothing_of_the_other() {
         }
     }
 }
+
+#[test]
+fn the_pure_half_and_its_tests_need_no_library_of_the_other() {
+    let tree = std::process::Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--no-default-features",
+            "--locked",
+            "--offline",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
+        .args(["--edges", "normal,dev"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    assert!(tree.contains("serde-saphyr "), "{tree}");
+    for library in ["kube ", "k8s-openapi ", "tokio ", "reqwest ", "axum ", "clap ", "schemars "] {
+        assert!(!tree.lines().any(|line| line.starts_with(library)), "{library}is needed:\n{tree}");
+    }
+}
