@@ -1,6 +1,7 @@
 //! What the resource of a task means: first the Flow's bindings, then the built-in table.
 
 use crate::api::flow::{Binding, SecretKeyRef};
+use crate::cluster::object::is_name;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::TaskCommand;
 use crate::ir::{Kind, Program};
@@ -77,13 +78,13 @@ pub fn problem(binding: &Binding) -> Option<String> {
     let secrets = binding.headers.iter().filter_map(|header| header.value_from.as_ref());
     for SecretKeyRef { name, .. } in secrets.map(|source| &source.secret_key_ref) {
         // It becomes part of a path.
-        if !is_object_name(name) {
+        if !is_name(name) {
             return Some(format!("`{name}` in the binding of `{resource}` is no name of a Secret"));
         }
     }
     if let Some(service) = &binding.service {
         let names = [Some(&service.name), service.namespace.as_ref()];
-        if let Some(name) = names.into_iter().flatten().find(|name| !is_object_name(name)) {
+        if let Some(name) = names.into_iter().flatten().find(|name| !is_name(name)) {
             return Some(format!(
                 "`{name}` in the binding of `{resource}` is no name of a Service or namespace"
             ));
@@ -95,16 +96,6 @@ pub fn problem(binding: &Binding) -> Option<String> {
         }
         Some(_) | None => None,
     }
-}
-
-/// Whether an object of Kubernetes can be called this: lower-case letters, digits, `-` and `.`.
-fn is_object_name(name: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    name.split('.').all(|label| {
-        label.starts_with(is_plain)
-            && label.ends_with(is_plain)
-            && label.chars().all(|c| is_plain(c) || c == '-')
-    })
 }
 
 /// A warning for every task that nobody would do: its resource means nothing by itself, and none of

@@ -105,10 +105,15 @@ fn a_port_that_is_taken_ends_the_controller_with_a_word() {
 
 /// How a controller ends that is given wrong options, and what it says.
 fn ended(space: &Space, arguments: &[&str]) -> (Option<i32>, String) {
+    ended_with(space, arguments, None)
+}
+
+fn ended_with(space: &Space, arguments: &[&str], variable: Option<(&str, &str)>) -> (Option<i32>, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_millrace"))
         .arg("controller")
         .args(arguments)
         .env("KUBECONFIG", &space.cluster.kubeconfig)
+        .envs(variable)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -157,5 +162,13 @@ fn wrong_options_are_answered_with_what_is_wrong() {
         assert_eq!(status, Some(2), "{arguments:?}: {said}");
         assert!(parts.iter().all(|part| said.contains(part)), "{arguments:?}: {said}");
         assert!(!said.contains("panicked"), "{said}");
+    }
+    for (variable, value, part) in [
+        ("MILLRACE_LOG", "millrace=loud", "MILLRACE_LOG is `millrace=loud`"),
+        ("KUBECONFIG", "/does/not/exist", "no cluster is configured"),
+        ("POD_NAMESPACE", "Shop", "--lease-namespace"),
+    ] {
+        let (status, said) = ended_with(&space, &[], Some((variable, value)));
+        assert!(status == Some(2) && said.contains(part), "{variable}: {status:?}: {said}");
     }
 }
