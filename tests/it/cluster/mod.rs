@@ -5,6 +5,7 @@ mod rig;
 
 mod admission;
 mod crash;
+mod definitions;
 mod egress;
 mod endpoints;
 mod jobs;
@@ -14,4 +15,5 @@ mod names;
 mod outage;
 mod secrets;
 mod texts;
+mod unanswered;
 mod unreadable;

@@ -75,6 +75,10 @@ fn a_fail_state_may_say_anything() {
     assert!(!log.contains("ERROR") && !log.contains("refused"), "{log}");
 }
 
+fn stop(mode: &str, error: &str, cause: &str) -> Value {
+    json!({"mode": mode, "error": error, "cause": cause})
+}
+
 #[test]
 fn who_stops_a_run_may_say_anything_that_the_schema_takes() {
     let space = Space::new("stoptexts");
@@ -94,7 +98,6 @@ fn who_stops_a_run_may_say_anything_that_the_schema_takes() {
         &definition(&task),
         json!({"bindings": [{"resource": "Ask:*", "url": slow.url("/")}]}),
     );
-    let stop = |mode: &str, error: &str, cause: &str| json!({"mode": mode, "error": error, "cause": cause});
     // Emoji are two units of UTF-16 and four bytes: it is characters that are counted.
     let texts = [
         ("at", "😀".repeat(256), "😀".repeat(32_768)),
@@ -127,6 +130,14 @@ fn who_stops_a_run_may_say_anything_that_the_schema_takes() {
             );
         }
     }
+    let log = controller.log();
+    assert!(!log.contains("ERROR"), "{log}");
+    drop(runtime);
+}
+
+#[test]
+fn more_than_the_schema_takes_is_refused_by_the_api_server() {
+    let space = Space::new("overtexts");
     for (error, cause, said) in [
         ("x".repeat(257), String::new(), "spec.stop.error: Too long"),
         (String::new(), "x".repeat(32_769), "spec.stop.cause: Too long"),
@@ -135,9 +146,6 @@ fn who_stops_a_run_may_say_anything_that_the_schema_takes() {
         let refused = space.try_create(&execution("over", spec));
         assert!(String::from_utf8_lossy(&refused.stderr).contains(said), "{refused:?}");
     }
-    let log = controller.log();
-    assert!(!log.contains("ERROR"), "{log}");
-    drop(runtime);
 }
 
 #[test]
