@@ -15,8 +15,6 @@ mod cluster;
 mod command;
 mod conformance;
 #[cfg(feature = "operator")]
-mod endpoint;
-#[cfg(feature = "operator")]
 mod service;
 #[cfg(feature = "operator")]
 mod tools;

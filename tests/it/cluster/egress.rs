@@ -32,7 +32,7 @@ fn call(space: &Space, name: &str, url: &str) {
 /// A service within reach that sends on to others that are not.
 fn redirecting(runtime: &Runtime, port: u16) -> Service {
     runtime.block_on(Service::start_at("127.0.0.2:0", move |asked, _| {
-        let to = |url: String| Answer { headers: vec![("location", url)], ..Answer::status(307, "") };
+        let to = |url: String| Answer::status(307, "").with("location", url);
         match &*asked.path {
             "/loopback" => to(format!("http://127.0.0.1:{port}/secret")),
             "/name" => to(format!("http://localhost:{port}/secret")),
