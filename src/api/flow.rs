@@ -161,7 +161,8 @@ pub struct Header {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub value: Option<String>,
-    /// valueFrom a Secret, read as the run's account whenever it is needed.
+    /// valueFrom a Secret, read as the run's account whenever it is needed. It is sent and neither stored
+    /// nor shown; what the service answers is data of the run, also where it repeats the header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_from: Option<HeaderSource>,
 }

@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use kube::{Client, Config};
 
 use crate::cluster::leader::Candidate;
+use crate::cluster::object::is_name;
 use crate::controller::metrics::Metrics;
 use crate::controller::notice::Level;
 use crate::controller::readiness::Readiness;
@@ -26,13 +28,13 @@ const FALLBACK_NAMESPACE: &str = "default";
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Care for this namespace only; may be given several times
-    #[arg(long = "namespace", value_name = "NAMESPACE")]
+    #[arg(long = "namespace", value_name = "NAMESPACE", value_parser = namespace)]
     namespaces: Vec<String>,
     /// Name of the Lease by which one of several controllers leads
-    #[arg(long, value_name = "NAME", default_value = "millrace")]
+    #[arg(long, value_name = "NAME", default_value = "millrace", value_parser = name)]
     lease_name: String,
     /// Namespace of the Lease [default: that of the pod]
-    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE")]
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", value_parser = namespace)]
     lease_namespace: Option<String>,
     /// Seconds after which a Lease that is not renewed is free
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=3600))]
@@ -45,8 +47,8 @@ pub(super) struct Args {
     listen: SocketAddr,
     /// Network that HTTP tasks may reach although it is loopback, link-local, a metadata service or the API server; may be
     /// given several times
-    #[arg(long = "allow-egress", value_name = "CIDR")]
-    allowed_egress: Vec<ipnet::IpNet>,
+    #[arg(long = "allow-egress", value_name = "CIDR", value_parser = network)]
+    allowed_egress: Vec<IpNet>,
     /// Which Kubernetes Events are made
     #[arg(long, value_enum, default_value_t = Level::Warnings)]
     events: Level,
@@ -61,8 +63,30 @@ enum LogFormat {
     Json,
 }
 
+/// Longest name of a namespace, in characters.
+const NAMESPACE_CHARS_MAX: usize = 63;
+
+fn name(text: &str) -> Result<String, &'static str> {
+    let expected = "a name has lower-case letters, digits, `-` and `.`, 253 at most";
+    if is_name(text) { Ok(text.to_owned()) } else { Err(expected) }
+}
+
+fn namespace(text: &str) -> Result<String, &'static str> {
+    let expected = "a namespace has lower-case letters, digits and `-`, 63 at most";
+    let is_namespace = is_name(text) && !text.contains('.') && text.len() <= NAMESPACE_CHARS_MAX;
+    if is_namespace { Ok(text.to_owned()) } else { Err(expected) }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let expected = "expected a network such as 10.0.0.0/8, or an address";
+    text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| expected)
+}
+
 pub(super) fn run(args: Args) -> ExitCode {
-    log(args.log_format);
+    if let Err(message) = log(args.log_format) {
+        return refuse(&message);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&format!("the runtime cannot be started: {error}")),
@@ -142,11 +166,15 @@ fn host_name() -> String {
     if name.is_empty() { "millrace".to_owned() } else { name }
 }
 
-fn log(format: LogFormat) {
+fn log(format: LogFormat) -> Result<(), String> {
     use tracing_subscriber::EnvFilter;
     // The client logs whatever the API server answers, payloads included, and every refusal as an error.
     let quiet = "info,kube_client=off,kube_runtime=error,tower=off,hyper=off";
-    let filter = EnvFilter::try_from_env("MILLRACE_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
+    let asked = std::env::var("MILLRACE_LOG").ok().filter(|asked| !asked.is_empty());
+    let asked = asked.as_deref().unwrap_or(quiet);
+    let filter = EnvFilter::builder()
+        .parse(asked)
+        .map_err(|error| format!("MILLRACE_LOG is `{asked}`, which is no level of a log: {error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => {
@@ -155,4 +183,5 @@ fn log(format: LogFormat) {
         }
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }
+    Ok(())
 }

@@ -38,6 +38,21 @@ impl std::fmt::Display for Key {
     }
 }
 
+/// Longest name of an object, in characters.
+const NAME_CHARS_MAX: usize = 253;
+
+/// Whether an object can be called this: lower-case letters, digits, `-` and `.`.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_label = |label: &str| {
+        label.starts_with(is_plain)
+            && label.ends_with(is_plain)
+            && label.chars().all(|c| is_plain(c) || c == '-')
+    };
+    text.len() <= NAME_CHARS_MAX && text.split('.').all(is_label)
+}
+
 /// An object of kind `K`.
 #[derive(Debug)]
 pub struct Stored<K> {

@@ -30,8 +30,8 @@ impl Problems {
     /// The name that was probably meant.
     pub(super) fn closest<'a>(&self, name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
         let letters = name.chars().count();
-        // A third of the letters may be wrong, ignoring case.
-        let tolerance = (letters / 3).max(1);
+        // A third of the letters may be wrong, ignoring case; of a single one none.
+        let tolerance = if letters > 1 { (letters / 3).max(1) } else { 0 };
         let mut best: Option<(usize, &str)> = None;
         for candidate in known {
             let others = candidate.chars().count();
@@ -291,7 +291,8 @@ mod tests {
         assert_eq!(closest("charg"), Some("Charge"));
         assert_eq!(closest("Chrage"), Some("Charge"));
         assert_eq!(closest("Refund"), None);
-        assert_eq!(closest("W"), None);
+        assert_eq!(problems.closest("b", ["a", "B"].into_iter()), Some("B"));
+        assert_eq!(problems.closest("c", ["a", "B"].into_iter()), None);
     }
 
     #[test]

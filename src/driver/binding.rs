@@ -1,6 +1,7 @@
 //! What the resource of a task means: first the Flow's bindings, then the built-in table.
 
-use crate::api::flow::Binding;
+use crate::api::flow::{Binding, SecretKeyRef};
+use crate::cluster::object::is_name;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::TaskCommand;
 use crate::ir::{Kind, Program};
@@ -73,6 +74,21 @@ pub fn problem(binding: &Binding) -> Option<String> {
             "header `{}` of the binding of `{resource}` must have exactly one of `value` and `valueFrom`",
             header.name
         ));
+    }
+    let secrets = binding.headers.iter().filter_map(|header| header.value_from.as_ref());
+    for SecretKeyRef { name, .. } in secrets.map(|source| &source.secret_key_ref) {
+        // It becomes part of a path.
+        if !is_name(name) {
+            return Some(format!("`{name}` in the binding of `{resource}` is no name of a Secret"));
+        }
+    }
+    if let Some(service) = &binding.service {
+        let names = [Some(&service.name), service.namespace.as_ref()];
+        if let Some(name) = names.into_iter().flatten().find(|name| !is_name(name)) {
+            return Some(format!(
+                "`{name}` in the binding of `{resource}` is no name of a Service or namespace"
+            ));
+        }
     }
     match &binding.url {
         Some(url) if reqwest::Url::parse(url).is_err() => {
@@ -185,5 +201,14 @@ mod tests {
         let both = r#"{"resource": "A:B", "url": "http://h", "headers": [{"name": "X"}]}"#;
         assert!(with(both).contains("header `X`"));
         assert!(with(r#"{"resource": "A:B", "url": "::"}"#).contains("cannot be read"));
+        for name in ["../pods/p", "a/b", "a?b", "A", "", "ü", "-a", "a..b"] {
+            let from = format!(r#"{{"secretKeyRef": {{"name": "{name}", "key": "k"}}}}"#);
+            let said = with(&format!(
+                r#"{{"resource": "A:B", "url": "http://h", "headers": [{{"name": "X", "valueFrom": {from}}}]}}"#
+            ));
+            assert!(said.contains("no name of a Secret"), "{name}: {said}");
+            let service = format!(r#"{{"resource": "A:B", "service": {{"name": "{name}"}}}}"#);
+            assert!(with(&service).contains("no name of a Service"));
+        }
     }
 }

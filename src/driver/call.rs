@@ -72,7 +72,9 @@ async fn bound_request(
         headers.push((header.name.clone(), header_value(api, owner, task, header, news).await?));
     }
     let timeout = binding.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-    Request::post(&url, &headers, binding::payload(task), timeout)
+    let holds_secret = binding.headers.iter().any(|header| header.value_from.is_some());
+    let request = Request::post(&url, &headers, binding::payload(task), timeout)?;
+    Ok(request.with_secret(holds_secret))
 }
 
 fn target(owner: &Owner, binding: &Binding) -> String {

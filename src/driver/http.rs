@@ -42,6 +42,8 @@ pub struct Request {
     body: Option<Vec<u8>>,
     timeout: Option<Duration>,
     answer: Answer,
+    /// A header came from a Secret: it goes to whom it was meant for and to nobody else.
+    holds_secret: bool,
 }
 
 /// What an answer means.
@@ -57,6 +59,8 @@ enum Answer {
 #[derive(Clone, Debug)]
 pub struct HttpCaller {
     client: reqwest::Client,
+    /// Follows no redirect to another host.
+    loyal: reqwest::Client,
     egress: Arc<Egress>,
 }
 
@@ -72,24 +76,7 @@ impl HttpCaller {
     /// Where TLS cannot be set up.
     pub fn new(egress: Egress) -> Result<Self, BuildError> {
         let egress = Arc::new(egress);
-        let guard = egress.clone();
-        let redirects = redirect::Policy::custom(move |attempt| {
-            if attempt.previous().len() > REDIRECTS_MAX {
-                return attempt.error("too many redirects");
-            }
-            match literal_address(attempt.url()).map(|address| guard.check(address)) {
-                Some(Err(refused)) => attempt.error(refused),
-                Some(Ok(())) | None => attempt.follow(),
-            }
-        });
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls_config())
-            .dns_resolver(GuardedResolver(egress.clone()))
-            .redirect(redirects)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("millrace/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, egress })
+        Ok(Self { client: client(&egress, false)?, loyal: client(&egress, true)?, egress })
     }
 
     /// Sends a request and says what came of it. The answer to a repetition under the same key is up
@@ -102,7 +89,7 @@ impl HttpCaller {
     }
 
     async fn answer(&self, request: Request, idempotency_key: &str) -> Result<Value, TaskError> {
-        let Request { method, url, mut headers, body, timeout, answer } = request;
+        let Request { method, url, mut headers, body, timeout, answer, holds_secret } = request;
         if let Some(address) = literal_address(&url) {
             self.egress.check(address).map_err(|refused| egress_error(&refused))?;
         }
@@ -112,7 +99,8 @@ impl HttpCaller {
         {
             headers.insert(IDEMPOTENCY_KEY, key);
         }
-        let mut builder = self.client.request(method.clone(), url).headers(headers);
+        let client = if holds_secret { &self.loyal } else { &self.client };
+        let mut builder = client.request(method.clone(), url).headers(headers);
         if let Some(body) = body {
             builder = builder.body(body);
         }
@@ -141,6 +129,36 @@ impl HttpCaller {
         })
     }
 }
+
+/// A client that keeps to `egress`. One that is loyal follows redirects within a host only.
+fn client(egress: &Arc<Egress>, is_loyal: bool) -> Result<reqwest::Client, reqwest::Error> {
+    let guard = egress.clone();
+    let redirects = redirect::Policy::custom(move |attempt| {
+        if attempt.previous().len() > REDIRECTS_MAX {
+            return attempt.error("too many redirects");
+        }
+        let leaves = attempt.previous().first().is_some_and(|first| first.origin() != attempt.url().origin());
+        if is_loyal && leaves {
+            return attempt.error(Disloyal);
+        }
+        match literal_address(attempt.url()).map(|address| guard.check(address)) {
+            Some(Err(refused)) => attempt.error(refused),
+            Some(Ok(())) | None => attempt.follow(),
+        }
+    });
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls_config())
+        .dns_resolver(GuardedResolver(egress.clone()))
+        .redirect(redirects)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("millrace/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// A redirect that would take the value of a Secret elsewhere.
+#[derive(Debug, thiserror::Error)]
+#[error("a request with a header from a Secret is not redirected to another host")]
+struct Disloyal;
 
 /// What the outcome of a call says of the task it was made for. Whoever was called has done the work
 /// when the answer is there; nobody else would report its end. Only what a callback is awaited for
@@ -196,7 +214,7 @@ impl Request {
             .transpose()?;
         let body = present("body").map(|body| write_body(body, &mut headers));
         let timeout = timeout.map(Duration::from_secs);
-        Ok(Self { method, url, headers, body, timeout, answer: Answer::Whole })
+        Ok(Self { method, url, headers, body, timeout, answer: Answer::Whole, holds_secret: false })
     }
 
     /// A request that posts a payload as JSON to a URL; the answer's body is the result.
@@ -222,7 +240,14 @@ impl Request {
             body: Some(payload.to_json().into_bytes()),
             timeout: timeout_seconds.map(Duration::from_secs),
             answer: Answer::Body,
+            holds_secret: false,
         })
+    }
+
+    /// The same request with a header from a Secret, or without.
+    #[must_use]
+    pub fn with_secret(self, holds_secret: bool) -> Self {
+        Self { holds_secret, ..self }
     }
 }
 
@@ -337,7 +362,7 @@ fn status_error(what: &str, status: StatusCode, headers: &HeaderMap, body: &Valu
     }
 }
 
-fn egress_error(refused: &Refused) -> TaskError {
+fn egress_error(refused: &dyn std::error::Error) -> TaskError {
     TaskError::named("HTTP.EgressForbidden", refused.to_string())
 }
 
@@ -346,6 +371,9 @@ fn transport_error(what: &str, error: &reqwest::Error) -> TaskError {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(refused) = cause.downcast_ref::<Refused>() {
+            return egress_error(refused);
+        }
+        if let Some(refused) = cause.downcast_ref::<Disloyal>() {
             return egress_error(refused);
         }
         causes.push(cause.to_string());

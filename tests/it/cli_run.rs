@@ -5,12 +5,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::http::Response;
 use millrace::value::Value;
 
 use crate::command::{Ended, file, millrace, millrace_on, start};
-use crate::endpoint::{Endpoint, json};
+use crate::service::{Answer, Service};
 
 /// A definition that begins with its first state.
 fn flow(start_at: &str, states: &str) -> String {
@@ -43,6 +41,11 @@ fn outcome_of(ended: &Ended) -> Value {
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_else(|| panic!("no text `{name}` in {value}"))
+}
+
+/// An answer in JSON.
+fn json(status: u16, text: &str) -> Answer {
+    Answer::status(status, text).with("content-type", "application/json")
 }
 
 /// The error and the cause of a flow of one HTTP task.
@@ -147,28 +150,29 @@ fn mocks_answer_one_call_after_the_other() {
 
 #[test]
 fn a_bound_task_posts_its_arguments_and_takes_the_answer_as_its_result() {
-    let endpoint = Endpoint::start(|_| async { json(200, r#"{"paid": true}"#) });
+    let service = Service::on_thread(|_, _| async { json(200, r#"{"paid": true}"#) });
     let task = "- {Type: Task, Name: T, Action: 'Pay:Card', Parameters: {'n.$': $Input.n}, End: true}";
-    let bind = format!("Pay:*={}/pay?x=y", endpoint.url);
+    let bind = format!("Pay:*={}", service.url("/pay?x=y"));
     let outcome = outcome(&flow("T", task), &["--bind", &bind, "--input", "{\"n\": 7}"]);
     assert_eq!(outcome.to_json(), r#"{"status":"Succeeded","output":{"paid":true}}"#);
-    let calls = endpoint.calls();
-    let [call] = &calls[..] else { panic!("{calls:?}") };
-    assert_eq!((&*call.method, &*call.path, &*call.body), ("POST", "/pay", r#"{"n":7}"#));
-    assert_eq!(call.headers["content-type"], "application/json");
+    let calls = service.asked();
+    let [asked] = &calls[..] else { panic!("{calls:?}") };
+    assert_eq!((asked.method.as_str(), &*asked.path, &*asked.query), ("POST", "/pay", "x=y"));
+    assert_eq!(asked.body.to_string(), r#"{"n":7}"#);
+    assert_eq!(asked.headers["content-type"], "application/json");
     // Of a call of a function only the event.
     let function = "- {Type: Task, Name: T, Action: 'FC:InvokeFunction', End: true, \
                     Parameters: {resourceArn: a, body: {n: 8}}, TaskMode: WaitForSystemCallback}";
-    let bind = format!("FC:InvokeFunction={}", endpoint.url);
+    let bind = format!("FC:InvokeFunction={}", service.url(""));
     assert_eq!(text(&self::outcome(&flow("T", function), &["--bind", &bind]), "status"), "Succeeded");
-    assert_eq!(endpoint.calls()[1].body, r#"{"n":8}"#);
+    assert_eq!(service.asked()[1].body.to_string(), r#"{"n":8}"#);
 }
 
 #[test]
 fn tasks_of_parallel_branches_are_out_at_the_same_time() {
     // Each call is answered when the other one is there too.
     let both = Arc::new(tokio::sync::Barrier::new(2));
-    let endpoint = Endpoint::start(move |_| {
+    let service = Service::on_thread(move |_, _| {
         let both = both.clone();
         async move {
             both.wait().await;
@@ -179,7 +183,7 @@ fn tasks_of_parallel_branches_are_out_at_the_same_time() {
         format!(
             "{{StartAt: {name}, States: [{{Type: Task, Name: {name}, Action: HTTP:Request, Timeout: 50, \
              Parameters: {{url: '{}/{name}'}}, OutputConstructor: {{'s.$': $Output.statusCode}}, End: true}}]}}",
-            endpoint.url
+            service.url("")
         )
     };
     let states =
@@ -192,17 +196,17 @@ fn tasks_of_parallel_branches_are_out_at_the_same_time() {
 
 #[test]
 fn a_service_that_wants_a_pause_is_left_alone_for_it() {
-    let endpoint = Endpoint::start(|call| async move {
-        match call.number {
-            1 => Response::builder().status(503).header("retry-after", "1").body(Body::empty()).unwrap(),
+    let service = Service::on_thread(|_, n| async move {
+        match n {
+            0 => Answer::status(503, "").with("retry-after", "1"),
             _ => json(200, "{}"),
         }
     });
     let retry = ", Retry: [{Errors: [HTTP.503], MaxAttempts: 1, IntervalSeconds: 0}]";
-    let outcome = outcome(&get(&format!("{}/x", endpoint.url), retry), &[]);
+    let outcome = outcome(&get(&service.url("/x"), retry), &[]);
     assert_eq!(text(&outcome, "status"), "Succeeded");
-    let calls = endpoint.calls();
-    let pause = calls[1].at.duration_since(calls[0].at);
+    let calls = service.asked();
+    let pause = calls[1].came_at.duration_since(calls[0].came_at);
     // A little less than it was asked for: the clock of the engine counts whole milliseconds.
     assert!(pause >= Duration::from_millis(995), "{pause:?}");
     assert_ne!(calls[0].headers["idempotency-key"], calls[1].headers["idempotency-key"]);
@@ -210,9 +214,9 @@ fn a_service_that_wants_a_pause_is_left_alone_for_it() {
 
 #[test]
 fn a_virtual_clock_leaps_over_waits_and_counts_them_exactly() {
-    let endpoint = Endpoint::start(|call| async move {
-        match call.number {
-            1 => Response::builder().status(429).header("retry-after", "120").body(Body::empty()).unwrap(),
+    let service = Service::on_thread(|_, n| async move {
+        match n {
+            0 => Answer::status(429, "").with("retry-after", "120"),
             _ => json(200, "{}"),
         }
     });
@@ -222,7 +226,7 @@ fn a_virtual_clock_leaps_over_waits_and_counts_them_exactly() {
             "- {{Type: Wait, Name: W, Seconds: 300, Next: T}}\n\
              - {{Type: Task, Name: T, Action: HTTP:Request, Parameters: {{url: '{}/x'}}, End: true, \
                 Retry: [{{Errors: [FnF.ALL], MaxAttempts: 1, IntervalSeconds: 1}}]}}",
-            endpoint.url
+            service.url("")
         ),
     );
     let started = Instant::now();
@@ -238,10 +242,10 @@ fn a_virtual_clock_leaps_over_waits_and_counts_them_exactly() {
 fn a_call_beyond_its_time_out_is_broken_off() {
     let (tell, told) = channel();
     let told = Arc::new(Mutex::new(told));
-    let endpoint = Endpoint::start(move |call| {
+    let service = Service::on_thread(move |asked, _| {
         let (tell, told) = (tell.clone(), told.clone());
         async move {
-            if call.path == "/hang" {
+            if asked.path == "/hang" {
                 let _gone = OnDrop(tell);
                 std::future::pending::<()>().await;
             }
@@ -259,7 +263,7 @@ fn a_call_beyond_its_time_out_is_broken_off() {
                 Catch: [{{Errors: [FnF.TaskTimeout], Next: U}}]}}\n\
              - {{Type: Task, Name: U, Action: HTTP:Request, Parameters: {{url: '{0}/then'}}, \
                 OutputConstructor: {{'gone.$': $Output.body.gone}}, End: true}}",
-            endpoint.url
+            service.url("")
         ),
     );
     for clock in ["real", "virtual"] {
@@ -272,11 +276,11 @@ fn a_call_beyond_its_time_out_is_broken_off() {
 fn a_call_whose_branch_is_given_up_is_broken_off() {
     let (tell, told) = channel();
     let both = Arc::new(tokio::sync::Barrier::new(2));
-    let endpoint = Endpoint::start(move |call| {
+    let service = Service::on_thread(move |asked, _| {
         let (tell, both) = (tell.clone(), both.clone());
         async move {
             both.wait().await;
-            if call.path == "/hang" {
+            if asked.path == "/hang" {
                 let _gone = OnDrop(tell);
                 std::future::pending::<()>().await;
             }
@@ -287,7 +291,7 @@ fn a_call_whose_branch_is_given_up_is_broken_off() {
         format!(
             "{{StartAt: {name}, States: [{{Type: Task, Name: {name}, Action: HTTP:Request, \
              Parameters: {{url: '{}/{name}'}}, End: true}}]}}",
-            endpoint.url
+            service.url("")
         )
     };
     // The Wait keeps the program alive: its end is not what breaks the call off.
@@ -346,17 +350,17 @@ impl Drop for OnDrop {
 
 #[test]
 fn answers_that_are_no_results_are_errors_with_names() {
-    let endpoint = Endpoint::start(|call| async move {
-        match &*call.path {
+    let service = Service::on_thread(|asked, _| async move {
+        match &*asked.path {
             "/500" => json(500, r#"{"why": "broken"}"#),
             "/large" => json(200, &format!("\"{}\"", "x".repeat(70_000))),
-            "/endless" => Response::new(Body::from(vec![b'x'; 2 << 20])),
-            "/bytes" => Response::new(Body::from(vec![0xff, 0xfe])),
-            _ => Response::builder().status(302).header("location", "/500").body(Body::empty()).unwrap(),
+            "/endless" => Answer::status(200, &"x".repeat(2 << 20)),
+            "/bytes" => Answer { body: vec![0xff, 0xfe].into(), ..Answer::status(200, "") },
+            _ => Answer::status(302, "").with("location", "/500"),
         }
     });
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = &endpoint.url;
+    let url = &service.url("");
     let cases = [
         (format!("{url}/500"), "HTTP.500", r#"500 Internal Server Error: {"why":"broken"}"#),
         (format!("{url}/large"), "FnF.EntityTooLarge", "at most 65536 are allowed"),
@@ -375,16 +379,16 @@ fn answers_that_are_no_results_are_errors_with_names() {
 
 #[test]
 fn a_redirect_is_the_same_attempt_and_another_run_is_not() {
-    let endpoint = Endpoint::start(|call| async move {
-        match &*call.path {
-            "/from" => Response::builder().status(307).header("location", "/to").body(Body::empty()).unwrap(),
+    let service = Service::on_thread(|asked, _| async move {
+        match &*asked.path {
+            "/from" => Answer::status(307, "").with("location", "/to"),
             _ => json(200, "{}"),
         }
     });
     for _ in 0..2 {
-        outcome(&get(&format!("{}/from", endpoint.url), ""), &[]);
+        outcome(&get(&service.url("/from"), ""), &[]);
     }
-    let keys: Vec<_> = endpoint.calls().iter().map(|call| call.headers["idempotency-key"].clone()).collect();
+    let keys: Vec<_> = service.asked().iter().map(|asked| asked.idempotency_key().to_owned()).collect();
     let [from, to, again, _] = &keys[..] else { panic!("{keys:?}") };
     assert_eq!(from, to);
     assert_ne!(from, again);
@@ -413,8 +417,8 @@ fn a_task_that_nobody_does_fails_at_once_and_can_be_caught() {
 
 #[test]
 fn a_callback_that_nobody_sends_ends_with_a_time_out() {
-    let endpoint = Endpoint::start(|_| async { json(202, "") });
-    let bind = format!("Mail:Ask={}", endpoint.url);
+    let service = Service::on_thread(|_, _| async { json(202, "") });
+    let bind = format!("Mail:Ask={}", service.url(""));
     let ask = |more: &str| {
         flow(
             "Ask",
@@ -436,7 +440,7 @@ fn a_callback_that_nobody_sends_ends_with_a_time_out() {
 #[test]
 fn an_interrupt_ends_the_run_and_its_calls() {
     let (tell, told) = channel();
-    let endpoint = Endpoint::start(move |_| {
+    let service = Service::on_thread(move |_, _| {
         let tell = tell.clone();
         async move {
             tell.send(()).unwrap();
@@ -444,7 +448,7 @@ fn an_interrupt_ends_the_run_and_its_calls() {
             std::future::pending().await
         }
     });
-    let definition = file("hang.yaml", &get(&endpoint.url, ""));
+    let definition = file("hang.yaml", &get(&service.url(""), ""));
     let running = start(&["run", &definition, "-o", "json"], "");
     let patience = Duration::from_secs(30);
     told.recv_timeout(patience).expect("the call is made");
@@ -456,10 +460,10 @@ fn an_interrupt_ends_the_run_and_its_calls() {
 
 #[test]
 fn a_manifest_brings_its_bindings_and_defaults() {
-    let endpoint = Endpoint::start(|call| async move {
-        match &*call.path {
+    let service = Service::on_thread(|asked, _| async move {
+        match &*asked.path {
             "/hang" => std::future::pending().await,
-            _ => json(200, &format!("{{\"x\": \"{}\"}}", call.headers["x-a"])),
+            _ => json(200, &format!("{{\"x\": \"{}\"}}", asked.headers["x-a"].to_str().unwrap())),
         }
     });
     let manifest = |definition: &str| {
@@ -472,7 +476,7 @@ fn a_manifest_brings_its_bindings_and_defaults() {
                - {{resource: 'Pay:Secret', url: '{0}', headers: [{{name: X, valueFrom: {{secretKeyRef: {{name: s, key: k}}}}}}]}}\n  \
                - {{resource: 'Pay:Inside', service: {{name: s}}}}\n  \
                definition: {definition}\n",
-            endpoint.url
+            service.url("")
         )
     };
     let run = |action: &str| {

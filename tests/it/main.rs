@@ -18,8 +18,6 @@ mod cluster;
 mod command;
 mod conformance;
 #[cfg(feature = "operator")]
-mod endpoint;
-#[cfg(feature = "operator")]
 mod readme;
 #[cfg(feature = "operator")]
 mod service;

@@ -1,7 +1,8 @@
-//! A real HTTP service on loopback that notes what it is asked and answers as it is told.
+//! A real HTTP service of this machine that notes what it is asked and answers as it is told.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ impl Asked {
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
-    pub body: String,
+    pub body: Bytes,
     /// How long the answer takes.
     pub delay: Duration,
 }
@@ -45,13 +46,19 @@ impl Answer {
         Self {
             status: 200,
             headers: vec![("content-type", "application/json".to_owned())],
-            body: body.to_string(),
+            body: body.to_string().into(),
             delay: Duration::ZERO,
         }
     }
 
     pub fn status(status: u16, body: &str) -> Self {
-        Self { status, headers: Vec::new(), body: body.to_owned(), delay: Duration::ZERO }
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        Self { status, headers: Vec::new(), body, delay: Duration::ZERO }
+    }
+
+    pub fn with(mut self, header: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((header, value.into()));
+        self
     }
 
     pub fn after(self, delay: Duration) -> Self {
@@ -59,7 +66,7 @@ impl Answer {
     }
 }
 
-type Script = Arc<dyn Fn(&Asked, usize) -> Answer + Send + Sync>;
+type Script = Box<dyn Fn(Asked, usize) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
 
 /// The service. It ends with the runtime that it was begun on.
 #[derive(Clone)]
@@ -86,15 +93,37 @@ impl Service {
         script: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let state = Arc::new(ServiceState {
-            asked: Mutex::default(),
-            counts: Mutex::default(),
-            script: Arc::new(script),
+        let script: Script = Box::new(move |asked, n| Box::pin(std::future::ready(script(&asked, n))));
+        let service = Self::new(listener.local_addr().unwrap(), script);
+        tokio::spawn(service.clone().serve(listener));
+        service
+    }
+
+    /// A service on a thread of its own, whose answers may wait for whatever a test waits for.
+    pub fn on_thread<A>(script: impl Fn(Asked, usize) -> A + Send + Sync + 'static) -> Self
+    where
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let script: Script = Box::new(move |asked, n| Box::pin(script(asked, n)));
+        let service = Self::new(listener.local_addr().unwrap(), script);
+        let serving = service.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { serving.serve(listener.try_into().unwrap()).await });
         });
-        let router = Router::new().fallback(answer).with_state(state.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, state }
+        service
+    }
+
+    fn new(address: SocketAddr, script: Script) -> Self {
+        let (asked, counts) = (Mutex::default(), Mutex::default());
+        Self { address, state: Arc::new(ServiceState { asked, counts, script }) }
+    }
+
+    async fn serve(self, listener: tokio::net::TcpListener) {
+        let router = Router::new().fallback(answer).with_state(self.state);
+        axum::serve(listener, router).await.unwrap();
     }
 
     /// A service that gives every request back as `{path, body, n}`.
@@ -154,7 +183,7 @@ async fn answer(
         all.push(asked.clone());
         all.len() - 1
     };
-    let Answer { status, headers, body, delay } = (state.script)(&asked, n);
+    let Answer { status, headers, body, delay } = (state.script)(asked, n).await;
     tokio::time::sleep(delay).await;
     state.asked.lock().unwrap()[position].answered_at = Some(Instant::now());
     let mut response = (StatusCode::from_u16(status).unwrap(), body).into_response();

@@ -17,6 +17,10 @@ use crate::ir::Program;
 /// Diagnostics that are stored.
 const DIAGNOSTICS_MAX: usize = 100;
 
+/// Most that stored diagnostics hold together, in bytes: with the longest definition they make an object
+/// that the API server takes.
+const DIAGNOSTICS_BYTES_MAX: usize = 128 * 1024;
+
 /// Longest text of a diagnostic that is stored, in characters.
 const TEXT_CHARS_MAX: usize = 1_000;
 
@@ -76,7 +80,7 @@ pub fn decide(observed: &Observed) -> Decision {
     let mut status = FlowStatus {
         observed_generation: *generation,
         dialect: dialect.map(|dialect| dialect.as_str().to_owned()),
-        diagnostics: diagnostics.iter().take(DIAGNOSTICS_MAX).map(entry).collect(),
+        diagnostics: entries(&diagnostics),
         ..before.clone()
     };
     let mut publish = None;
@@ -146,6 +150,17 @@ fn dialect_of(name: DialectName) -> Dialect {
         DialectName::FdlLegacy => Dialect::FdlLegacy,
         DialectName::Asl => Dialect::Asl,
     }
+}
+
+/// The first diagnostics, as many as can be stored.
+fn entries(problems: &[Diagnostic]) -> Vec<DiagnosticEntry> {
+    let mut bytes = 0;
+    let entries = problems.iter().take(DIAGNOSTICS_MAX).map(entry);
+    let fit = entries.take_while(|entry| {
+        bytes += entry.message.len() + entry.path.len() + entry.help.as_ref().map_or(0, String::len);
+        bytes <= DIAGNOSTICS_BYTES_MAX
+    });
+    fit.collect()
 }
 
 fn entry(problem: &Diagnostic) -> DiagnosticEntry {
@@ -249,6 +264,22 @@ mod tests {
         assert!(ready.message.ends_with("go on using revision 8"), "{}", ready.message);
         assert_eq!(broken.status.diagnostics.len(), 3);
         assert_eq!(decide(&observed(r#""x""#, None)).status.flow_status, FlowState::Draft);
+    }
+
+    #[test]
+    fn diagnostics_of_any_length_can_be_stored() {
+        let name = |number: usize| format!("{number}{}", "😀".repeat(1_200));
+        let states = (0..100)
+            .map(|number| format!(r#"{{"Type": "Pass", "Name": "{0}", "Next": "x{0}"}}"#, name(number)));
+        let states = states.collect::<Vec<_>>().join(",");
+        let object = format!(
+            r#"{{"Type": "StateMachine", "SpecVersion": "v1", "StartAt": "{}", "States": [{states}]}}"#,
+            name(0)
+        );
+        let status = decide(&observed(&object, None)).status;
+        let bytes = serde_json::to_string(&status).unwrap().len();
+        assert!((100_000..200_000).contains(&bytes), "{bytes}");
+        assert!(status.diagnostics.iter().all(|entry| entry.message.chars().count() <= TEXT_CHARS_MAX));
     }
 
     #[test]

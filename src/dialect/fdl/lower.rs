@@ -82,10 +82,12 @@ impl Lowering<'_> {
         let mut scope = ScopeBuilder::new(Handover::Replace);
         let mut names = Names::new();
         let mut declared = Vec::with_capacity(body.states.len());
+        let mut is_ambiguous = false;
         for state in &body.states {
             let idx = scope.declare(state.name.value.clone());
             declared.push(idx);
             if names.insert(&state.name.value, idx).is_some() {
+                is_ambiguous = true;
                 let message = format!("another state of this scope is called `{}` too", state.name.value);
                 self.note(Code::DuplicateState, &state.name, message);
             }
@@ -97,7 +99,10 @@ impl Lowering<'_> {
             }
         }
         let start = start?;
-        reachability::check(&graph(body, &names, start), self.problems);
+        // Where one name is two states, which of them is led to is anybody's guess.
+        if !is_ambiguous {
+            reachability::check(&graph(body, &names, start), self.problems);
+        }
         self.builder.scope(scope, start).ok()
     }
 

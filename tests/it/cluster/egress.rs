@@ -1,6 +1,7 @@
 //! Where HTTP tasks may not go, however it is written.
 
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 use super::rig::Space;
 use crate::service::{Answer, Service};
@@ -28,14 +29,10 @@ fn call(space: &Space, name: &str, url: &str) {
     space.start(name, json!({"flowRef": {"name": "call"}, "input": {"url": url}}));
 }
 
-#[test]
-fn addresses_out_of_reach_are_refused_however_they_are_written() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    // Listens on every address of this machine.
-    let forbidden = runtime.block_on(Service::start_at("[::]:0", |_, _| Answer::json(&json!({}))));
-    let port = forbidden.address.port();
-    let allowed = runtime.block_on(Service::start_at("127.0.0.2:0", move |asked, _| {
-        let to = |url: String| Answer { headers: vec![("location", url)], ..Answer::status(307, "") };
+/// A service within reach that sends on to others that are not.
+fn redirecting(runtime: &Runtime, port: u16) -> Service {
+    runtime.block_on(Service::start_at("127.0.0.2:0", move |asked, _| {
+        let to = |url: String| Answer::status(307, "").with("location", url);
         match &*asked.path {
             "/loopback" => to(format!("http://127.0.0.1:{port}/secret")),
             "/name" => to(format!("http://localhost:{port}/secret")),
@@ -44,7 +41,16 @@ fn addresses_out_of_reach_are_refused_however_they_are_written() {
             "/again" => to(format!("http://{}/loopback", asked.headers["host"].to_str().unwrap())),
             _ => Answer::json(&json!({})),
         }
-    }));
+    }))
+}
+
+#[test]
+fn addresses_out_of_reach_are_refused_however_they_are_written() {
+    let runtime = Runtime::new().unwrap();
+    // Listens on every address of this machine.
+    let forbidden = runtime.block_on(Service::start_at("[::]:0", |_, _| Answer::json(&json!({}))));
+    let port = forbidden.address.port();
+    let allowed = redirecting(&runtime, port);
     let space = Space::new("egress");
     let _controller =
         space.controller_with(&["--allow-egress", "127.0.0.2/32", "--allow-egress", "10.1.2.3/32"]);
@@ -97,7 +103,7 @@ fn addresses_out_of_reach_are_refused_however_they_are_written() {
 
 #[test]
 fn a_binding_leads_nowhere_else_than_a_call() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = Runtime::new().unwrap();
     let forbidden = runtime.block_on(Service::echo());
     let space = Space::new("egressbind");
     let _controller = space.controller_with(&["--allow-egress", "127.0.0.2/32"]);

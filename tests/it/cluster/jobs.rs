@@ -126,6 +126,36 @@ fn why_a_job_failed_is_the_tasks_error() {
 }
 
 #[test]
+fn a_termination_message_of_garbage_is_an_error_or_cut_to_what_can_be_shown() {
+    let space = Space::new("jobgarbage");
+    let controller = space.controller();
+    let random = "head -c 4096 /dev/urandom > /dev/termination-log";
+    // More than is kept, cut by the kubelet in the middle of a letter.
+    let long = "yes '\\303\\274' | tr -d '\\n' | head -c 9999 > /dev/termination-log";
+    shell(&space, "random", random);
+    shell(&space, "random-fails", &format!("{random}; exit 9"));
+    shell(&space, "zeros", "head -c 4096 /dev/zero > /dev/termination-log");
+    shell(&space, "long-fails", &format!("{long}; exit 9"));
+    shell(&space, "long-text", "printf '\"%04090d\"' 7 > /dev/termination-log");
+    let cases = [
+        ("random", "FnF.InvalidLocal"),
+        ("random-fails", "Job.ExitCode.9"),
+        ("zeros", "FnF.InvalidLocal"),
+        ("long-fails", "Job.ExitCode.9"),
+    ];
+    cases.iter().for_each(|(name, _)| start(&space, name));
+    start(&space, "long-text");
+    for (name, error) in cases {
+        let status = space.ended(name)["status"].clone();
+        assert_eq!(status["error"], error, "{name}: {status:#}");
+        assert!(status["cause"].as_str().unwrap().chars().count() < 1_000, "{name}");
+    }
+    assert_eq!(space.output("long-text").as_str().unwrap().len(), 4_090);
+    let log = controller.log();
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
+#[test]
 fn a_job_that_failed_is_retried_under_another_name() {
     let space = Space::new("jobretry");
     let _controller = space.controller();

@@ -72,10 +72,8 @@ fn an_answer_over_the_limit_is_an_error_that_can_be_caught() {
     drop(runtime);
 }
 
-#[test]
-fn loops_without_end_end_with_the_limit_of_events_and_others_go_on() {
-    let space = Space::new("loops");
-    let controller = space.controller();
+/// Definitions that go round for ever, each in its own way.
+fn endless() -> Vec<(&'static str, String)> {
     let pass = |name: &str, next: &str| json!({"Type": "Pass", "Name": name, "Next": next});
     let choice = json!({"Type": "Choice", "Name": "b", "Default": "a", "Branches": [
         {"Condition": "$Input.text == \"never\"", "Next": "c"},
@@ -89,7 +87,7 @@ fn loops_without_end_end_with_the_limit_of_events_and_others_go_on() {
         "Catch": [{"Errors": ["FnF.ALL"], "Next": "s1"}]})];
     with_task.extend((1..=50).map(|n| pass(&format!("s{n}"), &format!("s{}", (n + 1) % 51))));
     let end = json!({"Type": "Succeed", "Name": "c"});
-    let loops = [
+    vec![
         ("pure", definition(&[pass("a", "b"), choice.clone(), end.clone()])),
         ("heavy", definition(&[heavy, choice, end])),
         ("tasks", definition(&with_task)),
@@ -107,10 +105,16 @@ fn loops_without_end_end_with_the_limit_of_events_and_others_go_on() {
                 {"StartAt": "a", "States": [pass("a", "b"), pass("b", "a")]},
             ]})]),
         ),
-    ];
+    ]
+}
+
+#[test]
+fn loops_without_end_end_with_the_limit_of_events_and_others_go_on() {
+    let space = Space::new("loops");
+    let controller = space.controller();
     space.flow("greet", &definition(&[json!({"Type": "Succeed", "Name": "s"})]));
     let mut runs = Vec::new();
-    for (name, definition) in loops {
+    for (name, definition) in endless() {
         space.flow(name, &definition);
         let copies = if name == "heavy" { 4 } else { 1 };
         for copy in 0..copies {

@@ -5,7 +5,9 @@ mod rig;
 
 mod admission;
 mod crash;
+mod definitions;
 mod egress;
+mod endpoints;
 mod examples;
 mod installed;
 mod jobs;
@@ -14,4 +16,6 @@ mod limits;
 mod names;
 mod outage;
 mod secrets;
+mod texts;
+mod unanswered;
 mod unreadable;

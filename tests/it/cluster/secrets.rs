@@ -77,7 +77,11 @@ fn grant(space: &Space, account: &str) {
 #[test]
 fn a_header_from_a_secret_is_sent_and_shown_nowhere() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let service = runtime.block_on(Service::start(|asked, n| match &*asked.path {
+    let other = runtime.block_on(Service::echo());
+    let elsewhere = other.url("/");
+    let service = runtime.block_on(Service::start(move |asked, n| match &*asked.path {
+        "/leads-away" => Answer::status(307, "").with("location", elsewhere.clone()),
+        "/leads-on" => Answer::status(307, "").with("location", "/works"),
         "/refuses" if n == 0 => Answer::status(503, "busy"),
         "/refuses" => Answer::status(403, "no"),
         "/breaks" => Answer::status(200, "x").after(std::time::Duration::from_secs(3_600)),
@@ -93,6 +97,8 @@ fn a_header_from_a_secret_is_sent_and_shown_nowhere() {
     flow(&space, "refuses", "reader", &service.url("/refuses"), key, retry);
     flow(&space, "breaks", "reader", &service.url("/breaks"), key, json!({"Timeout": 2}));
     flow(&space, "nobody", "reader", "http://127.0.0.1:1/", key, json!({}));
+    flow(&space, "leads-away", "reader", &service.url("/leads-away"), key, json!({}));
+    flow(&space, "leads-on", "reader", &service.url("/leads-on"), key, json!({}));
     // No header can hold it; what is said of it does not show it.
     flow(&space, "broken", "reader", &service.url("/broken"), ("shop", "broken"), json!({}));
     space.condition("works", "InProgress", "True", "WaitingForTimer");
@@ -104,14 +110,16 @@ fn a_header_from_a_secret_is_sent_and_shown_nowhere() {
         ("breaks", "FnF.TaskTimeout"),
         ("nobody", "HTTP.Unreachable"),
         ("broken", "HTTP.InvalidRequest"),
+        ("leads-away", "HTTP.EgressForbidden"),
     ] {
         assert_eq!(space.ended(name)["status"]["error"], error, "{name}");
     }
     assert_eq!(service.asked_at("/refuses").len(), 2);
-    assert!(service.asked_at("/broken").is_empty());
+    assert!(service.asked_at("/broken").is_empty() && other.asked().is_empty());
+    assert_eq!(space.output("leads-on"), json!({"fine": true}));
     space.wait("the events", || {
         let failed = |event: &Value| event["reason"] == "Failed";
-        (space.list("events").into_iter().filter(failed).count() == 4).then_some(())
+        (space.list("events").into_iter().filter(failed).count() == 5).then_some(())
     });
     let traces = traces(&space, &controller);
     assert!(traces.contains("X-Plain") && traces.contains("TaskScheduled"));
