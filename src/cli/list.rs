@@ -162,7 +162,7 @@ fn unreadable() -> Cell {
 }
 
 /// Why it is not moving and where it is.
-fn reason(view: &View) -> String {
+pub(super) fn reason(view: &View) -> String {
     let state = match view.active() {
         Some((first, 0)) => format!(" {}", first.path),
         Some((first, more)) => format!(" {} +{more}", first.path),
@@ -207,5 +207,27 @@ async fn print_names(connection: &Connection, selection: &Selection<'_>) -> Resu
         if after.is_none() {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_a_row_like_others() {
+        let row = |text: &str| {
+            let item = RawValue::from_string(text.to_owned()).unwrap();
+            cells(&item, Timestamp::UNIX_EPOCH).into_iter().map(|cell| cell.text).collect::<Vec<_>>()
+        };
+        let bad = row(r#"{"metadata": {"name": "n", "namespace": "s"}, "spec": 3, "status": {}}"#);
+        assert_eq!((&*bad[0], &*bad[1], &*bad[3], bad.len()), ("s", "n", "unreadable", 7));
+        assert!(bad[4].contains("spec cannot be read"), "{bad:?}");
+        assert_eq!(row("7")[3], "unreadable");
+        let status = r#"{"phase": "Failed\u001b", "error": "E\n"}"#;
+        let row = row(&format!(
+            r#"{{"metadata": {{}}, "spec": {{"flowRef": {{"name": "f"}}}}, "status": {status}}}"#
+        ));
+        assert_eq!((&*row[2], &*row[3], &*row[4]), ("f", "Failed␛", ""));
     }
 }

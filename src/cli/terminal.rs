@@ -87,6 +87,12 @@ pub(super) fn is_stdout_live() -> bool {
     std::io::stdout().is_terminal() && can_move()
 }
 
+/// Lines of the terminal that stdout is.
+pub(super) fn stdout_lines() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_row)).filter(|lines| *lines > 0)
+}
+
 fn can_move() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }

@@ -19,7 +19,7 @@ use super::execution::View;
 use super::follow::{End, Pace, follow};
 use super::format::{self, Document};
 use super::live::{Live, Stream};
-use super::terminal::{complain, is_stdout_live, write_report, write_result};
+use super::terminal::{complain, is_stdout_live, stdout_lines, write_report, write_result};
 use super::wait::REFRESH;
 use changes::Changes;
 use model::Tree;
@@ -122,7 +122,21 @@ fn read(view: &View) -> Result<Tree, String> {
 async fn watch_drawn(args: &Args, connection: &Connection, view: &View) -> Result<End, String> {
     let live = Live::lines(Stream::Stdout);
     let pace = Pace { limit: None, refresh: Some(REFRESH) };
-    follow(connection, (&view.key, &view.uid), pace, |view| live.show(&text(args, view))).await
+    follow(connection, (&view.key, &view.uid), pace, |view| live.show(&fit(&text(args, view)))).await
+}
+
+/// A text that fits the terminal: where it is too long, its head and its end, for there it goes on.
+fn fit(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    // The line of the cursor stands below.
+    let room = stdout_lines().unwrap_or(usize::MAX).saturating_sub(1);
+    let head = lines.iter().position(|line| line.is_empty()).map_or(0, |blank| blank + 2);
+    if lines.len() <= room || room <= head + 1 {
+        return text.to_owned();
+    }
+    let end = lines.len().saturating_sub(room.saturating_sub(head + 1));
+    let (head, end) = (lines.get(..head).unwrap_or_default(), lines.get(end..).unwrap_or_default());
+    [head, &["…"], end].concat().join("\n")
 }
 
 async fn watch_lines(connection: &Connection, view: &View) -> Result<End, String> {
