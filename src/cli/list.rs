@@ -16,7 +16,7 @@ use super::execution::View;
 use super::format::{Format, ListPrinter, resource_name};
 use super::page::{self, Selection};
 use super::table::{Cell, Fit, Row, Table};
-use super::terminal::{harmless, tell, write_report, write_result};
+use super::terminal::{Reader, harmless, offer_result, tell, write_report, write_result};
 
 /// Objects that a page holds. With the largest objects there are, an answer still comes in time.
 const PAGE_SIZE: u32 = 200;
@@ -188,7 +188,9 @@ async fn print(connection: &Connection, selection: &Selection<'_>, is_yaml: bool
     loop {
         let page = page::fetch::<Execution>(connection, selection, after).await?;
         let text: String = page.items.iter().map(|item| printer.item(item.get())).collect();
-        write_result(&text)?;
+        if offer_result(&text)? == Reader::Gone {
+            return Ok(());
+        }
         after = page.next;
         if after.is_none() {
             return write_result(printer.end());
@@ -202,9 +204,9 @@ async fn print_names(connection: &Connection, selection: &Selection<'_>) -> Resu
         let page = page::fetch::<Execution>(connection, selection, after).await?;
         let stored = page.items.iter().filter_map(|item| serde_json::from_str(item.get()).ok());
         let names = stored.map(|stored: Stored<Execution>| resource_name(&stored.key().name) + "\n");
-        write_result(&names.collect::<String>())?;
+        let reader = offer_result(&names.collect::<String>())?;
         after = page.next;
-        if after.is_none() {
+        if after.is_none() || reader == Reader::Gone {
             return Ok(());
         }
     }

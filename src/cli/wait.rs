@@ -11,7 +11,7 @@ use super::execution::View;
 use super::follow::{End, Pace, follow};
 use super::list;
 use super::live::{Live, Stream};
-use super::terminal::{COLUMNS, cut, harmless, is_stderr_live, tell, wrap};
+use super::terminal::{COLUMNS, Reader, cut, harmless, is_stderr_live, tell, wrap};
 
 /// How often a line that moves is drawn anew: it shows seconds.
 pub(super) const REFRESH: Duration = Duration::from_secs(1);
@@ -65,6 +65,7 @@ pub(super) async fn wait(
             let text = format!("{}: {} {}", key.name, harmless(&going(view)), list::reason(view));
             // The spinner takes two columns.
             live.show(&cut(&text, COLUMNS - 2));
+            Reader::There
         })
         .await;
     }
@@ -75,6 +76,7 @@ pub(super) async fn wait(
             tell(wrap(&format!("{}: {}", key.name, standing(view)), COLUMNS).join("\n  "));
             told = Some(mark);
         }
+        Reader::There
     })
     .await
 }

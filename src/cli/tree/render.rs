@@ -58,7 +58,7 @@ pub(super) fn to_text(view: &View, tree: &Result<Tree, String>, look: Look) -> S
     }
     if view.is_ended() && !view.has_succeeded() && !tree.as_ref().is_ok_and(|tree| tells_end(tree, view)) {
         text.push('\n');
-        text.push_str(&bad_end(view));
+        text.push_str(&ending::of_run(view, Some(CAUSE_CHARS_MAX)));
         text.push('\n');
     }
     text
@@ -70,26 +70,6 @@ fn tells_end(tree: &Tree, view: &View) -> bool {
     let failure = failed.and_then(|state| state.failures.last());
     failure
         .is_some_and(|failure| (&failure.error, &failure.cause) == (&view.status.error, &view.status.cause))
-}
-
-fn bad_end(view: &View) -> String {
-    let cut = |text: &String| text.chars().take(CAUSE_CHARS_MAX).collect::<String>();
-    match (&view.status.error, &view.status.cause) {
-        (None, None) => {
-            let condition = view.condition("Accepted").filter(|condition| condition.status == "False");
-            let condition = condition.or_else(|| view.condition("Succeeded"));
-            let message = condition.map(|condition| cut(&condition.message));
-            let reason = condition.map(|condition| &*condition.reason);
-            ending::to_text(
-                &view.status.phase,
-                reason.filter(|reason| *reason != view.status.phase),
-                message.as_deref(),
-            )
-        }
-        (error, cause) => {
-            ending::to_text(&view.status.phase, error.as_deref(), cause.as_ref().map(cut).as_deref())
-        }
-    }
 }
 
 /// Where the run stands, and why it does not move.

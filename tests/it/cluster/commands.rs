@@ -448,8 +448,12 @@ fn a_reader_who_goes_away_is_no_reason_to_fail() {
     let person = Person::new(&space, "edit");
     person.flows(&[("greet", GREET)]);
     person.prints(&["start", "greet", "--name", "one", "--wait", "--input", r#"{"name": "a"}"#]);
+    person.flows(&[("nap", NAP)]);
+    person.prints(&["start", "nap", "--name", "long"]);
     for args in [
-        &["crds"][..],
+        &["tree", "long", "--watch"][..],
+        &["tree", "long", "--watch", "-o", "json"],
+        &["crds"],
         &["list"],
         &["list", "-o", "json"],
         &["list", "-o", "name"],
