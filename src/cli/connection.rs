@@ -5,13 +5,16 @@ use std::path::PathBuf;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde::Deserialize;
 
 use crate::api::{Execution, Flow};
 use crate::cluster::api_server::{ApiError, ApiServer, collection, with_sources};
-use crate::cluster::object::Key;
+use crate::cluster::object::{Key, Stored};
 
+use super::execution::Condition;
 use super::name::near;
 use super::page;
+use super::terminal::{harmless, tell};
 
 /// Names that are looked through for one that is near to one that does not exist.
 const NAMES_MAX: u32 = 500;
@@ -127,13 +130,20 @@ impl Connection {
     }
 
     /// Refuses a Flow that does not exist: an Execution would wait for it for minutes, and a name that
-    /// was mistyped is found at once. Whoever may not read Flows is let pass.
+    /// was mistyped is found at once. Of one that is not ready it is told. Whoever may not read Flows is
+    /// let pass.
     ///
     /// # Errors
     /// Where there is no such Flow.
     pub(super) async fn check_flow(&self, name: &str) -> Result<(), String> {
         match self.server.get::<Flow>(&self.key(name)).await {
-            Ok(Some(_)) | Err(ApiError::Forbidden(_)) => return Ok(()),
+            Ok(Some(flow)) => {
+                if let Some(why) = not_ready(&flow) {
+                    tell(format_args!("warning: flow `{name}` is not ready: {}", harmless(&why)));
+                }
+                return Ok(());
+            }
+            Err(ApiError::Forbidden(_)) => return Ok(()),
             Ok(None) => {}
             Err(error) => return Err(self.explain(&format!("flow {name} cannot be read"), error)),
         }
@@ -169,4 +179,16 @@ impl Connection {
             ApiError::Conflict => format!("{what}: {error}"),
         }
     }
+}
+
+/// Why the newest definition of a Flow cannot run.
+fn not_ready(flow: &Stored<Flow>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Status {
+        #[serde(default)]
+        conditions: Vec<Condition>,
+    }
+    let status: Status = flow.decode_status().ok()?;
+    let ready = status.conditions.into_iter().find(|condition| condition.type_ == "Ready")?;
+    (ready.status == "False").then(|| format!("{}: {}", ready.reason, ready.message))
 }

@@ -13,7 +13,7 @@ use crate::cluster::object::{Key, Stored};
 
 use super::connection::Connection;
 use super::execution::View;
-use super::terminal::complain;
+use super::terminal::{Reader, complain};
 
 /// Pause after a watch has failed. A person waits for it.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -33,6 +33,8 @@ pub(super) enum End {
     Gone,
     /// Nobody wants to wait any longer.
     Interrupted,
+    /// Nobody reads any longer what is shown.
+    Unread,
 }
 
 impl End {
@@ -41,7 +43,7 @@ impl End {
         let Key { namespace, name } = key;
         let goes_on = format!("the execution goes on: `millrace tree {name} --namespace {namespace}`");
         match self {
-            Self::Ended(_) => String::new(),
+            Self::Ended(_) | Self::Unread => String::new(),
             Self::OutOfTime(limit) => {
                 format!("`{name}` has not ended within {}s; {goes_on}", limit.as_secs_f64())
             }
@@ -60,7 +62,7 @@ pub(super) struct Pace {
     pub(super) refresh: Option<Duration>,
 }
 
-/// Follows the run `uid` to its end and shows it at every change.
+/// Follows the run `uid` to its end and shows it at every change, for as long as somebody looks.
 ///
 /// # Errors
 /// Where it cannot be watched; the message says what to do.
@@ -68,7 +70,7 @@ pub(super) async fn follow(
     connection: &Connection,
     (key, uid): (&Key, &str),
     pace: Pace,
-    mut show: impl FnMut(&View),
+    mut show: impl FnMut(&View) -> Reader,
 ) -> Result<End, String> {
     let out_of_time = async {
         match pace.limit {
@@ -92,7 +94,7 @@ async fn watch(
     key: &Key,
     uid: &str,
     refresh: Option<Duration>,
-    show: &mut impl FnMut(&View),
+    show: &mut impl FnMut(&View) -> Reader,
 ) -> Result<End, String> {
     let api: Api<Stored<Execution>> = Api::namespaced(connection.server.client().clone(), &key.namespace);
     let config = watcher::Config::default().fields(&format!("metadata.name={}", key.name));
@@ -100,29 +102,24 @@ async fn watch(
     let mut outage: Option<Instant> = None;
     // Whether it was in the list that a watch begins with.
     let mut is_listed = true;
-    let mut last: Option<View> = None;
+    let mut view: Option<View> = None;
     loop {
-        let time_passes = async {
-            match refresh {
-                Some(refresh) => tokio::time::sleep(refresh).await,
-                None => std::future::pending().await,
-            }
-        };
         let event = tokio::select! {
             event = events.next() => event,
-            () = time_passes => {
-                last.iter().for_each(&mut *show);
-                continue;
-            }
+            () = pass(refresh) => match view.as_ref().map(&mut *show) {
+                Some(Reader::Gone) => return Ok(End::Unread),
+                Some(Reader::There) | None => continue,
+            },
         };
         let object = match event {
             Some(Ok(Event::Init)) => {
                 is_listed = false;
                 continue;
             }
-            Some(Ok(Event::InitApply(object) | Event::Apply(object))) => object,
+            Some(Ok(Event::InitApply(object) | Event::Apply(object))) if object.uid() == uid => object,
             Some(Ok(Event::InitDone)) if is_listed => continue,
-            Some(Ok(Event::InitDone | Event::Delete(_))) | None => return Ok(End::Gone),
+            // Also where another has its name by now.
+            Some(Ok(_)) | None => return Ok(End::Gone),
             Some(Err(error)) => {
                 bear(connection, key, error, &mut outage)?;
                 tokio::time::sleep(RETRY_AFTER).await;
@@ -131,15 +128,22 @@ async fn watch(
         };
         outage = None;
         is_listed = true;
-        if object.uid() != uid {
-            return Ok(End::Gone);
+        let seen = View::of(&object).map_err(|why| format!("execution {key} cannot be read: {why}"))?;
+        if seen.is_ended() {
+            return Ok(End::Ended(Box::new(seen)));
         }
-        let view = View::of(&object).map_err(|why| format!("execution {key} cannot be read: {why}"))?;
-        if view.is_ended() {
-            return Ok(End::Ended(Box::new(view)));
+        if show(&seen) == Reader::Gone {
+            return Ok(End::Unread);
         }
-        show(&view);
-        last = Some(view);
+        view = Some(seen);
+    }
+}
+
+/// Time passes that somebody watches.
+async fn pass(refresh: Option<Duration>) {
+    match refresh {
+        Some(refresh) => tokio::time::sleep(refresh).await,
+        None => std::future::pending().await,
     }
 }
 

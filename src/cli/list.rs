@@ -16,7 +16,7 @@ use super::execution::View;
 use super::format::{Format, ListPrinter, resource_name};
 use super::page::{self, Selection};
 use super::table::{Cell, Fit, Row, Table};
-use super::terminal::{harmless, tell, write_report, write_result};
+use super::terminal::{Reader, harmless, offer_result, tell, write_report, write_result};
 
 /// Objects that a page holds. With the largest objects there are, an answer still comes in time.
 const PAGE_SIZE: u32 = 200;
@@ -162,7 +162,7 @@ fn unreadable() -> Cell {
 }
 
 /// Why it is not moving and where it is.
-fn reason(view: &View) -> String {
+pub(super) fn reason(view: &View) -> String {
     let state = match view.active() {
         Some((first, 0)) => format!(" {}", first.path),
         Some((first, more)) => format!(" {} +{more}", first.path),
@@ -188,7 +188,9 @@ async fn print(connection: &Connection, selection: &Selection<'_>, is_yaml: bool
     loop {
         let page = page::fetch::<Execution>(connection, selection, after).await?;
         let text: String = page.items.iter().map(|item| printer.item(item.get())).collect();
-        write_result(&text)?;
+        if offer_result(&text)? == Reader::Gone {
+            return Ok(());
+        }
         after = page.next;
         if after.is_none() {
             return write_result(printer.end());
@@ -202,10 +204,32 @@ async fn print_names(connection: &Connection, selection: &Selection<'_>) -> Resu
         let page = page::fetch::<Execution>(connection, selection, after).await?;
         let stored = page.items.iter().filter_map(|item| serde_json::from_str(item.get()).ok());
         let names = stored.map(|stored: Stored<Execution>| resource_name(&stored.key().name) + "\n");
-        write_result(&names.collect::<String>())?;
+        let reader = offer_result(&names.collect::<String>())?;
         after = page.next;
-        if after.is_none() {
+        if after.is_none() || reader == Reader::Gone {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_a_row_like_others() {
+        let row = |text: &str| {
+            let item = RawValue::from_string(text.to_owned()).unwrap();
+            cells(&item, Timestamp::UNIX_EPOCH).into_iter().map(|cell| cell.text).collect::<Vec<_>>()
+        };
+        let bad = row(r#"{"metadata": {"name": "n", "namespace": "s"}, "spec": 3, "status": {}}"#);
+        assert_eq!((&*bad[0], &*bad[1], &*bad[3], bad.len()), ("s", "n", "unreadable", 7));
+        assert!(bad[4].contains("spec cannot be read"), "{bad:?}");
+        assert_eq!(row("7")[3], "unreadable");
+        let status = r#"{"phase": "Failed\u001b", "error": "E\n"}"#;
+        let row = row(&format!(
+            r#"{{"metadata": {{}}, "spec": {{"flowRef": {{"name": "f"}}}}, "status": {status}}}"#
+        ));
+        assert_eq!((&*row[2], &*row[3], &*row[4]), ("f", "Failed␛", ""));
     }
 }

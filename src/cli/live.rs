@@ -57,7 +57,6 @@ impl Live {
             true => text.to_owned(),
             false => anstream::adapter::strip_str(text).to_string(),
         });
-        self.bar.tick();
     }
 }
 

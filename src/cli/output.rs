@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::connection::{Connection, Target};
 use super::execution::View;
 use super::follow::End;
-use super::terminal::{complain, tell, write_result};
+use super::terminal::{complain, harmless, tell, write_result};
 use super::{ending, format, wait};
 
 /// Print the output of an execution as JSON.
@@ -47,16 +47,17 @@ async fn output(args: &Args) -> Result<u8, String> {
     if !args.wait {
         let why = view.reason();
         complain(format_args!(
-            "`{}` has not ended: it is {}{}{why}; --wait waits for its end",
+            "`{}` has not ended: it is {}{}{}; --wait waits for its end",
             key.name,
-            view.status.phase,
+            harmless(&view.status.phase),
             if why.is_empty() { "" } else { ", " },
+            harmless(why),
         ));
         return Ok(1);
     }
     match wait::wait(&connection, (&key, &view.uid), args.wait_timeout).await? {
         End::Ended(view) => print(&view),
-        end @ (End::OutOfTime(_) | End::Gone | End::Interrupted) => {
+        end @ (End::OutOfTime(_) | End::Gone | End::Interrupted | End::Unread) => {
             complain(end.explain(&key));
             Ok(1)
         }
@@ -74,22 +75,8 @@ pub(super) fn print(view: &View) -> Result<u8, String> {
         write_result(&format::json(output))?;
         return Ok(0);
     }
-    tell(bad_end(view));
+    tell(ending::of_run(view, None));
     Ok(1)
-}
-
-/// How a run ended badly.
-pub(super) fn bad_end(view: &View) -> String {
-    let status = &view.status;
-    // What a refusal is for stands in its conditions, and so does whether a stop was gentle.
-    let condition = ["Accepted", "Succeeded"].into_iter().filter_map(|type_| view.condition(type_));
-    let condition = condition.into_iter().find(|condition| condition.status == "False");
-    let told = (status.error.as_deref(), status.cause.as_deref());
-    let (error, cause) = match (told, condition) {
-        ((None, None), Some(condition)) => (Some(&*condition.reason), Some(&*condition.message)),
-        (told, _) => told,
-    };
-    ending::to_text(&status.phase, error.filter(|error| *error != status.phase), cause)
 }
 
 /// The object as it is now, for programs.

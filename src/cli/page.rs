@@ -82,7 +82,8 @@ async fn request<K: Resource<DynamicType = ()>>(
     #[derive(Deserialize)]
     struct Wire {
         metadata: Metadata,
-        items: Vec<Box<RawValue>>,
+        // An empty list of metadata is `null`.
+        items: Option<Vec<Box<RawValue>>>,
     }
     #[derive(Deserialize)]
     struct Metadata {
@@ -104,5 +105,8 @@ async fn request<K: Resource<DynamicType = ()>>(
     };
     let page: Wire =
         serde_json::from_str(&text).map_err(|error| format!("{what}: the answer cannot be read: {error}"))?;
-    Ok(Page { items: page.items, next: page.metadata.next.filter(|token| !token.is_empty()) })
+    Ok(Page {
+        items: page.items.unwrap_or_default(),
+        next: page.metadata.next.filter(|token| !token.is_empty()),
+    })
 }

@@ -17,8 +17,8 @@ use super::execution::View;
 use super::follow::End;
 use super::format::{self, Format, resource_name};
 use super::source::Source;
-use super::terminal::{complain, tell, write_result};
-use super::{name, output, wait};
+use super::terminal::{complain, harmless, tell, write_result};
+use super::{ending, name, output, wait};
 
 /// Characters that the API server puts behind `generateName`.
 const GENERATED_CHARS: usize = 5;
@@ -35,7 +35,8 @@ const FIELD_MANAGER: &str = "millrace-cli";
 /// Start an execution of a flow.
 ///
 /// A name can be used once. Starting it again with the same arguments starts nothing, the execution
-/// that is there is the answer; with others it is refused.
+/// that is there is the answer; with others it is refused. So with --name, a start whose answer was lost
+/// can be repeated.
 ///
 /// With --wait, the output is printed as JSON when the execution has succeeded, and its way there is
 /// told on stderr.
@@ -130,7 +131,7 @@ async fn start(args: &Args) -> Result<u8, String> {
     };
     match &end {
         End::Ended(view) => finish(&connection, view, args.output).await,
-        End::OutOfTime(_) | End::Gone | End::Interrupted => {
+        End::OutOfTime(_) | End::Gone | End::Interrupted | End::Unread => {
             complain(end.explain(&view.key));
             Ok(1)
         }
@@ -181,10 +182,11 @@ async fn create(connection: &Connection, args: &Args, spec: &RawValue) -> Result
                 let view = View::read(&text).map_err(|why| format!("{what}: the answer: {why}"))?;
                 return Ok(Started { view, text, existed: false });
             }
-            Err(ApiError::Conflict) => match name {
-                Some(name) => return existing(connection, &connection.key(name), spec).await,
-                None => {}
-            },
+            Err(ApiError::Conflict) => {
+                if let Some(name) = name {
+                    return existing(connection, &connection.key(name), spec).await;
+                }
+            }
             Err(error) => return Err(connection.explain(&what, error)),
         }
     }
@@ -237,7 +239,8 @@ fn print(started: &Started, format: Format) -> Result<(), String> {
     if started.existed {
         tell(format_args!(
             "`{}` exists already with the same arguments: {}",
-            started.view.key.name, started.view.status.phase
+            started.view.key.name,
+            harmless(&started.view.status.phase)
         ));
     }
     Ok(())
@@ -271,7 +274,7 @@ async fn finish(connection: &Connection, view: &View, format: Format) -> Result<
     if view.has_succeeded() {
         return Ok(0);
     }
-    tell(output::bad_end(view));
+    tell(ending::of_run(view, None));
     Ok(1)
 }
 

@@ -7,8 +7,9 @@ use super::terminal::{COLUMNS, cut, width};
 /// Columns between columns.
 const GAP: usize = 2;
 
-/// Fewest columns that a column is narrowed to.
-const NARROWEST: usize = 8;
+/// In which order columns give way, and to how many columns. A text that is cut hard tells little; a name
+/// that is too long costs its row another line.
+const NARROWING: [(Fit, usize); 4] = [(Fit::Cut, 20), (Fit::Whole, 24), (Fit::Cut, 8), (Fit::Whole, 8)];
 
 /// What becomes of the texts of a column where the table is too wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl From<String> for Cell {
     }
 }
 
-/// A line of a table, and what stands below it over the whole width.
+/// A line of a table, if it has cells, and what stands below it over the whole width.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
     pub(super) cells: Vec<Cell>,
@@ -69,7 +70,9 @@ impl Table {
         let head = self.columns.iter().map(|(title, _)| Cell { text: (*title).to_owned(), style: bold });
         let mut out = self.line(&head.collect::<Vec<_>>(), &widths);
         for row in &self.rows {
-            out.push_str(&self.line(&row.cells, &widths));
+            if !row.cells.is_empty() {
+                out.push_str(&self.line(&row.cells, &widths));
+            }
             for note in &row.notes {
                 out.push_str(note);
                 out.push('\n');
@@ -86,12 +89,12 @@ impl Table {
             }
         }
         let room = COLUMNS.saturating_sub(GAP * widths.len().saturating_sub(1));
-        // The widest gives first, and names last.
-        for fit in [Fit::Cut, Fit::Whole] {
+        for (fit, narrowest) in NARROWING {
             while widths.iter().sum::<usize>() > room {
                 let narrowable = widths.iter_mut().zip(&self.columns).filter(|(_, column)| column.1 == fit);
                 let widest = narrowable.map(|(width, _)| width).max();
-                match widest.filter(|width| **width > NARROWEST) {
+                // The widest gives first.
+                match widest.filter(|width| **width > narrowest) {
                     Some(width) => *width -= 1,
                     None => break,
                 }

@@ -19,29 +19,53 @@ pub(super) fn complain(message: impl Display) {
     tell(format_args!("millrace: {message}"));
 }
 
-/// Writes a result to stdout, byte for byte.
+/// Writes a result to stdout, byte for byte. A reader who has seen enough and went away is none to
+/// complain of.
 ///
 /// # Errors
 /// Where it cannot be written; the message says why.
 pub(super) fn write_result(text: &str) -> Result<(), String> {
-    write(std::io::stdout().lock(), text)
+    offer_result(text).map(drop)
 }
 
-/// Writes a report to stdout, with its colours where it is a terminal.
+/// The same with colors, where stdout is a terminal.
 ///
 /// # Errors
-/// Where it cannot be written; the message says why.
+/// As [`write_result`].
 pub(super) fn write_report(text: &str) -> Result<(), String> {
-    write(anstream::stdout().lock(), text)
+    offer_report(text).map(drop)
 }
 
-/// A reader who has seen enough and went away is none to complain of.
-fn write(mut stdout: impl Write, text: &str) -> Result<(), String> {
+/// Writes a part of a result; says whether anybody reads on.
+///
+/// # Errors
+/// As [`write_result`].
+pub(super) fn offer_result(text: &str) -> Result<Reader, String> {
+    offer(std::io::stdout().lock(), text)
+}
+
+/// Writes a part of a report; says whether anybody reads on.
+///
+/// # Errors
+/// As [`write_result`].
+pub(super) fn offer_report(text: &str) -> Result<Reader, String> {
+    offer(anstream::stdout().lock(), text)
+}
+
+/// Whether anybody reads on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Someone may.
+    There,
+    /// Nobody does.
+    Gone,
+}
+
+fn offer(mut stdout: impl Write, text: &str) -> Result<Reader, String> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(format!("cannot write to stdout: {error}"))
-        }
-        Err(_) | Ok(()) => Ok(()),
+        Ok(()) => Ok(Reader::There),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(format!("cannot write to stdout: {error}")),
     }
 }
 
@@ -85,6 +109,12 @@ pub(super) fn is_stderr_live() -> bool {
 /// The same for stdout.
 pub(super) fn is_stdout_live() -> bool {
     std::io::stdout().is_terminal() && can_move()
+}
+
+/// Lines of the terminal that stdout is.
+pub(super) fn stdout_lines() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_row)).filter(|lines| *lines > 0)
 }
 
 fn can_move() -> bool {

@@ -9,8 +9,9 @@ use crate::cluster::object::Key;
 use super::connection::Connection;
 use super::execution::View;
 use super::follow::{End, Pace, follow};
+use super::list;
 use super::live::{Live, Stream};
-use super::terminal::{COLUMNS, cut, harmless, is_stderr_live, tell, wrap};
+use super::terminal::{COLUMNS, Reader, cut, harmless, is_stderr_live, tell, wrap};
 
 /// How often a line that moves is drawn anew: it shows seconds.
 pub(super) const REFRESH: Duration = Duration::from_secs(1);
@@ -61,9 +62,10 @@ pub(super) async fn wait(
         let live = Live::spinner(Stream::Stderr);
         let pace = Pace { limit, refresh: Some(REFRESH) };
         return follow(connection, (key, uid), pace, |view| {
-            let text = format!("{}: {}", key.name, standing(view));
+            let text = format!("{}: {} {}", key.name, harmless(&going(view)), list::reason(view));
             // The spinner takes two columns.
             live.show(&cut(&text, COLUMNS - 2));
+            Reader::There
         })
         .await;
     }
@@ -74,6 +76,7 @@ pub(super) async fn wait(
             tell(wrap(&format!("{}: {}", key.name, standing(view)), COLUMNS).join("\n  "));
             told = Some(mark);
         }
+        Reader::There
     })
     .await
 }
@@ -84,13 +87,17 @@ fn mark(view: &View) -> (String, String, Option<(String, i32)>) {
     (view.status.phase.clone(), view.reason().to_owned(), active)
 }
 
-/// `Running: WaitingForTask: task …`.
+/// `Running for 7s, WaitingForTask: task …`.
 fn standing(view: &View) -> String {
     let condition = view.stalled().or_else(|| view.condition("InProgress"));
-    let going = view.duration(Timestamp::now()).map_or_else(String::new, |span| format!(" for {span}"));
     let why = condition
         .map_or_else(String::new, |condition| format!(", {}: {}", condition.reason, condition.message));
-    harmless(&format!("{}{going}{why}", view.status.phase))
+    harmless(&format!("{}{why}", going(view)))
+}
+
+fn going(view: &View) -> String {
+    let span = view.duration(Timestamp::now()).map_or_else(String::new, |span| format!(" for {span}"));
+    format!("{}{span}", view.status.phase)
 }
 
 #[cfg(test)]
@@ -106,12 +113,12 @@ mod tests {
             ("10m", 600),
             ("1h30m", 5_400),
             ("1h 30m", 5_400),
-            ("2d", 172_800),
+            ("48h", 172_800),
         ];
         for (text, seconds) in cases {
             assert_eq!(parse_seconds(text), Ok(seconds), "{text}");
         }
-        for text in ["", "x", "-1", "-5s", "1.5", "2y", "10 bananas", "99999999999999999999", "1mo"] {
+        for text in ["", "x", "-1", "-5s", "1.5", "2y", "2d", "10 bananas", "99999999999999999999", "1mo"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
         assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1_500)));

@@ -38,9 +38,33 @@ pub(crate) fn millrace_on(stdin: &str, args: &[&str]) -> Ended {
 
 /// Starts `millrace` with a text on its stdin.
 pub(crate) fn start(args: &[&str], stdin: &str) -> Running {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_millrace"))
-        .args(args)
-        .env_remove("RUST_LOG")
+    start_as(&mut program(args), stdin)
+}
+
+/// The program with arguments.
+pub(crate) fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
+    command.args(args).env_remove("RUST_LOG").env_remove("KUBECONFIG");
+    command
+}
+
+/// Runs the program for a reader who goes away at once.
+pub(crate) fn unread(program: &mut Command) -> Ended {
+    let mut child = program
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    drop(child.stdout.take());
+    let (tell, nothing) = channel();
+    tell.send(String::new()).expect("its receiver is here");
+    Running { stderr: gather(child.stderr.take().unwrap()), stdout: nothing, child }.ended()
+}
+
+/// Starts a program with a text on its stdin.
+pub(crate) fn start_as(program: &mut Command, stdin: &str) -> Running {
+    let mut child = program
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -69,12 +69,26 @@ pub(super) fn inner(tree: &Tree, state: &State, is_all: bool) -> Inner {
 
 /// `94 more: 90 succeeded, 4 active; --all shows them`.
 fn summary(folded: &BTreeMap<Standing, u64>) -> String {
+    if let (Some((standing, number)), 1) = (folded.first_key_value(), folded.len()) {
+        return format!("{number} more that {}; --all shows them", clause(*standing));
+    }
     let total: u64 = folded.values().sum();
     let counts = folded.iter().map(|(standing, number)| format!("{number} {}", word(*standing)));
     format!("{total} more: {}; --all shows them", counts.collect::<Vec<_>>().join(", "))
 }
 
-/// A standing within a sentence.
+/// A standing of several as a clause.
+fn clause(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "are active",
+        Standing::Succeeded => "succeeded",
+        Standing::Caught => "were caught",
+        Standing::Failed => "failed",
+        Standing::Abandoned => "were abandoned",
+    }
+}
+
+/// A standing in one word.
 pub(super) fn word(standing: Standing) -> &'static str {
     match standing {
         Standing::Active => "active",

@@ -19,7 +19,9 @@ use super::execution::View;
 use super::follow::{End, Pace, follow};
 use super::format::{self, Document};
 use super::live::{Live, Stream};
-use super::terminal::{complain, is_stdout_live, write_report, write_result};
+use super::terminal::{
+    Reader, complain, is_stdout_live, offer_report, offer_result, stdout_lines, write_report, write_result,
+};
 use super::wait::REFRESH;
 use changes::Changes;
 use model::Tree;
@@ -80,10 +82,13 @@ fn finish(args: &Args, key: &Key, end: &End) -> Result<u8, String> {
         End::Ended(view) => {
             match args.output {
                 Document::Text => show(args, view)?,
-                Document::Json | Document::Yaml => show_document(args, view)?,
+                Document::Json | Document::Yaml => {
+                    offer_document(args, view)?;
+                }
             }
             Ok(0)
         }
+        End::Unread => Ok(0),
         End::OutOfTime(_) | End::Gone | End::Interrupted => {
             complain(end.explain(key));
             Ok(1)
@@ -122,42 +127,61 @@ fn read(view: &View) -> Result<Tree, String> {
 async fn watch_drawn(args: &Args, connection: &Connection, view: &View) -> Result<End, String> {
     let live = Live::lines(Stream::Stdout);
     let pace = Pace { limit: None, refresh: Some(REFRESH) };
-    follow(connection, (&view.key, &view.uid), pace, |view| live.show(&text(args, view))).await
+    follow(connection, (&view.key, &view.uid), pace, |view| {
+        live.show(&fit(&text(args, view)));
+        Reader::There
+    })
+    .await
+}
+
+/// A text that fits the terminal: where it is too long, its head and its end, for there it goes on.
+fn fit(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    // The line of the cursor stands below.
+    let room = stdout_lines().unwrap_or(usize::MAX).saturating_sub(1);
+    let head = lines.iter().position(|line| line.is_empty()).map_or(0, |blank| blank + 2);
+    if lines.len() <= room || room <= head + 1 {
+        return text.to_owned();
+    }
+    let end = lines.len().saturating_sub(room.saturating_sub(head + 1));
+    let (head, end) = (lines.get(..head).unwrap_or_default(), lines.get(end..).unwrap_or_default());
+    [head, &["…"], end].concat().join("\n")
 }
 
 async fn watch_lines(connection: &Connection, view: &View) -> Result<End, String> {
     let mut changes = Changes::default();
-    let mut written = Ok(());
+    let mut written = Ok(Reader::There);
     let mut tell = |view: &View| {
         let records = view.status.history.as_deref().and_then(|text| history::read(text).ok());
         let began = view.status.start_time.unwrap_or(view.created_at);
-        for line in changes.lines(&records.unwrap_or_default(), began) {
-            let line = write_report(&format!("{line}\n"));
-            written = std::mem::replace(&mut written, Ok(())).and(line);
-        }
+        let lines = changes.lines(&records.unwrap_or_default(), began);
+        let lines: String = lines.into_iter().map(|line| line + "\n").collect();
+        note(&mut written, offer_report(&lines))
     };
     let end = follow(connection, (&view.key, &view.uid), Pace::default(), &mut tell).await?;
     if let End::Ended(view) = &end {
         tell(view);
     }
-    written.map(|()| end)
+    written.map(|_| end)
 }
 
 async fn watch_documents(args: &Args, connection: &Connection, view: &View) -> Result<End, String> {
-    let mut written = Ok(());
-    let end = follow(connection, (&view.key, &view.uid), Pace::default(), |view| {
-        if written.is_ok() {
-            written = show_document(args, view);
-        }
-    })
-    .await?;
-    written.map(|()| end)
+    let mut written = Ok(Reader::There);
+    let show = |view: &View| note(&mut written, offer_document(args, view));
+    let end = follow(connection, (&view.key, &view.uid), Pace::default(), show).await?;
+    written.map(|_| end)
 }
 
-fn show_document(args: &Args, view: &View) -> Result<(), String> {
+/// Keeps what became of writing; where it failed nobody is shown any more.
+fn note(written: &mut Result<Reader, String>, latest: Result<Reader, String>) -> Reader {
+    *written = latest;
+    written.as_ref().copied().unwrap_or(Reader::Gone)
+}
+
+fn offer_document(args: &Args, view: &View) -> Result<Reader, String> {
     if args.output == Document::Yaml {
         // A stream of documents.
-        return write_result(&format!("---\n{}", format::yaml(&json(view)?)));
+        return offer_result(&format!("---\n{}", format::yaml(&json(view)?)));
     }
-    write_result(&format!("{}\n", json(view)?))
+    offer_result(&format!("{}\n", json(view)?))
 }

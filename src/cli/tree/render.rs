@@ -23,7 +23,7 @@ use super::super::ending;
 use super::super::execution::View;
 use super::super::list::phase_style;
 use super::super::table::{Cell, Fit, Row, Table};
-use super::super::terminal::{COLUMNS, harmless, wrap};
+use super::super::terminal::{COLUMNS, harmless, width, wrap};
 use super::fold::{self, Inner, Part};
 use super::model::{Failure, Standing, State, Tree};
 
@@ -56,32 +56,20 @@ pub(super) fn to_text(view: &View, tree: &Result<Tree, String>, look: Look) -> S
             text.push_str(&states(tree, view, look));
         }
     }
-    if view.is_ended() && !view.has_succeeded() {
+    if view.is_ended() && !view.has_succeeded() && !tree.as_ref().is_ok_and(|tree| tells_end(tree, view)) {
         text.push('\n');
-        text.push_str(&bad_end(view));
+        text.push_str(&ending::of_run(view, Some(CAUSE_CHARS_MAX)));
         text.push('\n');
     }
     text
 }
 
-fn bad_end(view: &View) -> String {
-    let cut = |text: &String| text.chars().take(CAUSE_CHARS_MAX).collect::<String>();
-    match (&view.status.error, &view.status.cause) {
-        (None, None) => {
-            let condition = view.condition("Accepted").filter(|condition| condition.status == "False");
-            let condition = condition.or_else(|| view.condition("Succeeded"));
-            let message = condition.map(|condition| cut(&condition.message));
-            let reason = condition.map(|condition| &*condition.reason);
-            ending::to_text(
-                &view.status.phase,
-                reason.filter(|reason| *reason != view.status.phase),
-                message.as_deref(),
-            )
-        }
-        (error, cause) => {
-            ending::to_text(&view.status.phase, error.as_deref(), cause.as_ref().map(cut).as_deref())
-        }
-    }
+/// Whether the error that the run ended with is shown in full at the state that failed.
+fn tells_end(tree: &Tree, view: &View) -> bool {
+    let failed = tree.all(&tree.top).next_back().filter(|state| state.standing == Standing::Failed);
+    let failure = failed.and_then(|state| state.failures.last());
+    failure
+        .is_some_and(|failure| (&failure.error, &failure.cause) == (&view.status.error, &view.status.cause))
 }
 
 /// Where the run stands, and why it does not move.
@@ -163,7 +151,7 @@ impl Printer<'_> {
                     let label = label(state, *scope, outer);
                     let inner = fold::inner(self.tree, state, self.look.is_all);
                     // Notes stand beside the bar that leads to what is below.
-                    let bar = if inner.is_empty() { "   " } else { "│  " };
+                    let bar = if inner.is_empty() { "  " } else { "│ " };
                     let row = self.row(state, &format!("{bars}{joint}{label}"), &format!("{below}{bar}"));
                     self.table.push(row);
                     self.parts(&inner, &below, Some(state));
@@ -173,7 +161,7 @@ impl Printer<'_> {
     }
 
     fn folded(&mut self, text: &str, begin: &str, below: &str) {
-        let lines = note(&format!("… {text}"), begin, below, Style::new().dimmed());
+        let lines = note(&format!("… {text}"), begin, &format!("{below}  "), Style::new().dimmed());
         self.table.push(Row { cells: Vec::new(), notes: lines });
     }
 
@@ -210,11 +198,12 @@ impl Printer<'_> {
             let is_last = last.is_some_and(|last| std::ptr::eq(last, failure));
             let text = match (state.standing, is_last) {
                 (Standing::Caught, true) => format!("caught {}", text(failure)),
-                (Standing::Failed | Standing::Active, true) if !self.is_told_within(state, failure) => {
-                    text(failure)
+                (Standing::Failed | Standing::Active, true) if self.is_told_within(state, failure) => {
+                    continue;
                 }
-                _ if self.look.is_all => format!("attempt {}: {}", failure.attempt, text(failure)),
-                _ => continue,
+                (Standing::Failed | Standing::Active, true) => text(failure),
+                (_, _) if self.look.is_all => format!("attempt {}: {}", failure.attempt, text(failure)),
+                (_, _) => continue,
             };
             let style = if state.standing == Standing::Failed { red } else { yellow };
             notes.extend(note(&text, bars, bars, style));
@@ -264,13 +253,12 @@ fn text(failure: &Failure) -> String {
 
 /// Text over the whole width, behind bars.
 fn note(text: &str, begin: &str, below: &str, style: Style) -> Vec<String> {
-    let columns = COLUMNS.saturating_sub(below.chars().count() + 2).max(TEXT_COLUMNS_MIN);
+    let columns = COLUMNS.saturating_sub(width(below)).max(TEXT_COLUMNS_MIN);
     let lines = wrap(&harmless(text), columns).into_iter().enumerate();
     lines
         .map(|(number, line)| {
             let bars = if number == 0 { begin } else { below };
-            let indent = if number == 0 && begin != below { "" } else { "  " };
-            format!("{bars}{indent}{style}{line}{style:#}")
+            format!("{bars}{style}{line}{style:#}")
         })
         .collect()
 }

@@ -4,6 +4,7 @@
 mod rig;
 
 mod admission;
+mod commands;
 mod crash;
 mod definitions;
 mod egress;

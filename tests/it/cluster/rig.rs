@@ -179,16 +179,47 @@ roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name}-
 subjects: [{{kind: ServiceAccount, name: runner}}]
 "
         ));
-        let account = format!("{name}-controller");
-        let token = self.kubectl(&["create", "token", &account, "--duration=4h"]);
+        let config = self.config_of(&format!("{name}-controller"));
+        std::fs::write(&self.kubeconfig, config.to_string()).unwrap();
+    }
+
+    /// A kubeconfig as a service account of this namespace.
+    pub fn config_of(&self, account: &str) -> Value {
+        let token = self.kubectl(&["create", "token", account, "--duration=4h"]);
         let token = String::from_utf8(token.stdout).unwrap();
         let admin = std::fs::read_to_string(&self.cluster.kubeconfig).unwrap();
         let admin = millrace::source::parse(&admin).unwrap().to_value();
         let mut config: Value = serde_json::from_str(&admin.to_json()).unwrap();
         let user = config["contexts"][0]["context"]["user"].as_str().unwrap().to_owned();
         config["users"] = json!([{"name": user, "user": {"token": token.trim()}}]);
-        config["contexts"][0]["context"]["namespace"] = json!(name);
-        std::fs::write(&self.kubeconfig, config.to_string()).unwrap();
+        config["contexts"][0]["context"]["namespace"] = json!(self.name);
+        config
+    }
+
+    /// A file with a kubeconfig as a new account that has one of the chart's roles for users.
+    pub fn user(&self, role: &str) -> PathBuf {
+        let name = &self.name;
+        self.apply(&format!(
+            "
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: user-{role}}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: user-{role}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name}-{role}}}
+subjects: [{{kind: ServiceAccount, name: user-{role}}}]
+"
+        ));
+        self.write_config(&format!("user-{role}"), &self.config_of(&format!("user-{role}")))
+    }
+
+    /// A file with a kubeconfig.
+    pub fn write_config(&self, name: &str, config: &Value) -> PathBuf {
+        let file = self.kubeconfig.with_file_name(format!("{name}.kubeconfig"));
+        std::fs::write(&file, config.to_string()).unwrap();
+        file
     }
 
     /// A controller for this namespace, ready and leading.
