@@ -27,11 +27,9 @@
 
 // --- the pure half ---------------------------------------------------------------
 pub mod value;
-#[rustfmt::skip] // in the order of use, not of the alphabet
 pub mod source;
 pub mod diagnostic;
 pub mod expr;
-#[rustfmt::skip]
 pub mod ir;
 pub mod dialect;
 pub mod engine;
@@ -41,12 +39,12 @@ pub mod mock;
 #[cfg(feature = "operator")]
 pub mod api;
 #[cfg(feature = "operator")]
-pub mod cli;
-#[cfg(feature = "operator")]
 pub mod cluster;
-#[cfg(feature = "operator")]
-pub mod controller;
 #[cfg(feature = "operator")]
 pub mod driver;
 #[cfg(feature = "operator")]
+pub mod controller;
+#[cfg(feature = "operator")]
 pub mod server;
+#[cfg(feature = "operator")]
+pub mod cli;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 const COMPRESSION_LEVEL: i32 = 3;
 
 /// Most that is decompressed, in bytes: anyone who may write a status could store a bomb.
-const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Why a stored text cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -43,7 +43,7 @@ pub(super) struct Args {
     /// Address of /healthz, /readyz and /metrics
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
-    /// Network that HTTP tasks may reach although it is loopback, link-local or the API server; may be
+    /// Network that HTTP tasks may reach although it is loopback, link-local, a metadata service or the API server; may be
     /// given several times
     #[arg(long = "allow-egress", value_name = "CIDR")]
     allowed_egress: Vec<ipnet::IpNet>,

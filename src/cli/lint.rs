@@ -99,10 +99,7 @@ impl Findings {
             match document {
                 Document::Definition(definition) => self.note(&definition, source),
                 Document::Other { kind } => {
-                    tell(format_args!(
-                        "{}: a {kind} holds no definition, nothing to check in it",
-                        source.name
-                    ));
+                    tell(format_args!("{}: {kind} has no definition, nothing to check in it", source.name));
                 }
             }
         }

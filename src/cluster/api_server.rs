@@ -51,7 +51,7 @@ pub enum ApiError {
 pub struct ApiServer {
     client: Client,
     /// The user that requests are made as, where it is not the client's own.
-    acting_as: Option<HeaderValue>,
+    acting_as: Option<String>,
 }
 
 impl std::fmt::Debug for ApiServer {
@@ -71,10 +71,8 @@ impl ApiServer {
     /// itself a right, which a RoleBinding grants per namespace.
     #[must_use]
     pub fn acting_as(&self, namespace: &str, service_account: &str) -> Self {
-        // Both are names that the API server has checked, so they are fit for a header.
-        let user =
-            HeaderValue::from_str(&format!("system:serviceaccount:{namespace}:{service_account}")).ok();
-        Self { client: self.client.clone(), acting_as: user }
+        let user = format!("system:serviceaccount:{namespace}:{service_account}");
+        Self { client: self.client.clone(), acting_as: Some(user) }
     }
 
     /// The client.
@@ -171,14 +169,22 @@ impl ApiServer {
     pub async fn send(&self, builder: http::request::Builder, body: String) -> Result<String, ApiError> {
         let unavailable = |error: &dyn std::error::Error| ApiError::Unavailable(with_sources(error));
         let builder = match &self.acting_as {
-            Some(user) => builder.header("impersonate-user", user),
+            // A name that no header can hold is no account; what is asked in its name is never asked in ours.
+            Some(user) => {
+                let header = HeaderValue::from_str(user)
+                    .map_err(|_| ApiError::Forbidden(format!("there can be no account `{user}`")))?;
+                builder.header("impersonate-user", header)
+            }
             None => builder,
         };
         let builder = match body.is_empty() || builder.headers_ref().is_some_and(has_content_type) {
             true => builder,
             false => builder.header(header::CONTENT_TYPE, "application/json"),
         };
-        let request = builder.body(body.into_bytes().into()).map_err(|error| unavailable(&error))?;
+        let request = builder.body(body.into_bytes().into()).map_err(|error| ApiError::Refused {
+            status: StatusCode::BAD_REQUEST,
+            message: format!("the request cannot be made: {error}"),
+        })?;
         let answer = async {
             let response = self.client.send(request).await?;
             let status = response.status();

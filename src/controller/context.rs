@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::leader::Leadership;
 use crate::driver::Driver;
@@ -33,4 +35,7 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Makes task tokens.
     pub token_key: TokenKey,
+    /// Places to decide in, as many as there are processors. A run may pass thousands of states at once;
+    /// it does so beside the threads that everything else runs on, and never many at a time.
+    pub deciding: Semaphore,
 }

@@ -193,6 +193,7 @@ impl Term {
             notices,
             metrics: metrics.clone(),
             token_key: TokenKey::new(token_key),
+            deciding: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(notice::send(client.clone(), notices_out));

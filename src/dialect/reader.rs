@@ -1,22 +1,56 @@
 //! Reading a document field by field: whatever is wrong is noted, and reading goes on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Content, Mapping, Node, Span};
 use crate::value::Str;
 
+/// Pairs of letters that are compared to find out what was meant by the names of one document: a tenth
+/// of a second. Whoever has thousands of wrong names gets a hint for the first of them.
+const COMPARISONS_MAX: usize = 10_000_000;
+
 /// Collects problems.
 #[derive(Debug, Default)]
-pub(super) struct Problems(RefCell<Vec<Diagnostic>>);
+pub(super) struct Problems {
+    found: RefCell<Vec<Diagnostic>>,
+    /// Pairs of letters that were compared.
+    comparisons: Cell<usize>,
+}
 
 impl Problems {
     pub(super) fn push(&self, problem: Diagnostic) {
-        self.0.borrow_mut().push(problem);
+        self.found.borrow_mut().push(problem);
     }
 
     pub(super) fn into_vec(self) -> Vec<Diagnostic> {
-        self.0.into_inner()
+        self.found.into_inner()
+    }
+
+    /// The name that was probably meant.
+    pub(super) fn closest<'a>(&self, name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        let letters = name.chars().count();
+        // A third of the letters may be wrong, ignoring case.
+        let tolerance = (letters / 3).max(1);
+        let mut best: Option<(usize, &str)> = None;
+        for candidate in known {
+            let others = candidate.chars().count();
+            // Looking at a name costs too, however little it resembles.
+            let is_near = letters.abs_diff(others) <= tolerance;
+            let cost = if is_near { letters.saturating_mul(others) } else { others };
+            let comparisons = self.comparisons.get().saturating_add(cost);
+            self.comparisons.set(comparisons);
+            if comparisons > COMPARISONS_MAX {
+                return None;
+            }
+            if is_near {
+                let distance = strsim::damerau_levenshtein(&candidate.to_lowercase(), &name.to_lowercase());
+                if distance <= tolerance && best.is_none_or(|best| (distance, candidate) < best) {
+                    best = Some((distance, candidate));
+                }
+            }
+        }
+        best.map(|(_, candidate)| candidate)
     }
 }
 
@@ -238,7 +272,7 @@ impl<'n> Fields<'n> {
                 entry.key.span,
                 format!("{place} has no field `{name}`"),
             );
-            problems.push(match closest(name, self.known.iter().copied()) {
+            problems.push(match problems.closest(name, self.known.iter().copied()) {
                 Some(close) => problem.with_help(format!("did you mean `{close}`?")),
                 None => problem,
             });
@@ -246,16 +280,30 @@ impl<'n> Fields<'n> {
     }
 }
 
-/// The name that was probably meant.
-pub(super) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // A third of the letters may be wrong, ignoring case.
-    let tolerance = (name.chars().count() / 3).max(1);
-    known
-        .map(|candidate| {
-            let distance = strsim::damerau_levenshtein(&candidate.to_lowercase(), &name.to_lowercase());
-            (distance, candidate)
-        })
-        .filter(|(distance, _)| *distance <= tolerance)
-        .min()
-        .map(|(_, candidate)| candidate)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_meant_is_the_nearest_name_if_any_is_near() {
+        let problems = Problems::default();
+        let closest = |name| problems.closest(name, ["Charge", "Change", "Wait"].into_iter());
+        assert_eq!(closest("charg"), Some("Charge"));
+        assert_eq!(closest("Chrage"), Some("Charge"));
+        assert_eq!(closest("Refund"), None);
+        assert_eq!(closest("W"), None);
+    }
+
+    #[test]
+    fn thousands_of_wrong_names_get_a_hint_for_the_first_of_them() {
+        let problems = Problems::default();
+        let known: Vec<_> = (0..10_000).map(|number| format!("state-{number}")).collect();
+        let hints = (0..10_000)
+            .map(|number| problems.closest(&format!("stat-{number}"), known.iter().map(|name| &**name)));
+        let hints: Vec<_> = hints.collect();
+        assert_eq!(hints[0], Some("state-0"));
+        assert!(hints.iter().skip(100).all(Option::is_none));
+        let long = "x".repeat(1_000_000);
+        assert_eq!(Problems::default().closest(&long, std::iter::once(&*long)), None);
+    }
 }

@@ -117,7 +117,12 @@ async fn header_value(
                 tell(What::Blocked(format!("cannot read Secret {}: {message}", reference.name)));
                 tokio::time::sleep(BLOCKED_RETRY).await;
             }
-            Err(_) => tokio::time::sleep(UNAVAILABLE_RETRY).await,
+            Err(ApiError::Refused { message, .. }) => {
+                return Err(TaskError::named("HTTP.SecretMissing", message));
+            }
+            Err(ApiError::Conflict | ApiError::NotFound | ApiError::Unavailable(_)) => {
+                tokio::time::sleep(UNAVAILABLE_RETRY).await;
+            }
         }
     }
 }

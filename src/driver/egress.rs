@@ -2,7 +2,7 @@
 //! may reach everything the controller can: the cloud's metadata service, the machine itself and the
 //! API server are out of reach unless the operator allows them.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -36,7 +36,7 @@ impl Egress {
         Self { is_open: true, ..Self::default() }
     }
 
-    /// Everything but link-local, loopback and the API server may be called, and what is `allowed`.
+    /// Everything but link-local, loopback, metadata services and the API server may be called, and what is `allowed`.
     #[must_use]
     pub fn guarded(allowed: Vec<IpNet>, api_server: Vec<IpAddr>) -> Self {
         Self { is_open: false, allowed, api_server }
@@ -57,6 +57,8 @@ impl Egress {
             "loopback"
         } else if address.is_unspecified() || address.is_multicast() {
             "no host"
+        } else if METADATA_SERVICES.contains(&address) {
+            "metadata service"
         } else if is_link_local(address) {
             "link-local"
         } else {
@@ -66,22 +68,31 @@ impl Egress {
     }
 }
 
-/// An IPv4 address in the clothes of IPv6 is an IPv4 address.
+/// Addresses at which clouds tell a machine its credentials and that are not link-local: Alibaba Cloud's,
+/// Amazon's, Google's.
+const METADATA_SERVICES: &[IpAddr] = &[
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
+
+/// An IPv4 address in the clothes of IPv6 is an IPv4 address: mapped, or behind the prefix by which
+/// networks of IPv6 reach those of IPv4.
 fn unmapped(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
+    let IpAddr::V6(v6) = address else { return address };
+    match (v6.to_ipv4_mapped(), v6.octets()) {
+        (Some(v4), _) => IpAddr::V4(v4),
+        (None, [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d]) => {
+            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+        }
+        (None, _) => address,
     }
 }
 
 fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => {
-            // The metadata service of one cloud lives at this unique local address.
-            const AWS_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-            v6.is_unicast_link_local() || v6 == AWS_METADATA
-        }
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
     }
 }
 
@@ -104,7 +115,7 @@ impl Resolve for GuardedResolver {
                 }
             }
             match (allowed.is_empty(), refused) {
-                (true, Some(refused)) => Err(Box::new(refused).into()),
+                (true, Some(refused)) => Err(refused.into()),
                 (true, None) | (false, _) => Ok(Box::new(allowed.into_iter()) as Addrs),
             }
         })
@@ -130,7 +141,9 @@ mod tests {
             ("169.254.169.254", Some("link-local")),
             ("::ffff:169.254.169.254", Some("link-local")),
             ("fe80::1", Some("link-local")),
-            ("fd00:ec2::254", Some("link-local")),
+            ("64:ff9b::169.254.169.254", Some("link-local")),
+            ("fd00:ec2::254", Some("metadata service")),
+            ("100.100.100.200", Some("metadata service")),
             ("10.96.0.1", Some("the API server")),
             ("0.0.0.0", Some("no host")),
             ("::", Some("no host")),

@@ -21,6 +21,11 @@ pub enum Event {
     },
     /// Someone wants the run to end.
     Stop(Stop),
+    /// There is more to remember than can be kept: the run ends here.
+    Overflow {
+        /// How much there is and how much can be kept, for a person.
+        cause: Str,
+    },
 }
 
 /// What is said of a task.

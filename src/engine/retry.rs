@@ -24,6 +24,11 @@ impl Stepper<'_> {
         let state = self.state_of(frame, active)?;
         active.failure = Some(failure.clone());
         if let Some(delay_millis) = self.next_delay(state, active, &failure) {
+            if self.is_out_of_events() {
+                let failure = self.out_of_events();
+                self.fail(active, failure);
+                return Ok(None);
+            }
             return self.try_again(frame, place, active, state, failure, delay_millis);
         }
         let catcher = state.catch.iter().find(|catcher| failure.matches(&catcher.errors));

@@ -66,8 +66,19 @@ pub fn step(
         (Status::Fresh, Event::Start) => stepper.start(&mut root)?,
         // Stopped before it began: nothing is performed.
         (Status::Fresh, Event::Stop(stop)) => stepper.stop_before_start(stop),
-        (Status::Fresh, Event::Tick | Event::Task { .. }) => return Err(Fault::NotStarted),
+        (Status::Fresh, Event::Tick | Event::Task { .. } | Event::Overflow { .. }) => {
+            return Err(Fault::NotStarted);
+        }
         (Status::Running | Status::Stopping { .. }, Event::Start) => return Err(Fault::AlreadyStarted),
+        (Status::Running, Event::Overflow { cause }) => {
+            stepper.give_up(root.take());
+            let failure = stepper.failure(ErrorKind::DataLimit, cause);
+            stepper.end_failed(failure)
+        }
+        (Status::Stopping { stop, .. }, Event::Overflow { .. }) => {
+            stepper.give_up(root.take());
+            stepper.end_stopped(stop)
+        }
         (Status::Running, event) => stepper.move_on(&mut root, event)?,
         (Status::Stopping { stop, awaited }, event) => stepper.wind_down(stop, awaited, event)?,
     };
@@ -155,6 +166,12 @@ impl<'p> Stepper<'p> {
         self.events >= self.program.limits().events_max
     }
 
+    pub(super) fn out_of_events(&self) -> Failure {
+        let limit = self.program.limits().events_max;
+        let cause = format!("the execution has reached its limit of {limit} history events");
+        self.failure(ErrorKind::EventLimit, cause)
+    }
+
     pub(super) fn failure(&self, kind: ErrorKind, cause: impl Into<Str>) -> Failure {
         Failure::of(self.program, kind, Some(cause.into()))
     }
@@ -190,7 +207,7 @@ impl<'p> Stepper<'p> {
             Event::Tick => self.tick(frame, &place)?,
             Event::Task { id, report } => self.deliver(frame, &place, &id, report)?,
             Event::Stop(stop) => return Ok(self.stop(frame, stop)),
-            Event::Start => return Err(Fault::AlreadyStarted),
+            Event::Start | Event::Overflow { .. } => return Err(Fault::AlreadyStarted),
         };
         Ok(self.settle(flow, frame))
     }
@@ -221,6 +238,14 @@ impl<'p> Stepper<'p> {
         }
         self.record_run(HistoryKind::ExecutionTimedOut);
         Status::Ended(Outcome::TimedOut)
+    }
+
+    /// Ends what goes on and forgets it: of a run that cannot be kept nothing can be taken up again.
+    fn give_up(&mut self, root: Option<Frame>) {
+        if let Some(frame) = root {
+            cancel_all(self.program, &frame, &mut self.commands);
+        }
+        self.globals = Object::default();
     }
 
     fn stop_before_start(&mut self, stop: Stop) -> Status {
@@ -304,7 +329,7 @@ impl<'p> Stepper<'p> {
         event: Event,
     ) -> Result<Status, Fault> {
         match event {
-            Event::Start => return Err(Fault::AlreadyStarted),
+            Event::Start | Event::Overflow { .. } => return Err(Fault::AlreadyStarted),
             Event::Stop(harder) if harder.mode > stop.mode => {
                 self.record_run(HistoryKind::StopRequested { mode: harder.mode });
                 for (id, _) in awaited {

@@ -122,9 +122,7 @@ impl Stepper<'_> {
         let raw = frame.raw_input(scope.handover());
         let mut active = Active::new(path_of(frame, place, at, &state.name), at, self.now, raw, state);
         if self.is_out_of_events() {
-            let limit = self.program.limits().events_max;
-            let cause = format!("the execution has reached its limit of {limit} history events");
-            return Ok((active, Work::Failed(self.failure(ErrorKind::EventLimit, cause))));
+            return Ok((active, Work::Failed(self.out_of_events())));
         }
         self.progress.transitions = self.progress.transitions.saturating_add(1);
         let input = self.input_of(frame, place, &active, state);

@@ -117,5 +117,8 @@ fn an_input_is_refused_before_anything_runs() {
     let large = Value::from("x".repeat(300));
     assert_eq!(refusal(false, &large).unwrap(), "the input has 302 bytes, at most 300 are allowed");
     let deep = (0..=DEPTH_MAX).fold(Value::Null, |inner, _| Value::from(vec![inner]));
-    assert_eq!(refusal(false, &deep).unwrap(), "the input is nested 101 levels deep, at most 100 are allowed");
+    assert_eq!(
+        refusal(false, &deep).unwrap(),
+        "the input is nested 101 levels deep, at most 100 are allowed"
+    );
 }

@@ -293,7 +293,6 @@ const CONTROLLER: &str = "
     WHO: get,list,watch millrace.dev/flows,executions
     WHO: update millrace.dev/flows/status,executions/status
     WHO: get,list,watch,create millrace.dev/flowrevisions
-    WHO: update millrace.dev/executions/finalizers
     WHO: get,list,watch,patch,delete batch/jobs
     WHO: get,list,watch /pods
     WHO: create,patch ,events.k8s.io/events

@@ -3,8 +3,11 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 #![allow(unreachable_pub, reason = "nothing of a test binary is reachable")]
 
+mod architecture;
 #[cfg(feature = "operator")]
 mod chart;
+#[cfg(feature = "operator")]
+mod cli_crds;
 #[cfg(feature = "operator")]
 mod cli_lint;
 #[cfg(feature = "operator")]
@@ -16,6 +19,8 @@ mod command;
 mod conformance;
 #[cfg(feature = "operator")]
 mod endpoint;
+#[cfg(feature = "operator")]
+mod readme;
 #[cfg(feature = "operator")]
 mod service;
 #[cfg(feature = "operator")]

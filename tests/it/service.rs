@@ -77,7 +77,15 @@ struct ServiceState {
 impl Service {
     /// A service whose answers depend on the request and on how often its path was asked for before.
     pub async fn start(script: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0", script).await
+    }
+
+    /// The same at an address of one's choice.
+    pub async fn start_at(
+        address: &str,
+        script: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(ServiceState {
             asked: Mutex::default(),

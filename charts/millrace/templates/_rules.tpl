@@ -13,10 +13,6 @@ account and needs no right here.
 - apiGroups: [millrace.dev]
   resources: [flowrevisions]
   verbs: [get, list, watch, create]
-# To name an Execution as an owner that waits for what it owns; some clusters allow that only to those who may do this.
-- apiGroups: [millrace.dev]
-  resources: [executions/finalizers]
-  verbs: [update]
 # No `create`: a run's Jobs are made as its account. Cleaning up must work when that account is gone or has lost its rights.
 - apiGroups: [batch]
   resources: [jobs]

@@ -1,11 +1,9 @@
 //! How a run ended, for people and for programs.
 
-use anstyle::{AnsiColor, Style};
-
 use crate::engine::Outcome;
 use crate::value::{Object, Str, Value};
 
-use super::super::terminal::{COLUMNS, harmless, wrap};
+use super::super::ending;
 
 /// `{"status", "output", "error", "cause"}`; what there is none of is absent. This is a contract.
 pub(super) fn to_json(outcome: &Outcome) -> Value {
@@ -32,18 +30,7 @@ pub(super) fn to_text(outcome: &Outcome) -> Result<String, String> {
         return Ok(serde_json::to_string_pretty(output).unwrap_or_else(|_| output.to_json()));
     }
     let (error, cause) = reason(outcome);
-    let (style, strong) = (AnsiColor::BrightRed.on_default().bold(), Style::new().bold());
-    let mut text = format!("{style}{}{style:#}", status(outcome));
-    if let Some(error) = error {
-        text.push_str(&format!(": {strong}{}{strong:#}", harmless(&error)));
-    }
-    if let Some(cause) = cause {
-        // A cause may be laid out: its lines stay.
-        for line in cause.lines().flat_map(|line| wrap(&harmless(line), COLUMNS - 2)) {
-            text.push_str(&format!("\n  {line}"));
-        }
-    }
-    Err(text)
+    Err(ending::to_text(status(outcome), error.as_deref(), cause.as_deref()))
 }
 
 /// Exit status of the program.

@@ -1,30 +1,12 @@
 //! What a person is told while a run goes on: a line for each state that is entered and left, for
-//! each failure and each retry, indented by nesting.
-//!
-//! ```text
-//!     0.000s  done    Prepare: Pass
-//!     0.000s  start   Both: Parallel
-//!     0.000s  start     0/Fetch: Task HTTP:Request
-//!     0.012s  failed    0/Fetch: HTTP.503: GET http://127.0.0.1:8080/x was
-//!                         answered with 503 Service Unavailable
-//!     0.012s  retry     0/Fetch: attempt 2 in 2s
-//! ```
+//! each failure and each retry.
 
-use anstyle::{AnsiColor, Style};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::engine::{ActiveState, Activity, Failure, HistoryEvent, HistoryKind};
 
-use super::super::terminal::{COLUMNS, harmless, tell, wrap};
-
-/// Columns before the indented part of a line.
-const MARGIN: usize = 20;
-
-/// Columns by which the later lines of a long text stand further in.
-const HANG: usize = 2;
-
-/// Columns that a text keeps, however deep its line is indented.
-const TEXT_COLUMNS_MIN: usize = 30;
+use super::super::terminal::tell;
+use super::super::timeline::{Line, Verb, label, next_attempt, seconds};
 
 /// Most of a cause that is told on the way, in characters.
 const CAUSE_CHARS_MAX: usize = 400;
@@ -36,27 +18,6 @@ pub(super) struct Progress {
     is_quiet: bool,
     /// The error that was told in full last: it is only named as it passes outwards.
     told: Option<Failure>,
-}
-
-/// What happened to a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    Start,
-    Waits,
-    Done,
-    Failed,
-    Retry,
-    Caught,
-}
-
-/// A line before it is laid out.
-#[derive(Debug)]
-struct Line {
-    after: SignedDuration,
-    verb: Verb,
-    depth: usize,
-    subject: String,
-    detail: String,
 }
 
 impl Progress {
@@ -169,58 +130,5 @@ fn is_told_with(kind: &HistoryKind, next: Option<&HistoryKind>) -> bool {
         (HistoryKind::ErrorCaught { .. }, Some(next)) => matches!(next, HistoryKind::StateExited { .. }),
         (HistoryKind::TaskFailed { .. }, Some(next)) => matches!(next, HistoryKind::StateFailed { .. }),
         (_, _) => false,
-    }
-}
-
-fn next_attempt(attempt: u64, delay: Option<SignedDuration>) -> String {
-    match delay.filter(SignedDuration::is_positive) {
-        Some(delay) => format!("attempt {attempt} in {}", seconds(delay)),
-        None => format!("attempt {attempt}"),
-    }
-}
-
-/// `300s`, `1.5s`.
-fn seconds(duration: SignedDuration) -> String {
-    let text = format!("{}.{:03}", duration.as_secs(), duration.subsec_millis());
-    format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// How deep a state is nested, and what to call it there: its name behind the numbers of the branches
-/// and iterations around it, such as `3/Charge` for `Each/3/Charge`.
-fn label(path: &str) -> (usize, String) {
-    let segments: Vec<_> = path.split('/').collect();
-    let numbers: String = segments.iter().skip(1).step_by(2).map(|number| format!("{number}/")).collect();
-    let name = segments.last().copied().unwrap_or_default();
-    // As `TaskId::state_name` reads it, with the number of the visit.
-    let name = name.replace("%2F", "/").replace("%23", "#").replace("%40", "@").replace("%25", "%");
-    (segments.len() / 2, harmless(&format!("{numbers}{name}")))
-}
-
-impl Verb {
-    fn style(self) -> (&'static str, Style) {
-        let colored = |color: AnsiColor| color.on_default();
-        match self {
-            Self::Start => ("start", Style::new()),
-            Self::Waits => ("waits", Style::new()),
-            Self::Done => ("done", colored(AnsiColor::Green)),
-            Self::Failed => ("failed", colored(AnsiColor::BrightRed)),
-            Self::Retry => ("retry", colored(AnsiColor::Yellow)),
-            Self::Caught => ("caught", colored(AnsiColor::Yellow)),
-        }
-    }
-}
-
-impl Line {
-    fn render(&self) -> String {
-        let (verb, style) = self.verb.style();
-        let time = format!("{}.{:03}s", self.after.as_secs(), self.after.subsec_millis());
-        let indent = " ".repeat(self.depth * 2);
-        let text = match &*self.detail {
-            "" => self.subject.clone(),
-            detail => format!("{}: {}", self.subject, harmless(detail)),
-        };
-        let columns = COLUMNS.saturating_sub(MARGIN + indent.len() + HANG).max(TEXT_COLUMNS_MIN);
-        let text = wrap(&text, columns).join(&format!("\n{}", " ".repeat(MARGIN + indent.len() + HANG)));
-        format!("{time:>10}  {style}{verb:<6}{style:#}  {indent}{text}")
     }
 }

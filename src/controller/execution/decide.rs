@@ -13,8 +13,13 @@ use crate::api::execution::{Accepted, StopModeName, StopRequest};
 use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason, stored};
 use crate::controller::revision::Revision;
 use crate::engine::{
-    Event, Execution, HistoryEvent, Report, Run, Status, Stop, StopMode, TaskId, TokenKey, snapshot, step,
+    Event, Execution, HistoryEvent, Outcome, Report, Run, Status, Stop, StopMode, TaskId, TokenKey, snapshot,
+    step,
 };
+
+/// Longest checkpoint, in bytes as it is stored: with the longest history and all texts of a status it
+/// makes an object that the API server takes ([`crate::cluster::api_server::STATUS_BYTES_MAX`]).
+pub const CHECKPOINT_BYTES_MAX: usize = 640 * 1024;
 
 /// How long after its making nothing is said of an Execution that waits for its Flow to be looked at.
 /// Objects know their making to the second.
@@ -153,7 +158,7 @@ fn quiet_until(observed: &Observed) -> Option<Timestamp> {
 
 /// The end of what was never admitted, or whose run cannot be read any more.
 fn stop_without_run(observed: &Observed, stop: &StopRequest) -> Decision {
-    let outcome = crate::engine::Outcome::Stopped(engine_stop(stop));
+    let outcome = Outcome::Stopped(engine_stop(stop));
     let mut status = with_standing(observed, status::ended(&outcome));
     status::show_error(&mut status, stop.error.as_deref(), stop.cause.as_deref());
     status.completion_time = Some(observed.now);
@@ -252,14 +257,17 @@ fn conclude(
     run: Run,
     history: Vec<HistoryEvent>,
 ) -> Decision {
+    let (run, history, checkpoint) = match kept(observed, &revision, run, history) {
+        Ok(kept) => kept,
+        Err(why) => return fault(observed, &why),
+    };
     let program = &revision.program;
     let standing = status::standing(program, &run, &observed.obstacles);
     apply_standing(observed, &mut status, &standing);
     if !history.is_empty() {
         status.history = Some(history::append(status.history.as_deref(), &history));
         status::show_run(&mut status, program, &run);
-        let is_kept = standing.phase != Phase::Succeeded;
-        status.checkpoint = is_kept.then(|| stored::encode(&snapshot::encode(&run)));
+        status.checkpoint = checkpoint;
         if let (true, Some(started_at)) = (standing.phase.is_ended(), status.start_time) {
             status.completion_time = Some(observed.now);
             status.duration = Some(status::duration_text(started_at, observed.now));
@@ -268,6 +276,51 @@ fn conclude(
     let wake = run.next_wake(program);
     let run = run.outcome().is_none().then_some((run, revision));
     Decision { status: changed(observed, status), run, wake, history }
+}
+
+/// A run with its checkpoint. One that is larger than what can be stored ends here: a status that is
+/// refused would stand in its way for ever.
+fn kept(
+    observed: &Observed,
+    revision: &Revision,
+    run: Run,
+    mut history: Vec<HistoryEvent>,
+) -> Result<(Run, Vec<HistoryEvent>, Option<String>), String> {
+    // Nothing new is remembered where there is nothing to tell.
+    if history.is_empty() || matches!(run.outcome(), Some(Outcome::Succeeded(_))) {
+        return Ok((run, history, None));
+    }
+    let cause = match checkpoint(&run) {
+        Ok(checkpoint) => return Ok((run, history, Some(checkpoint))),
+        Err(cause) => cause,
+    };
+    if run.outcome().is_some() {
+        return Ok((run, history, None));
+    }
+    let event = Event::Overflow { cause: cause.into() };
+    let step = step(&revision.program, run, observed.now, event, &observed.token_key)
+        .map_err(|why| why.to_string())?;
+    history.extend(step.history);
+    let checkpoint = checkpoint(&step.run).ok();
+    Ok((step.run, history, checkpoint))
+}
+
+/// The stored form of a run, or why it cannot be stored.
+fn checkpoint(run: &Run) -> Result<String, String> {
+    let text = snapshot::encode(run);
+    let kept = "the states that the execution is in";
+    if text.len() > stored::TEXT_BYTES_MAX {
+        let max = stored::TEXT_BYTES_MAX;
+        return Err(format!("{kept} hold {} bytes, at most {max} can be kept", text.len()));
+    }
+    let checkpoint = stored::encode(&text);
+    if checkpoint.len() > CHECKPOINT_BYTES_MAX {
+        let bytes = checkpoint.len();
+        return Err(format!(
+            "{kept} hold {bytes} bytes after compression, at most {CHECKPOINT_BYTES_MAX} can be kept"
+        ));
+    }
+    Ok(checkpoint)
 }
 
 /// An Execution that has ended and whose spec was changed: conditions speak of the newest generation,

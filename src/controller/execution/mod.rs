@@ -28,9 +28,6 @@ use decide::{Decision, Observed};
 use observe::Found;
 use registry::{Ended, Look, Seen};
 
-/// Checkpoints longer than this are taken where they keep nobody waiting, in bytes.
-const LONG_CHECKPOINT_BYTES: usize = 16 * 1024;
-
 /// Looks at an Execution whose turn it is.
 pub async fn look(context: Arc<Context>, key: Key) {
     let Some(mut look) = context.executions.begin(&key) else { return };
@@ -64,7 +61,7 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
     if let Some(old) = known.filter(|uid| *uid != seen.facts.uid) {
         context.driver.let_go(&old);
     }
-    let decision = decide_aside(&observed);
+    let decision = decide_aside(context, &observed).await;
     let committed = commit::commit(context, key, seen, &observed, decision.status.as_deref()).await;
     match committed {
         Committed::Stands(seen) => {
@@ -91,11 +88,11 @@ fn settled(seen: Box<Seen>, wake: Option<Timestamp>) -> Ended {
     if seen.phase.is_ended() { Ended::Over(seen.version) } else { Ended::Settled(seen, wake) }
 }
 
-/// Decides; a large run where it keeps nobody waiting.
-fn decide_aside(observed: &Observed) -> Decision {
-    let is_long = observed.status.checkpoint.as_ref().is_some_and(|text| text.len() > LONG_CHECKPOINT_BYTES);
-    let decide = || decide::decide(observed);
-    if is_long { tokio::task::block_in_place(decide) } else { decide() }
+/// Decides where it keeps nobody waiting.
+async fn decide_aside(context: &Context, observed: &Observed) -> Decision {
+    // Closed it is never.
+    let _place = context.deciding.acquire().await;
+    tokio::task::block_in_place(|| decide::decide(observed))
 }
 
 /// Makes what was committed so. Takes what stands, so nothing is performed that was not committed.
@@ -162,9 +159,8 @@ fn tell(context: &Context, key: &Key, before: &Observed, decision: &Decision) {
     }
     if context.notices.takes_all() {
         for event in &decision.history {
-            let (kind, path) = (format!("{:?}", event.kind), &event.path);
-            let word = kind.split([' ', '{']).next().unwrap_or_default().to_owned();
-            notice("Step", format!("{word} {path}"), false);
+            let (kind, path) = (history::kind(&event.kind), &event.path);
+            notice("Step", format!("{kind:?} {path}"), false);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::ir::{
 use crate::value::Value;
 
 use super::super::reachability::{self, Graph, Node};
-use super::super::reader::{Field, Problems, Text, closest};
+use super::super::reader::{Field, Problems, Text};
 use super::limits::{ERRORS, LIMITS, STATES_MAX, TASK_TIMEOUT_SECONDS_MAX, WAIT_SECONDS};
 use super::syntax::{self, Body, Computed, Definition, Mode};
 use super::template::{constructor, expression};
@@ -113,7 +113,7 @@ impl Lowering<'_> {
         }
         let message = format!("there is no state `{}` in this scope", name.value);
         let problem = Diagnostic::new(Code::MissingTarget, name.path.clone(), name.span, message);
-        self.problems.push(match closest(&name.value, names.keys().copied()) {
+        self.problems.push(match self.problems.closest(&name.value, names.keys().copied()) {
             Some(close) => problem.with_help(format!("did you mean `{close}`?")),
             None => problem,
         });

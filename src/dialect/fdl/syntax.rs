@@ -4,7 +4,7 @@
 use crate::diagnostic::Code;
 use crate::source::Span;
 
-use super::super::reader::{Field, Fields, Problems, Text, closest};
+use super::super::reader::{Field, Fields, Problems, Text};
 use super::limits::{BRANCHES_MAX, EXECUTION_SECONDS_MAX, RETRY_SECONDS_MAX};
 
 /// A whole definition.
@@ -164,7 +164,7 @@ impl<'n> State<'n> {
             let message = format!("there is no state type `{word}`");
             let problem =
                 crate::diagnostic::Diagnostic::new(Code::UnknownStateType, kind.path, kind.span, message);
-            problems.push(match closest(word, STATE_TYPES.iter().copied()) {
+            problems.push(match problems.closest(word, STATE_TYPES.iter().copied()) {
                 Some(close) => problem.with_help(format!("did you mean `{close}`?")),
                 None => problem.with_help(format!("types are {}", STATE_TYPES.join(", "))),
             });

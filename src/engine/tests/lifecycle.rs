@@ -1,7 +1,7 @@
 //! Start, end, stop, time-outs and limits of the run as a whole.
 
 use super::*;
-use crate::ir::{Next, Until};
+use crate::ir::{Jitter, Next, Pattern, Retrier, Until};
 
 fn wait(name: &str, seconds: &str) -> State {
     State::new(name, Kind::Wait(Until::Seconds(literal(seconds))))
@@ -245,4 +245,45 @@ fn names_of_states_cannot_break_paths() {
     assert!(!rig.succeed("a/b#2@3 50%@1", "{}"));
     assert_eq!(TaskId::from("x/0/a%2Fb%232%403 50%25#7@1").state_name(), "a/b#2@3 50%");
     assert!(rig.succeed("a%2Fb%232%403 50%25@1", "{}"));
+}
+
+#[test]
+fn a_run_that_cannot_be_kept_ends_and_leaves_nothing() {
+    let overflow = || Event::Overflow { cause: "too much".into() };
+    let mut rig = Rig::start(program(Handover::Replace, vec![task("A", "r")]), "{}");
+    assert!(rig.event(overflow()));
+    assert_eq!(rig.error(), (Some("Test.DataLimit"), Some("too much")));
+    assert_eq!(rig.commands(), ["cancel A@1"]);
+    assert!(snapshot::encode(&rig.run).len() < 1_000);
+    assert!(!rig.event(overflow()));
+
+    let mut rig = Rig::start(program(Handover::Replace, vec![task("A", "r")]), "{}");
+    rig.event(Event::Stop(Stop::new(StopMode::Cancel)));
+    assert!(rig.event(overflow()));
+    assert!(matches!(rig.run.outcome(), Some(Outcome::Stopped(_))), "it was stopped before");
+    let program = program(Handover::Replace, vec![task("A", "r")]);
+    let fresh = Run::new(execution("{}"));
+    assert_eq!(step(&program, fresh, at(0), overflow(), &key()).unwrap_err(), Fault::NotStarted);
+}
+
+#[test]
+fn tries_without_end_end_with_the_limit_of_events() {
+    let retrier = Retrier {
+        errors: vec![Pattern::Any],
+        max_attempts: u32::MAX,
+        interval_seconds: 0,
+        backoff_rate: 1.0,
+        max_delay_seconds: None,
+        jitter: Jitter::None,
+    };
+    let endless = State { retry: vec![retrier], ..task("A", "r") };
+    let mut rig = Rig::start(program(Handover::Replace, vec![endless]), "{}");
+    for attempt in 1..=LIMITS.events_max {
+        if rig.run.outcome().is_some() {
+            break;
+        }
+        rig.fail(&format!("A@{attempt}"), "E");
+    }
+    assert_eq!(rig.error().0, Some("Test.EventLimit"));
+    assert!(rig.run.events() <= LIMITS.events_max + 10);
 }

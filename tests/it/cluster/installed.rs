@@ -99,7 +99,7 @@ fn the_chart_installs_a_controller_that_runs_as_a_pod() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let service = runtime.block_on(Service::echo());
     let archive = image();
-    let cluster = Cluster::own("chart", &["--pods"]);
+    let cluster = Cluster::own("test-chart", &["--pods"]);
     let loaded = cluster.load_image(&archive);
     assert!(loaded.contains("localhost/millrace:"), "{loaded}");
     let chart = tools::root().join("charts/millrace");

@@ -110,6 +110,7 @@ fn tasks_follow_each_other_and_each_costs_one_write() {
     assert_eq!(controller.figure("millrace_status_writes_total{outcome=\"Written\"}"), 4.0);
     let asked = service.asked();
     assert_eq!(asked.len(), 3);
+    assert!(asked.iter().all(|asked| asked.method == "POST" && asked.query.is_empty()));
     let mut keys: Vec<_> = asked.iter().map(|asked| asked.idempotency_key().to_owned()).collect();
     keys.dedup();
     assert_eq!(keys.len(), 3, "every task has its own key");

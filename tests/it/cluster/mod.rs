@@ -5,10 +5,13 @@ mod rig;
 
 mod admission;
 mod crash;
+mod egress;
 mod examples;
 mod installed;
 mod jobs;
 mod lifecycle;
+mod limits;
 mod names;
 mod outage;
+mod secrets;
 mod unreadable;

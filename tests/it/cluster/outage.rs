@@ -14,7 +14,7 @@ const GREET: &str = "Type: StateMachine\nSpecVersion: v1\nStartAt: g\nStates: [{
 
 #[test]
 fn a_controller_waits_for_the_resources_and_says_so() {
-    let cluster = Cluster::own("fresh", &[]);
+    let cluster = Cluster::own("test-fresh", &[]);
     let space = Space::within(cluster, "fresh");
     let mut controller = space.spawn_controller("controller", &[]);
     controller.wait_for("saying what is missing", |controller| {
@@ -43,7 +43,7 @@ fn an_api_server_that_is_away_for_a_while_costs_nothing_but_time() {
         let delay = if asked.path == "/during" { OUTAGE / 2 } else { Duration::ZERO };
         Answer::json(&json!({"path": asked.path})).after(delay)
     }));
-    let cluster = Cluster::own("outage", &[]);
+    let cluster = Cluster::own("test-outage", &[]);
     cluster.install_crds();
     let space = Space::within(cluster, "outage");
     let controller = space.controller();

@@ -214,10 +214,14 @@ subjects: [{{kind: ServiceAccount, name: runner}}]
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let began_at = file.metadata().unwrap().len();
         let port = free_port();
+        // The services of tests are on loopback.
+        let egress: &[&str] =
+            if arguments.contains(&"--allow-egress") { &[] } else { &["--allow-egress", "127.0.0.0/8"] };
         let child = Command::new(env!("CARGO_BIN_EXE_millrace"))
             .args(["controller", "--namespace", &self.name, "--lease-name", &self.name])
             .args(["--lease-namespace", &self.name, "--identity", identity])
-            .args(["--listen", &format!("127.0.0.1:{port}"), "--allow-egress", "127.0.0.0/8"])
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args(egress)
             .args(arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("MILLRACE_LOG", filter)

@@ -106,7 +106,7 @@ fn loose_crds() -> Vec<Value> {
 
 #[test]
 fn stored_objects_of_a_wrong_type_are_left_alone() {
-    let cluster = Cluster::own("loose", &[]);
+    let cluster = Cluster::own("test-loose", &[]);
     for crd in loose_crds() {
         let applied = cluster
             .kubectl_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &crd.to_string());

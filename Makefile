@@ -1,0 +1,32 @@
+# What a person does with this repository. Each target says in one line what it is for.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test lint bench image crds
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## a Kubernetes on this machine, Millrace in it, and an order that runs
+	@examples/demo up
+
+demo-down: ## end what the demo started
+	@examples/demo down
+
+test: ## everything: lint, unit, property, command line, chart and cluster tests
+	@tests/run
+
+lint: ## format and clippy, without and with the Kubernetes half
+	cargo fmt --check
+	cargo clippy --locked --no-default-features --all-targets -- -D warnings
+	cargo clippy --locked --all-targets -- -D warnings
+
+bench: ## runs per second, writes, latency and memory against a real API server; ARGS="--quick"
+	@cargo bench --locked --bench speed -- $(ARGS)
+
+image: ## the container image as an OCI archive; prints its path
+	@image/build
+
+crds: ## the generated definitions, after a change of src/api
+	cargo build --locked --bin millrace
+	target/debug/millrace crds --output crds
+	target/debug/millrace crds --output charts/millrace/files/crds

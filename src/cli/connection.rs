@@ -1,0 +1,172 @@
+//! The cluster that a command speaks to, chosen as kubectl chooses it, and what to say where it
+//! refuses.
+
+use std::path::PathBuf;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+use crate::api::{Execution, Flow};
+use crate::cluster::api_server::{ApiError, ApiServer, collection, with_sources};
+use crate::cluster::object::Key;
+
+use super::name::near;
+use super::page;
+
+/// Names that are looked through for one that is near to one that does not exist.
+const NAMES_MAX: u32 = 500;
+
+/// Which cluster, and where in it.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct Target {
+    /// Kubeconfig to use [default: as kubectl; in a pod its account]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig to use [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// Namespace [default: that of the context]
+    #[arg(short, long, value_name = "NAME", value_parser = super::name::parse_label)]
+    namespace: Option<String>,
+}
+
+/// A cluster that can be asked.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) server: ApiServer,
+    pub(super) namespace: String,
+    /// The URL of the API server.
+    url: String,
+}
+
+impl Target {
+    /// Reads the configuration. Whether the cluster answers is found out by the first request.
+    ///
+    /// # Errors
+    /// Where there is none or it cannot be used; the message says what to do.
+    pub(super) async fn connect(&self) -> Result<Connection, String> {
+        let mut config = self.config().await?;
+        // A person is told at once what is wrong and can try again.
+        config.default_retry = false;
+        let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let client = Client::try_from(config)
+            .map_err(|error| format!("the cluster at {url} cannot be used: {}", with_sources(&error)))?;
+        Ok(Connection { server: ApiServer::new(client), namespace, url })
+    }
+
+    async fn config(&self) -> Result<Config, String> {
+        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+        let unusable = |what: &str, error: &dyn std::error::Error| {
+            format!("{what} cannot be used: {}", with_sources(error))
+        };
+        if let Some(file) = &self.kubeconfig {
+            let what = format!("the kubeconfig {}", file.display());
+            let config = Kubeconfig::read_from(file).map_err(|error| unusable(&what, &error))?;
+            let config = Config::from_custom_kubeconfig(config, &options).await;
+            return config.map_err(|error| unusable(&what, &error));
+        }
+        let why = match Config::from_kubeconfig(&options).await {
+            Ok(config) => return Ok(config),
+            Err(error) if self.context.is_some() => return Err(unusable("the kubeconfig", &error)),
+            Err(error) => with_sources(&error),
+        };
+        match std::env::var_os("KUBERNETES_SERVICE_HOST") {
+            Some(_) => Config::incluster().map_err(|error| {
+                format!("neither a kubeconfig ({why}) nor the account of the pod can be used: {error}")
+            }),
+            None => Err(format!(
+                "no cluster is configured: {why}; name a kubeconfig with --kubeconfig or in KUBECONFIG"
+            )),
+        }
+    }
+}
+
+impl Connection {
+    /// Names an object in the namespace of the command.
+    pub(super) fn key(&self, name: &str) -> Key {
+        Key::new(&self.namespace, name)
+    }
+
+    /// Reads an Execution; gives its text.
+    ///
+    /// # Errors
+    /// Where there is none, or it cannot be asked for; the message says what to do.
+    pub(super) async fn execution(&self, key: &Key) -> Result<String, String> {
+        match self.find_execution(key).await? {
+            Some(text) => Ok(text),
+            None => Err(self.no_execution(key).await),
+        }
+    }
+
+    /// The same where there may be none.
+    ///
+    /// # Errors
+    /// Where it cannot be asked for.
+    pub(super) async fn find_execution(&self, key: &Key) -> Result<Option<String>, String> {
+        let path = format!("{}/{}", collection::<Execution>(&key.namespace), key.name);
+        match self.server.send(http::Request::get(path), String::new()).await {
+            Ok(text) => Ok(Some(text)),
+            Err(ApiError::NotFound) => Ok(None),
+            Err(error) => Err(self.explain(&format!("execution {key} cannot be read"), error)),
+        }
+    }
+
+    /// What to say of an Execution that does not exist.
+    pub(super) async fn no_execution(&self, key: &Key) -> String {
+        match page::names::<Execution>(self, &key.namespace, NAMES_MAX).await {
+            Ok(names) => {
+                let help = near(&key.name, &names).unwrap_or_else(|| {
+                    format!("`millrace list --namespace {}` shows which there are", key.namespace)
+                });
+                format!("there is no execution `{}` in namespace `{}`; {help}", key.name, key.namespace)
+            }
+            Err(why) => why,
+        }
+    }
+
+    /// Refuses a Flow that does not exist: an Execution would wait for it for minutes, and a name that
+    /// was mistyped is found at once. Whoever may not read Flows is let pass.
+    ///
+    /// # Errors
+    /// Where there is no such Flow.
+    pub(super) async fn check_flow(&self, name: &str) -> Result<(), String> {
+        match self.server.get::<Flow>(&self.key(name)).await {
+            Ok(Some(_)) | Err(ApiError::Forbidden(_)) => return Ok(()),
+            Ok(None) => {}
+            Err(error) => return Err(self.explain(&format!("flow {name} cannot be read"), error)),
+        }
+        let namespace = &self.namespace;
+        let names = page::names::<Flow>(self, namespace, NAMES_MAX).await?;
+        let help = near(name, &names).unwrap_or_else(|| match &*names {
+            [] => "there are no flows there: apply one, or choose another with --namespace".to_owned(),
+            _ => format!("`kubectl get flows --namespace {namespace}` shows which there are"),
+        });
+        Err(format!("there is no flow `{name}` in namespace `{namespace}`; {help}"))
+    }
+
+    /// What a person is told of a request that failed, and what to do.
+    pub(super) fn explain(&self, what: &str, error: ApiError) -> String {
+        let url = &self.url;
+        match error {
+            ApiError::NotFound => format!(
+                "{what}: the cluster at {url} does not know the resources of Millrace; install them with \
+                 the chart, or with `millrace crds | kubectl apply --server-side -f -`"
+            ),
+            ApiError::Forbidden(message) if message == "Unauthorized" => format!(
+                "{what}: the API server at {url} does not know who asks: the credentials of the context \
+                 are missing, wrong or too old"
+            ),
+            ApiError::Forbidden(message) => format!(
+                "{what}: {message}; the cluster roles `view` (reading) and `edit` (starting) hold the \
+                 right where Millrace's chart is installed"
+            ),
+            ApiError::Unavailable(message) => {
+                format!("{what}: the API server at {url} does not answer as it should: {message}")
+            }
+            ApiError::Refused { message, .. } => format!("{what}: {message}"),
+            ApiError::Conflict => format!("{what}: {error}"),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! An Execution as a person is shown it. Words that only a newer controller knows are shown as they
+//! are: plugins are seldom as new as the cluster.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::api::execution::{Accepted, ActiveEntry};
+use crate::api::payload::present;
+use crate::api::{Execution, Payload, Phase};
+use crate::cluster::object::{Key, Stored};
+use crate::controller::execution::status::duration_text;
+
+/// What is read of an Execution.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    pub(super) key: Key,
+    pub(super) uid: String,
+    pub(super) created_at: Timestamp,
+    pub(super) is_deleting: bool,
+    /// Name of the Flow.
+    pub(super) flow: String,
+    pub(super) status: Status,
+}
+
+/// Of the status of an Execution what is shown.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Status {
+    pub(super) phase: String,
+    pub(super) conditions: Vec<Condition>,
+    pub(super) accepted: Option<Accepted>,
+    pub(super) flow_revision: Option<String>,
+    pub(super) start_time: Option<Timestamp>,
+    pub(super) completion_time: Option<Timestamp>,
+    pub(super) duration: Option<String>,
+    #[serde(deserialize_with = "present")]
+    pub(super) output: Option<Payload>,
+    pub(super) error: Option<String>,
+    pub(super) cause: Option<String>,
+    pub(super) active: Vec<ActiveEntry>,
+    pub(super) active_count: Option<u32>,
+    pub(super) history: Option<String>,
+}
+
+/// A condition with whatever words it has.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Condition {
+    #[serde(rename = "type")]
+    pub(super) type_: String,
+    pub(super) status: String,
+    pub(super) reason: String,
+    #[serde(default)]
+    pub(super) message: String,
+}
+
+impl View {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// Where it is not what an Execution should be; says what is wrong.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let stored: Stored<Execution> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        Self::of(&stored)
+    }
+
+    /// The same of an object that was read already.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub(super) fn of(stored: &Stored<Execution>) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Spec {
+            flow_ref: FlowRef,
+        }
+        #[derive(Deserialize)]
+        struct FlowRef {
+            name: String,
+        }
+        let spec: Spec = stored.decode_spec()?;
+        Ok(Self {
+            key: stored.key(),
+            uid: stored.uid().to_owned(),
+            created_at: stored.created_at(),
+            is_deleting: stored.is_deleting(),
+            flow: spec.flow_ref.name,
+            status: stored.decode_status()?,
+        })
+    }
+
+    /// Its phase, where it is one that is known here.
+    pub(super) fn phase(&self) -> Option<Phase> {
+        Phase::ALL.iter().copied().find(|phase| phase.as_str() == self.status.phase)
+    }
+
+    /// Whether it has ended.
+    pub(super) fn is_ended(&self) -> bool {
+        let is_complete = self.condition("Complete").is_some_and(|condition| condition.status == "True");
+        self.phase().map_or(is_complete, Phase::is_ended)
+    }
+
+    /// Whether it has ended well.
+    pub(super) fn has_succeeded(&self) -> bool {
+        self.phase() == Some(Phase::Succeeded)
+    }
+
+    /// The condition of a type.
+    pub(super) fn condition(&self, type_: &str) -> Option<&Condition> {
+        self.status.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+
+    /// Why it does not move, or what of its end the phase does not say. Empty where there is nothing to
+    /// add.
+    pub(super) fn reason(&self) -> &str {
+        let reason_of = |type_| self.condition(type_).map_or("", |condition| &*condition.reason);
+        match self.phase() {
+            Some(Phase::Succeeded | Phase::TimedOut) => "",
+            Some(Phase::Failed) => self.status.error.as_deref().unwrap_or_default(),
+            Some(Phase::Rejected) => reason_of("Accepted"),
+            Some(Phase::Stopped) => reason_of("Succeeded"),
+            Some(Phase::Starting | Phase::Running) | None => match self.stalled() {
+                Some(stalled) => &stalled.reason,
+                None => reason_of("InProgress"),
+            },
+        }
+    }
+
+    /// What keeps it from going on before somebody mends something.
+    pub(super) fn stalled(&self) -> Option<&Condition> {
+        self.condition("Stalled").filter(|stalled| stalled.status == "True" && !self.is_ended())
+    }
+
+    /// The states it is in: the first of them, and how many more there are.
+    pub(super) fn active(&self) -> Option<(&ActiveEntry, u32)> {
+        let first = self.status.active.first()?;
+        let listed = u32::try_from(self.status.active.len()).unwrap_or(u32::MAX);
+        Some((first, self.status.active_count.unwrap_or(listed).max(listed).saturating_sub(1)))
+    }
+
+    /// How long it has been going on or has gone on, `1m12s`; nothing before its start.
+    pub(super) fn duration(&self, now: Timestamp) -> Option<String> {
+        if let Some(duration) = &self.status.duration {
+            return Some(duration.clone());
+        }
+        let end = self.status.completion_time.unwrap_or(now);
+        self.status.start_time.map(|start| duration_text(start, end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(spec: &str, status: &str) -> Result<View, String> {
+        View::read(&format!(r#"{{"metadata": {{"name": "one"}}, "spec": {spec}, "status": {status}}}"#))
+    }
+
+    #[test]
+    fn words_of_a_newer_controller_are_shown_as_they_are() {
+        let status = r#"{"phase": "Paused", "queue": 3, "conditions": [
+            {"type": "InProgress", "status": "True", "reason": "Napping"},
+            {"type": "Complete", "status": "False", "reason": "Napping"}]}"#;
+        let paused = view(r#"{"flowRef": {"name": "f"}}"#, status).unwrap();
+        assert_eq!((paused.is_ended(), paused.reason()), (false, "Napping"));
+        let ended = view(r#"{"flowRef": {"name": "f"}}"#, &status.replace("False", "True")).unwrap();
+        assert!(ended.is_ended() && !ended.has_succeeded());
+    }
+
+    #[test]
+    fn what_is_no_execution_says_so_and_a_deep_input_is_none_of_its_problems() {
+        assert!(view("null", "{}").unwrap_err().contains("spec"));
+        assert!(view(r#"{"flowRef": 7}"#, "{}").unwrap_err().contains("spec"));
+        assert!(
+            view(r#"{"flowRef": {"name": "f"}}"#, r#"{"conditions": 3}"#).unwrap_err().contains("status")
+        );
+        let deep =
+            format!(r#"{{"flowRef": {{"name": "f"}}, "input": {}{}}}"#, "[".repeat(9_000), "]".repeat(9_000));
+        assert_eq!(view(&deep, r#"{"phase": "Starting"}"#).unwrap().flow, "f");
+    }
+
+    #[test]
+    fn a_null_output_is_an_output() {
+        let ended =
+            view(r#"{"flowRef": {"name": "f"}}"#, r#"{"phase": "Succeeded", "output": null}"#).unwrap();
+        assert_eq!(ended.status.output.unwrap().text(), "null");
+    }
+}

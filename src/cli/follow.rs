@@ -1,0 +1,186 @@
+//! Following one Execution to its end.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Error};
+use tokio::time::Instant;
+
+use crate::api::Execution;
+use crate::cluster::api_server::{ApiError, with_sources};
+use crate::cluster::object::{Key, Stored};
+
+use super::connection::Connection;
+use super::execution::View;
+use super::terminal::complain;
+
+/// Pause after a watch has failed. A person waits for it.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long the API server may be away. Restarts take minutes; what is away for longer does not come
+/// back while somebody looks.
+const OUTAGE_MAX: Duration = Duration::from_secs(300);
+
+/// Why following is over.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The run has ended.
+    Ended(Box<View>),
+    /// The run has not ended in the time that was given.
+    OutOfTime(Duration),
+    /// The object is gone.
+    Gone,
+    /// Nobody wants to wait any longer.
+    Interrupted,
+}
+
+impl End {
+    /// What to say where the run has not ended before the eyes of who waits.
+    pub(super) fn explain(&self, key: &Key) -> String {
+        let Key { namespace, name } = key;
+        let goes_on = format!("the execution goes on: `millrace tree {name} --namespace {namespace}`");
+        match self {
+            Self::Ended(_) => String::new(),
+            Self::OutOfTime(limit) => {
+                format!("`{name}` has not ended within {}s; {goes_on}", limit.as_secs_f64())
+            }
+            Self::Gone => format!("`{name}` was deleted before it ended"),
+            Self::Interrupted => format!("nobody waits any longer; {goes_on}"),
+        }
+    }
+}
+
+/// How long following may take and what is shown meanwhile.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    /// When to give up.
+    pub(super) limit: Option<Duration>,
+    /// How often to show what has not changed, for a person who watches time pass.
+    pub(super) refresh: Option<Duration>,
+}
+
+/// Follows the run `uid` to its end and shows it at every change.
+///
+/// # Errors
+/// Where it cannot be watched; the message says what to do.
+pub(super) async fn follow(
+    connection: &Connection,
+    (key, uid): (&Key, &str),
+    pace: Pace,
+    mut show: impl FnMut(&View),
+) -> Result<End, String> {
+    let out_of_time = async {
+        match pace.limit {
+            Some(limit) => {
+                tokio::time::sleep(limit).await;
+                End::OutOfTime(limit)
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        end = watch(connection, key, uid, pace.refresh, &mut show) => end,
+        end = out_of_time => Ok(end),
+        _ = tokio::signal::ctrl_c() => Ok(End::Interrupted),
+    }
+}
+
+async fn watch(
+    connection: &Connection,
+    key: &Key,
+    uid: &str,
+    refresh: Option<Duration>,
+    show: &mut impl FnMut(&View),
+) -> Result<End, String> {
+    let api: Api<Stored<Execution>> = Api::namespaced(connection.server.client().clone(), &key.namespace);
+    let config = watcher::Config::default().fields(&format!("metadata.name={}", key.name));
+    let mut events = Box::pin(watcher::watcher(api, config));
+    let mut outage: Option<Instant> = None;
+    // Whether it was in the list that a watch begins with.
+    let mut is_listed = true;
+    let mut last: Option<View> = None;
+    loop {
+        let time_passes = async {
+            match refresh {
+                Some(refresh) => tokio::time::sleep(refresh).await,
+                None => std::future::pending().await,
+            }
+        };
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = time_passes => {
+                last.iter().for_each(&mut *show);
+                continue;
+            }
+        };
+        let object = match event {
+            Some(Ok(Event::Init)) => {
+                is_listed = false;
+                continue;
+            }
+            Some(Ok(Event::InitApply(object) | Event::Apply(object))) => object,
+            Some(Ok(Event::InitDone)) if is_listed => continue,
+            Some(Ok(Event::InitDone | Event::Delete(_))) | None => return Ok(End::Gone),
+            Some(Err(error)) => {
+                bear(connection, key, error, &mut outage)?;
+                tokio::time::sleep(RETRY_AFTER).await;
+                continue;
+            }
+        };
+        outage = None;
+        is_listed = true;
+        if object.uid() != uid {
+            return Ok(End::Gone);
+        }
+        let view = View::of(&object).map_err(|why| format!("execution {key} cannot be read: {why}"))?;
+        if view.is_ended() {
+            return Ok(End::Ended(Box::new(view)));
+        }
+        show(&view);
+        last = Some(view);
+    }
+}
+
+/// Bears what passes.
+fn bear(
+    connection: &Connection,
+    key: &Key,
+    error: watcher::Error,
+    outage: &mut Option<Instant>,
+) -> Result<(), String> {
+    let what = format!("execution {key} cannot be watched");
+    let error = match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => error,
+        watcher::Error::WatchError(status) => Error::Api(status),
+        watcher::Error::NoResourceVersion => {
+            return Err(format!("{what}: the API server tells no resourceVersion"));
+        }
+    };
+    let message = match &error {
+        Error::Api(status) if matches!(status.code, 401 | 403) => {
+            return Err(connection.explain(&what, ApiError::Forbidden(status.message.clone())));
+        }
+        Error::Api(status) if status.code == 404 => {
+            return Err(connection.explain(&what, ApiError::NotFound));
+        }
+        // A version that is too old, for one: the watch begins anew.
+        Error::Api(status) if status.code == 410 => return Ok(()),
+        error => with_sources(error),
+    };
+    match outage {
+        None => {
+            complain(format_args!(
+                "{}; it is tried again",
+                connection.explain(&what, ApiError::Unavailable(message))
+            ));
+            *outage = Some(Instant::now());
+            Ok(())
+        }
+        Some(began) if began.elapsed() < OUTAGE_MAX => Ok(()),
+        Some(_) => Err(connection.explain(&what, ApiError::Unavailable(message))),
+    }
+}

@@ -1,0 +1,102 @@
+//! `millrace output`: what a run gave.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::connection::{Connection, Target};
+use super::execution::View;
+use super::follow::End;
+use super::terminal::{complain, tell, write_result};
+use super::{ending, format, wait};
+
+/// Print the output of an execution as JSON.
+///
+/// Of an execution that ended badly, the error and its cause are told on stderr instead.
+///
+/// Exit status: 0 it succeeded and its output is printed; 1 there is no output: it ended otherwise, has
+/// not ended, or did not within --wait-timeout; 2 the request cannot be carried out.
+///
+/// Example: millrace output order-7k2xp --wait | jq .orderId
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name of the execution
+    #[arg(value_name = "NAME", value_parser = super::name::parse_execution)]
+    name: String,
+    /// Wait for its end
+    #[arg(short, long)]
+    wait: bool,
+    /// Wait no longer than this, such as 90s or 10m [default: as long as it takes]
+    #[arg(long, value_name = "DURATION", requires = "wait", value_parser = wait::parse_duration)]
+    wait_timeout: Option<Duration>,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    super::against_cluster(output(args))
+}
+
+async fn output(args: &Args) -> Result<u8, String> {
+    let connection = args.target.connect().await?;
+    let key = connection.key(&args.name);
+    let text = connection.execution(&key).await?;
+    let view = View::read(&text).map_err(|why| format!("execution {key} cannot be read: {why}"))?;
+    if view.is_ended() {
+        return print(&view);
+    }
+    if !args.wait {
+        let why = view.reason();
+        complain(format_args!(
+            "`{}` has not ended: it is {}{}{why}; --wait waits for its end",
+            key.name,
+            view.status.phase,
+            if why.is_empty() { "" } else { ", " },
+        ));
+        return Ok(1);
+    }
+    match wait::wait(&connection, (&key, &view.uid), args.wait_timeout).await? {
+        End::Ended(view) => print(&view),
+        end @ (End::OutOfTime(_) | End::Gone | End::Interrupted) => {
+            complain(end.explain(&key));
+            Ok(1)
+        }
+    }
+}
+
+/// Prints the output of a run that has ended, or tells how it ended; gives the exit status.
+///
+/// # Errors
+/// Where it cannot be written.
+pub(super) fn print(view: &View) -> Result<u8, String> {
+    if view.has_succeeded() {
+        // A run that was read without an output has none that anybody could see.
+        let output = view.status.output.as_ref().map_or("null", |output| output.text());
+        write_result(&format::json(output))?;
+        return Ok(0);
+    }
+    tell(bad_end(view));
+    Ok(1)
+}
+
+/// How a run ended badly.
+pub(super) fn bad_end(view: &View) -> String {
+    let status = &view.status;
+    // What a refusal is for stands in its conditions, and so does whether a stop was gentle.
+    let condition = ["Accepted", "Succeeded"].into_iter().filter_map(|type_| view.condition(type_));
+    let condition = condition.into_iter().find(|condition| condition.status == "False");
+    let told = (status.error.as_deref(), status.cause.as_deref());
+    let (error, cause) = match (told, condition) {
+        ((None, None), Some(condition)) => (Some(&*condition.reason), Some(&*condition.message)),
+        (told, _) => told,
+    };
+    ending::to_text(&status.phase, error.filter(|error| *error != status.phase), cause)
+}
+
+/// The object as it is now, for programs.
+///
+/// # Errors
+/// Where it cannot be read.
+pub(super) async fn object(connection: &Connection, view: &View) -> Result<String, String> {
+    let text = connection.execution(&view.key).await?;
+    Ok(format::without_managed_fields(&text))
+}

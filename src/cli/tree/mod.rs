@@ -1,0 +1,163 @@
+//! `millrace tree`: the states of a run, and what it waits for.
+
+mod changes;
+mod document;
+mod fold;
+mod model;
+mod path;
+mod render;
+
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use crate::api::history;
+use crate::cluster::object::Key;
+
+use super::connection::{Connection, Target};
+use super::execution::View;
+use super::follow::{End, Pace, follow};
+use super::format::{self, Document};
+use super::live::{Live, Stream};
+use super::terminal::{complain, is_stdout_live, write_report, write_result};
+use super::wait::REFRESH;
+use changes::Changes;
+use model::Tree;
+use render::Look;
+
+/// Show the states of an execution as a tree, and what it is waiting for.
+///
+/// Branches of a Parallel and iterations of a Map stand below it with their numbers. ✔ succeeded,
+/// ● active, ! failed and was caught, ✖ failed, – abandoned. START counts from the start of the
+/// execution; TRIES are the attempts where there was more than one.
+///
+/// Exit status: 0 shown, however the execution ended; 1 --watch was over before it ended; 2 the request
+/// cannot be carried out.
+///
+/// Example: millrace tree order-7k2xp --watch
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name of the execution
+    #[arg(value_name = "NAME", value_parser = super::name::parse_execution)]
+    name: String,
+    /// Go on until its end: drawn in place on a terminal, elsewhere a line for each event
+    #[arg(short, long)]
+    watch: bool,
+    /// Leave nothing out: all iterations, all attempts and their errors
+    #[arg(long)]
+    all: bool,
+    /// What to print. With --watch, json and yaml print a document at every change
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Document,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    super::against_cluster(tree(args))
+}
+
+async fn tree(args: &Args) -> Result<u8, String> {
+    let connection = args.target.connect().await?;
+    let key = connection.key(&args.name);
+    let text = connection.execution(&key).await?;
+    let view = View::read(&text).map_err(|why| format!("execution {key} cannot be read: {why}"))?;
+    if !args.watch || view.is_ended() {
+        show(args, &view)?;
+        return Ok(0);
+    }
+    let end = match args.output {
+        Document::Text if is_stdout_live() => watch_drawn(args, &connection, &view).await?,
+        Document::Text => watch_lines(&connection, &view).await?,
+        Document::Json | Document::Yaml => watch_documents(args, &connection, &view).await?,
+    };
+    finish(args, &key, &end)
+}
+
+/// Shows how it ended, where it did.
+fn finish(args: &Args, key: &Key, end: &End) -> Result<u8, String> {
+    match end {
+        End::Ended(view) => {
+            match args.output {
+                Document::Text => show(args, view)?,
+                Document::Json | Document::Yaml => show_document(args, view)?,
+            }
+            Ok(0)
+        }
+        End::OutOfTime(_) | End::Gone | End::Interrupted => {
+            complain(end.explain(key));
+            Ok(1)
+        }
+    }
+}
+
+/// Shows a run once.
+fn show(args: &Args, view: &View) -> Result<(), String> {
+    match args.output {
+        Document::Text => write_report(&text(args, view)),
+        Document::Json => write_result(&format::json(&json(view)?)),
+        Document::Yaml => write_result(&format::yaml(&json(view)?)),
+    }
+}
+
+fn text(args: &Args, view: &View) -> String {
+    render::to_text(view, &read(view), Look { is_all: args.all, now: Timestamp::now() })
+}
+
+fn json(view: &View) -> Result<String, String> {
+    // What a program is given is whole or nothing.
+    let tree = read(view).map_err(|why| format!("the history of {} cannot be read: {why}", view.key))?;
+    document::to_json(view, &tree, Timestamp::now())
+}
+
+/// Puts the tree of a run together.
+fn read(view: &View) -> Result<Tree, String> {
+    let records = match &view.status.history {
+        Some(text) => history::read(text).map_err(|error| error.to_string())?,
+        None => Vec::new(),
+    };
+    Ok(Tree::new(&records, &view.status.active, view.is_ended()))
+}
+
+async fn watch_drawn(args: &Args, connection: &Connection, view: &View) -> Result<End, String> {
+    let live = Live::lines(Stream::Stdout);
+    let pace = Pace { limit: None, refresh: Some(REFRESH) };
+    follow(connection, (&view.key, &view.uid), pace, |view| live.show(&text(args, view))).await
+}
+
+async fn watch_lines(connection: &Connection, view: &View) -> Result<End, String> {
+    let mut changes = Changes::default();
+    let mut written = Ok(());
+    let mut tell = |view: &View| {
+        let records = view.status.history.as_deref().and_then(|text| history::read(text).ok());
+        let began = view.status.start_time.unwrap_or(view.created_at);
+        for line in changes.lines(&records.unwrap_or_default(), began) {
+            let line = write_report(&format!("{line}\n"));
+            written = std::mem::replace(&mut written, Ok(())).and(line);
+        }
+    };
+    let end = follow(connection, (&view.key, &view.uid), Pace::default(), &mut tell).await?;
+    if let End::Ended(view) = &end {
+        tell(view);
+    }
+    written.map(|()| end)
+}
+
+async fn watch_documents(args: &Args, connection: &Connection, view: &View) -> Result<End, String> {
+    let mut written = Ok(());
+    let end = follow(connection, (&view.key, &view.uid), Pace::default(), |view| {
+        if written.is_ok() {
+            written = show_document(args, view);
+        }
+    })
+    .await?;
+    written.map(|()| end)
+}
+
+fn show_document(args: &Args, view: &View) -> Result<(), String> {
+    if args.output == Document::Yaml {
+        // A stream of documents.
+        return write_result(&format!("---\n{}", format::yaml(&json(view)?)));
+    }
+    write_result(&format!("{}\n", json(view)?))
+}
