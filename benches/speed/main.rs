@@ -43,8 +43,9 @@ fn main() -> ExitCode {
     }
     let stage = Stage::set(&options);
     let mut report = Report::new(options.quick);
-    for measure in options.measures() {
-        stage.say(&format!("{measure}: {}", measure.what()));
+    let measures = options.measures();
+    for (number, measure) in (1..).zip(&measures) {
+        stage.say(&format!("{number}/{} {measure}: {}", measures.len(), measure.what()));
         report.add(measure.take(&stage));
     }
     report.print(options.output);

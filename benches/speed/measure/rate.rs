@@ -20,13 +20,13 @@ const SHARE_LEAST: f64 = 0.7;
 const ENDED: &str = r#"millrace_executions_ended_total{phase="Succeeded"}"#;
 
 pub fn pure(stage: &Stage) -> Vec<Figure> {
-    let sizes = Sizes { pairs: stage.scale(3, 11), runs: stage.scale(150, 500), writes: 1 };
+    let sizes = Sizes { pairs: stage.scale(3, 7), runs: stage.scale(150, 500), writes: 1 };
     take(stage, "pure", &flows::pure(), sizes)
 }
 
 pub fn calls(stage: &Stage) -> Vec<Figure> {
     let service = stage.runtime.block_on(Service::echo());
-    let sizes = Sizes { pairs: stage.scale(3, 11), runs: stage.scale(60, 200), writes: 4 };
+    let sizes = Sizes { pairs: stage.scale(3, 7), runs: stage.scale(60, 200), writes: 4 };
     take(stage, "calls", &flows::calls(&service.url("/"), 3), sizes)
 }
 
