@@ -21,7 +21,7 @@ use super::terminal::{Reader, harmless, offer_result, tell, write_report, write_
 /// Objects that a page holds. With the largest objects there are, an answer still comes in time.
 const PAGE_SIZE: u32 = 200;
 
-/// Show executions: their flow, phase, why they do not move, and how long they have gone on.
+/// List executions with where they stand and why they do not move.
 ///
 /// REASON is why an execution is not moving and the state it is in, or the error it ended with.
 ///

@@ -9,7 +9,8 @@ const GAP: usize = 2;
 
 /// In which order columns give way, and to how many columns. A text that is cut hard tells little; a name
 /// that is too long costs its row another line.
-const NARROWING: [(Fit, usize); 4] = [(Fit::Cut, 20), (Fit::Whole, 24), (Fit::Cut, 8), (Fit::Whole, 8)];
+const NARROWING: [(Fit, usize); 6] =
+    [(Fit::Cut, 20), (Fit::Whole, 24), (Fit::Cut, 12), (Fit::Whole, 16), (Fit::Cut, 8), (Fit::Whole, 8)];
 
 /// What becomes of the texts of a column where the table is too wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -105,6 +105,14 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    /// A test that fails leaves nothing behind that goes on.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A file that holds a text; no other test has it.
 pub(crate) fn file(name: &str, text: &str) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
