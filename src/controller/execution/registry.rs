@@ -137,6 +137,8 @@ struct Entry {
     ended_at: Option<u64>,
     /// A write of ours may stand that is not known of: what the watch shows may be older.
     must_read: bool,
+    /// The Flow that it waits for.
+    flow: Option<Key>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -318,7 +320,10 @@ impl Registry {
 
     /// An Execution waits for a Flow. Called before the Flow is read, so that no change is missed.
     pub fn waits_for(&self, key: &Key, flow: Key) {
-        self.locked().waiting.entry(flow).or_default().insert(key.clone());
+        let mut state = self.locked();
+        let Some(entry) = state.entries.get_mut(key) else { return };
+        entry.flow = Some(flow.clone());
+        state.waiting.entry(flow).or_default().insert(key.clone());
     }
 
     /// Something was learned of a task.
@@ -391,6 +396,10 @@ impl Registry {
         entry.turn = Turn::Idle;
         let newer = entry.newer.take();
         let ended_at = entry.ended_at.take();
+        let is_waiting = matches!(&ended, Ended::Settled(seen, _) if seen.phase == Phase::Starting);
+        if !is_waiting && let Some(flow) = entry.flow.take() {
+            waits_no_more(&mut state.waiting, &flow, key);
+        }
         match ended {
             Ended::Over(version) => {
                 if entry.is_watched {
@@ -483,6 +492,14 @@ fn owes_nothing(object: &Stored<Execution>) -> bool {
         observed_generation: i64,
     }
     object.decode_status::<Observed>().is_ok_and(|status| status.observed_generation == object.generation())
+}
+
+fn waits_no_more(waiting: &mut BTreeMap<Key, HashSet<Key>>, flow: &Key, key: &Key) {
+    let Some(of_flow) = waiting.get_mut(flow) else { return };
+    of_flow.remove(key);
+    if of_flow.is_empty() {
+        waiting.remove(flow);
+    }
 }
 
 fn retry_delay(failures: u32) -> Duration {
@@ -667,15 +684,29 @@ mod tests {
     #[test]
     fn those_that_wait_for_a_flow_are_looked_at_when_it_changes() {
         let (registry, mut receiver) = registry();
+        let flow = Key::new("n", "f");
         registry.seen(&object(5, 1)).unwrap();
-        let seen = registry.begin(&key()).unwrap().seen.unwrap();
+        let mut seen = registry.begin(&key()).unwrap().seen.unwrap();
+        seen.phase = Phase::Starting;
         turns(&mut receiver);
-        registry.waits_for(&key(), Key::new("n", "f"));
-        registry.flow_changed(&Key::new("n", "f"));
-        registry.end(&key(), Ended::Settled(Box::new(seen), None));
+        registry.waits_for(&key(), flow.clone());
+        // While it is being looked at, and after that.
+        registry.flow_changed(&flow);
+        registry.end(&key(), Ended::Settled(Box::new(seen.clone()), None));
         assert_eq!(turns(&mut receiver), 1);
-        registry.flow_changed(&Key::new("n", "f"));
+        registry.flow_changed(&flow);
         assert_eq!(turns(&mut receiver), 0);
+        registry.begin(&key()).unwrap();
+        registry.waits_for(&key(), flow.clone());
+        registry.end(&key(), Ended::Settled(Box::new(seen.clone()), None));
+        registry.flow_changed(&flow);
+        assert_eq!(turns(&mut receiver), 1);
+        // Once it was admitted nobody has to remember.
+        registry.begin(&key()).unwrap();
+        registry.waits_for(&key(), flow);
+        seen.phase = Phase::Running;
+        registry.end(&key(), Ended::Settled(Box::new(seen), None));
+        assert!(registry.locked().waiting.is_empty());
     }
 
     #[test]
