@@ -1,6 +1,7 @@
 //! A revision of a Flow, ready to run.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::api::flow::{Binding, FlowDefaults};
 use crate::api::{FlowRevisionSpec, Payload};
@@ -26,6 +27,9 @@ pub struct Revision {
     pub service_account_name: Option<String>,
     /// Accounts that an Execution may name.
     pub allowed_service_accounts: Vec<String>,
+    /// Whether the last decision about one of its runs took long. Decides nothing but where the next one
+    /// is made.
+    pub is_slow: AtomicBool,
 }
 
 impl Revision {
@@ -47,6 +51,7 @@ impl Revision {
             defaults: spec.defaults.unwrap_or_default(),
             service_account_name: spec.service_account_name,
             allowed_service_accounts: spec.allowed_service_accounts,
+            is_slow: AtomicBool::default(),
         })
     }
 }

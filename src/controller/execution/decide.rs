@@ -64,6 +64,18 @@ pub enum Footing {
     Ended,
 }
 
+impl Footing {
+    /// The revision that it runs, or would run.
+    #[must_use]
+    pub fn revision(&self) -> Option<&Revision> {
+        match self {
+            Self::Admission { revision, .. } => revision.as_deref(),
+            Self::Revision(revision) => Some(revision),
+            Self::Lost(_) | Self::Ended => None,
+        }
+    }
+}
+
 /// Everything a decision depends on.
 #[derive(Clone, Debug)]
 pub struct Observed {

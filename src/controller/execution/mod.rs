@@ -10,6 +10,8 @@ pub mod registry;
 pub mod status;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tracing::{debug, warn};
@@ -27,6 +29,13 @@ use commit::Committed;
 use decide::{Decision, Observed};
 use observe::Found;
 use registry::{Ended, Look, Seen};
+
+/// Checkpoints longer than this are taken aside, in bytes.
+const LONG_CHECKPOINT_BYTES: usize = 16 * 1024;
+
+/// A revision whose runs are decided about for longer than this is decided about aside from then on.
+/// Most decisions take a tenth of a millisecond; one run may pass thousands of states at once.
+const SLOW_DECISION: Duration = Duration::from_millis(5);
 
 /// Looks at an Execution whose turn it is.
 pub async fn look(context: Arc<Context>, key: Key) {
@@ -88,11 +97,26 @@ fn settled(seen: Box<Seen>, wake: Option<Timestamp>) -> Ended {
     if seen.phase.is_ended() { Ended::Over(seen.version) } else { Ended::Settled(seen, wake) }
 }
 
-/// Decides where it keeps nobody waiting.
+/// Decides where it keeps nobody waiting: here, or aside where that may take long. Going aside takes a
+/// thread and its memory, which most decisions are not worth.
 async fn decide_aside(context: &Context, observed: &Observed) -> Decision {
+    let revision = observed.footing.revision();
+    let is_long = observed.status.checkpoint.as_ref().is_some_and(|text| text.len() > LONG_CHECKPOINT_BYTES);
+    let was_slow = revision.is_some_and(|revision| revision.is_slow.load(Ordering::Relaxed));
+    let timed = || {
+        let began = Instant::now();
+        let decision = decide::decide(observed);
+        if let Some(revision) = revision {
+            revision.is_slow.store(began.elapsed() > SLOW_DECISION, Ordering::Relaxed);
+        }
+        decision
+    };
+    if !is_long && !was_slow {
+        return timed();
+    }
     // Closed it is never.
     let _place = context.deciding.acquire().await;
-    tokio::task::block_in_place(|| decide::decide(observed))
+    tokio::task::block_in_place(timed)
 }
 
 /// Makes what was committed so. Takes what stands, so nothing is performed that was not committed.
