@@ -93,6 +93,15 @@ impl Stepper<'_> {
             let cause = format!("variable `{name}` has {} bytes, at most {max} are allowed", value.bytes());
             return Err(self.failure(ErrorKind::DataLimit, cause));
         }
+        let kept = match variables.scope {
+            VariableScope::Run => self.globals.merged(&values),
+            VariableScope::Instance => environment.frame.variables.merged(&values),
+        };
+        let (bytes, max) = (Value::Object(kept).bytes(), self.program.limits().variables_bytes_max);
+        if bytes > max {
+            let cause = format!("the variables have {bytes} bytes together, at most {max} are allowed");
+            return Err(self.failure(ErrorKind::DataLimit, cause));
+        }
         Ok((variables.scope, values))
     }
 }

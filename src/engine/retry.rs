@@ -4,7 +4,7 @@ use crate::ir::{Jitter, Kind, Next, Retrier, State};
 
 use super::environment::{Place, draw};
 use super::run::{Active, Frame, Phase};
-use super::step::{Fault, Stepper};
+use super::step::{Fault, Stepper, Work};
 use super::{Failure, HistoryKind, time};
 
 /// Longest delay in milliseconds that is computed at all, some three hundred years: beyond every
@@ -110,14 +110,12 @@ impl Stepper<'_> {
         let until = time::after_millis(self.now, delay_millis);
         if matches!(state.kind, Kind::Task { .. }) {
             // The next attempt is asked for now and begun then: no look in between is needed.
-            let work = self.begin_attempt(frame, place, active, Some(until))?;
-            return match work {
-                super::step::Work::Failed(failure) => {
-                    self.fail(active, failure);
-                    Ok(None)
-                }
-                super::step::Work::Pending | super::step::Work::Result(_) => Ok(None),
-            };
+            match self.begin_attempt(frame, place, active, Some(until))? {
+                Work::Pending | Work::Result(_) => return Ok(None),
+                // What it was to be asked with cannot be made. It is made again when its time has come,
+                // and what is wrong then is raised like any other error.
+                Work::Failed(_) => {}
+            }
         }
         self.record(&active.path, HistoryKind::RetryScheduled { failure, at: until });
         active.phase = Phase::BackingOff { until };

@@ -389,7 +389,7 @@ impl<'p> Stepper<'p> {
             }
             Phase::BackingOff { until } if until <= self.now => {
                 self.is_changed = true;
-                self.work(frame, place, &mut active)?
+                self.work_again(frame, place, &mut active)?
             }
             phase @ (Phase::Waiting { .. } | Phase::BackingOff { .. }) => {
                 active.phase = phase;

@@ -161,8 +161,23 @@ impl Stepper<'_> {
         Ok(input)
     }
 
-    /// Does the work of a state, or as much of it as can be done now. Also begins it anew after a
-    /// back-off.
+    /// Begins the work of a state anew after a back-off. So is its input made: what it was made from,
+    /// such as the number of retries, is another.
+    pub(super) fn work_again(
+        &mut self,
+        frame: &Frame,
+        place: &Place<'_>,
+        active: &mut Active,
+    ) -> Result<Work, Fault> {
+        let state = self.state_of(frame, active)?;
+        match self.input_of(frame, place, active, state) {
+            Ok(input) => active.input = input,
+            Err(failure) => return Ok(Work::Failed(failure)),
+        }
+        self.work(frame, place, active)
+    }
+
+    /// Does the work of a state, or as much of it as can be done now.
     pub(super) fn work(
         &mut self,
         frame: &Frame,

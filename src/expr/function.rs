@@ -17,6 +17,10 @@ use sha2::{Digest, Sha256, Sha512};
 use super::{Error, ErrorKind, Scope, contains};
 use crate::value::{Array, Object, Value};
 
+/// Longest text that a function makes, in bytes. No language lets a state hand on more; values share
+/// what they hold, so that written out they can be larger than any memory.
+const TEXT_BYTES_MAX: usize = 1024 * 1024;
+
 macro_rules! functions {
     ($($name:ident = $first:literal $(| $alias:literal)*, $arity:pat, $doc:literal;)+) => {
         /// A built-in function.
@@ -104,7 +108,7 @@ impl Function {
             Self::StringToJson => {
                 Value::parse(call.string(0)?).map_err(|error| call.refuse(error.to_string()))?
             }
-            Self::JsonToString => Value::from(call.argument(0)?.to_json()),
+            Self::JsonToString => Value::from(call.json(call.argument(0)?)?),
             Self::FromBase64 => call.decode_base64()?,
             Self::ToBase64 => Value::from(BASE64.encode(call.string(0)?)),
             Self::Hash => call.hash()?,
@@ -135,6 +139,23 @@ impl Call<'_> {
             found.kind(),
             found.excerpt(64),
         ))
+    }
+
+    /// The compact JSON text of a value.
+    fn json(&self, value: &Value) -> Result<String, Error> {
+        self.check_length(value.bytes())?;
+        Ok(value.to_json())
+    }
+
+    fn check_length(&self, bytes: usize) -> Result<(), Error> {
+        if bytes <= TEXT_BYTES_MAX {
+            return Ok(());
+        }
+        let name = self.function.name();
+        let message = format!(
+            "`{name}`: the text would have {bytes} bytes or more, at most {TEXT_BYTES_MAX} are allowed"
+        );
+        Err(Error::new(ErrorKind::TooLarge, message))
     }
 
     fn argument(&self, position: usize) -> Result<&Value, Error> {
@@ -172,9 +193,10 @@ impl Call<'_> {
             })?;
             match value.as_str() {
                 Some(text) => out.push_str(text),
-                None => out.push_str(&value.to_json()),
+                None => out.push_str(&self.json(value)?),
             }
             out.push_str(piece);
+            self.check_length(out.len())?;
         }
         if values.next().is_some() {
             let holes = template.matches("{}").count();
@@ -222,7 +244,7 @@ impl Call<'_> {
 
     fn hash(&self) -> Result<Value, Error> {
         let input = self.argument(0)?;
-        let input = input.as_str().map_or_else(|| input.to_json(), str::to_owned);
+        let input = input.as_str().map_or_else(|| self.json(input), |text| Ok(text.to_owned()))?;
         let digest = match self.string(1)? {
             "MD5" => Md5::digest(&input).to_vec(),
             "SHA-1" => Sha1::digest(&input).to_vec(),

@@ -122,6 +122,8 @@ pub enum ErrorKind {
     Function,
     /// A value cannot be placed where it should go.
     Place,
+    /// A value would be larger than anything that could be handed on.
+    TooLarge,
 }
 
 impl Error {

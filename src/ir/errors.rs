@@ -56,6 +56,7 @@ impl From<expr::ErrorKind> for ErrorKind {
             expr::ErrorKind::Path => Self::Path,
             expr::ErrorKind::Function => Self::Function,
             expr::ErrorKind::Place => Self::Place,
+            expr::ErrorKind::TooLarge => Self::DataLimit,
         }
     }
 }

@@ -11,6 +11,8 @@ pub struct Limits {
     pub total_bytes_max: Option<usize>,
     /// Largest value of a variable.
     pub variable_bytes_max: usize,
+    /// Largest sum of the variables of a scope, or of those of the run.
+    pub variables_bytes_max: usize,
     /// Events in the history of a run.
     pub events_max: u64,
     /// Iterations of a Map that run at a time.

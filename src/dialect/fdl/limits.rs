@@ -27,6 +27,8 @@ pub(super) const LIMITS: Limits = Limits {
     total_bytes_max: None,
     // §8.3
     variable_bytes_max: 256 * 1024,
+    // The service names no bound. All of them are kept with every step of the run.
+    variables_bytes_max: 1024 * 1024,
     events_max: 5_000,
     // §7.8: the default of inline Maps, and the most they get.
     map_concurrency_max: 40,
