@@ -282,6 +282,10 @@ pub struct Accepted {
     /// specDigest over everything in the spec but what may change later.
     #[schemars(length(max = 128))]
     pub spec_digest: String,
+    /// revisionDigest of the content of the FlowRevision that it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub revision_digest: Option<String>,
 }
 
 /// Values after all defaults.

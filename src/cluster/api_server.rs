@@ -116,6 +116,22 @@ impl ApiServer {
         }
     }
 
+    /// The uid of an object, whatever it holds.
+    ///
+    /// # Errors
+    /// [`ApiError`]; an object that does not exist is none.
+    pub async fn uid<K>(&self, key: &Key) -> Result<Option<String>, ApiError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let path = format!("{}/{}", collection::<K>(&key.namespace), key.name);
+        match self.send(Request::get(path).header(header::ACCEPT, METADATA_ONLY), String::new()).await {
+            Ok(text) => Ok(Some(parse::<Stored<K>>(&text)?.uid().to_owned())),
+            Err(ApiError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes an object.
     ///
     /// # Errors

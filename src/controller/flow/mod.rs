@@ -72,7 +72,7 @@ async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiE
         return Ok(Looked::Enough);
     };
     let status: FlowStatus = flow.decode_status().unwrap_or_default();
-    if status.observed_generation == flow.generation() {
+    if status.observed_generation == flow.generation() && is_published(context, key, &status).await? {
         return Ok(Looked::Enough);
     }
     let spec: FlowSpec = match flow.decode_spec() {
@@ -96,6 +96,13 @@ async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiE
         return Ok(Looked::Enough);
     }
     commit(context, key, &flow, decision).await
+}
+
+/// Whether the newest valid definition stands where the status says: revisions can be deleted.
+async fn is_published(context: &Context, key: &Key, status: &FlowStatus) -> Result<bool, ApiError> {
+    let Some(number) = status.latest_revision else { return Ok(true) };
+    let revision = Key::new(&key.namespace, format!("{}-{number}", key.name));
+    Ok(context.api.uid::<FlowRevision>(&revision).await?.is_some())
 }
 
 /// Makes the revision, if there is a new one, and then writes the status that names it. A revision
