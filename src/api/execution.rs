@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::payload::present;
 use super::{Condition, Payload, YEAR_SECONDS};
 
+/// Names that objects can have. A name of another form would be part of a path to something else.
+const OBJECT_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
 /// Longest name of an Execution: it names Jobs and stands in labels.
 pub const NAME_CHARS_MAX: usize = 63;
 
@@ -105,7 +108,7 @@ pub struct ExecutionSpec {
 #[serde(rename_all = "camelCase")]
 pub struct FlowRef {
     /// name of a Flow in the same namespace.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("pattern" = OBJECT_NAME))]
     pub name: String,
 }
 

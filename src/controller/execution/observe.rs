@@ -7,7 +7,7 @@ use super::decide::{Footing, Observed};
 use super::registry::{Look, Seen};
 use super::status::Obstacles;
 use crate::api::{Execution, ExecutionStatus, Phase};
-use crate::cluster::object::Key;
+use crate::cluster::object::{Key, is_name};
 use crate::controller::context::Context;
 use crate::controller::revision::Revision;
 use crate::controller::revisions::RevisionError;
@@ -112,6 +112,10 @@ async fn admission(
     spec: Box<crate::api::ExecutionSpec>,
 ) -> Result<Footing, Unavailable> {
     let flow_key = Key::new(&key.namespace, &seen.facts.flow);
+    if !is_name(&flow_key.name) {
+        // There can be none.
+        return Ok(Footing::Admission { spec, flow: FlowView::Missing, revision: None });
+    }
     // First, so that no change of the Flow is missed between the read and the wait.
     context.executions.waits_for(key, flow_key.clone());
     let flow = context.flows.read(&flow_key).await.map_err(Unavailable)?;
