@@ -239,19 +239,33 @@ impl<'n> Fields<'n> {
         self.span
     }
 
-    /// The member `name`, if it is there.
+    /// The member `name`, if it is there. One that is written without a value (`Retry:`) is not.
     pub(super) fn optional(&mut self, name: &'static str) -> Option<Field<'n>> {
         self.known.push(name);
-        self.mapping.get(name).map(|node| Field::new(node, member_path(&self.path, name)))
+        let node = self.mapping.get(name).filter(|node| !matches!(node.content, Content::Null))?;
+        Some(Field::new(node, member_path(&self.path, name)))
     }
 
     /// The member `name`; its absence is noted.
     pub(super) fn required(&mut self, name: &'static str, problems: &Problems) -> Option<Field<'n>> {
         let field = self.optional(name);
         if field.is_none() {
-            problems.push(self.problem(Code::MissingField, format!("field `{name}` is missing")));
+            self.report_missing(name, problems);
         }
         field
+    }
+
+    /// Notes that there is no member `name`, at the place of its name if only the value is missing.
+    pub(super) fn report_missing(&self, name: &str, problems: &Problems) {
+        let message = format!("field `{name}` is missing");
+        let empty = self.mapping.entries.iter().rev().find(|entry| &*entry.key.name == name);
+        problems.push(match empty {
+            Some(entry) => {
+                Diagnostic::new(Code::MissingField, member_path(&self.path, name), entry.key.span, message)
+                    .with_help("its name is there, its value is not")
+            }
+            None => self.problem(Code::MissingField, message),
+        });
     }
 
     pub(super) fn problem(&self, code: Code, message: impl Into<String>) -> Diagnostic {

@@ -19,6 +19,8 @@
 //! * A Map over nothing gives `{"Items": []}`, over something that is no array it fails (19).
 //! * A run that would have more than 5,000 history events fails (25).
 //! * Unknown fields are refused, `End` on Fail and Succeed is accepted (29).
+//! * A field written without a value (`Retry:`) is one that is not there; within constructors and
+//!   Parameters `null` is data.
 //! * States that nothing leads to are a warning (30).
 
 mod limits;

@@ -232,7 +232,7 @@ impl<'n> Kind<'n> {
             "Wait" => {
                 let seconds = Computed::read(fields, "Seconds", "Seconds.$", problems);
                 if seconds.is_none() {
-                    problems.push(fields.problem(Code::MissingField, "field `Seconds` is missing"));
+                    fields.report_missing("Seconds", problems);
                 }
                 Self::Wait { seconds }
             }
