@@ -39,7 +39,7 @@ const KNOWN: &[(&str, Layout)] = &[
 ];
 
 const INPUT: &str = r#"{"s": "ready", "n": 3, "f": 2.5, "t": true, "z": null, "list": [1, "two", {"k": "v"}],
-    "rows": [{"id": 1, "tags": ["a"]}, {"id": 2, "tags": ["b", "c"]}, {"x": 0}], "a-b": {"0": "zero"}}"#;
+    "rows": [{"id": 1, "tags": ["a"]}, {"id": 2, "tags": ["b", "c"]}, {"x": 0}], "a-b": {"0": "zero", "007": "bond", "3d": "deep", "1e5": "big", "5-6": {"0x1": 1}}}"#;
 
 fn eval(text: &str, missing: Missing) -> Result<Option<Value>, Error> {
     let scope = InputOnly { input: Value::parse(INPUT).unwrap(), draws: Cell::new(0) };
@@ -86,12 +86,23 @@ fn expressions_have_the_values_of_the_reference() {
         ("$Input.rows[*].tags[*]", r#"["a","b","c"]"#),
         ("$Input.rows[*].nothing", "[]"),
         ("$Input.a-b.0", r#""zero""#),
+        ("$Input.a-b.007", r#""bond""#),
+        ("$Input.a-b.3d", r#""deep""#),
+        ("$Input.a-b.1e5", r#""big""#),
+        ("$Input.a-b.5-6.0x1", "1"),
+        ("$Input.a-b.7", "null"),
+        ("$Input.list.2.k", r#""v""#),
+        ("$Input.rows.1.tags.0", r#""b""#),
+        ("$Input.rows[*].tags.0", r#"["a","b"]"#),
+        ("$Input.list.007", "null"),
+        ("[1.5, -2.5e1]", "[1.5,-25.0]"),
         ("$Context.Execution.Name", r#""run-1""#),
         ("$Context.Execution", r#"{"Name":"run-1"}"#),
         ("$Context", r#"{"Execution":{"Name":"run-1"}}"#),
         ("[1, $Input.n]", "[1,3]"),
         ("`raw \\n`", r#""raw \\n""#),
         (r#""\u0041\n""#, r#""A\n""#),
+        (r#"'\ud83d\uDE00!\b\f'"#, r#""😀!\b\f""#),
         ("-$Input.n", "-3"),
         ("$Input.missing.deep", "null"),
     ];
@@ -185,7 +196,12 @@ fn syntax_errors_say_where_and_what() {
         ("$Input.a % 2", 9, "unexpected character `%`"),
         ("$Input[1.5]", 7, "must be an integer"),
         ("'\\q'", 1, "unknown escape"),
+        ("'a\\ud83d'", 2, "`\\ud83d` is no character"),
+        ("'\\ud83d\\u0041'", 1, "`\\ud83d` is no character"),
+        ("'\\u+041'", 1, "`\\u+041` is no character"),
+        ("'\\u00", 1, "is no character"),
         ("1x", 0, "`1x` is no number"),
+        ("$Input.a == .5", 12, "expected a value, found `.`"),
         ("{1: 2}", 1, "expected a key"),
         (&deep, 50, "nested more than 50 levels"),
         (&chain, 151, "more than 50 comparisons"),

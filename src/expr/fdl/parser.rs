@@ -1,7 +1,5 @@
 //! Tokens to [`Expr`].
 
-use std::sync::Arc;
-
 use super::token::{Token, tokens};
 use super::{CALL_DEPTH_MAX, NESTING_MAX, SyntaxError, SyntaxErrorKind, Variables};
 use crate::expr::{Comparison, Expr, Function, PathStep};
@@ -185,11 +183,8 @@ impl Parser {
         loop {
             if self.accept(".") {
                 steps.push(match self.next() {
-                    Some(Token::Name(name)) => PathStep::Member(name),
+                    Some(Token::Name(name)) => PathStep::member(name),
                     Some(Token::Sign("*")) => PathStep::All,
-                    Some(Token::Number(number)) if number.as_i64().is_some() => {
-                        PathStep::Member(Arc::from(number.to_string()))
-                    }
                     Some(_) | None => {
                         self.at -= 1;
                         return Err(self.error(format!("expected a name after `.`, found {}", self.found())));
