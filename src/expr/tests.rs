@@ -138,6 +138,18 @@ fn conditions_hold_as_the_reference_says() {
         ("!($Input.missing == 'x')", true),
         ("$Input.missing", false),
         ("!$Input.missing", true),
+        // Under a function that needs a value and under `-` too; others take `null`.
+        ("length($Input.missing) == 0", false),
+        ("length($Input.missing) != 0", false),
+        ("!(length($Input.missing) > 0)", true),
+        ("arrayContains($Input.missing, 1)", false),
+        ("regexMatchString($Input.missing, '^a')", false),
+        ("intAdd(length(split($Input.missing, ',')), 1) > 0", false),
+        ("get($Input.missing, 'a') == null", false),
+        ("-$Input.missing < 0", false),
+        ("format('{}', $Input.missing) == 'null'", true),
+        ("length(toArray($Input.missing)) == 1", true),
+        ("arrayContains([null], $Input.missing)", true),
         ("$Input.z == null", true),
         (&any, true),
         ("'a' < 'b' && 'b' > 'a' && 'a' <= 'a'", true),
@@ -146,6 +158,16 @@ fn conditions_hold_as_the_reference_says() {
         let value = eval(text, Missing::Undefined).unwrap_or_else(|e| panic!("{text}: {e}"));
         assert_eq!(value == Some(Value::Bool(true)), expected, "{text}");
     }
+}
+
+#[test]
+fn what_is_there_and_of_the_wrong_type_is_an_error_in_conditions_too() {
+    for text in ["length($Input.z) == 0", "-$Input.s < 0", "length($Input.n) == intAdd(1, 1)"] {
+        assert_eq!(eval(text, Missing::Undefined).unwrap_err().kind, ErrorKind::Function, "{text}");
+    }
+    let error = eval("length($Input.missing)", Missing::Null).unwrap_err();
+    assert!(error.message.contains("found null"), "{error}");
+    assert_eq!(eval("-$Input.missing", Missing::Null).unwrap_err().kind, ErrorKind::Function);
 }
 
 #[test]
