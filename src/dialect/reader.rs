@@ -87,6 +87,21 @@ impl<'n> Field<'n> {
         self.problem(Code::WrongType, format!("expected {expected}, found {found}"))
     }
 
+    /// A string that is not empty, or the text of a number: `404` is a name without quotes too.
+    pub(super) fn name(&self, problems: &Problems) -> Option<Text> {
+        match &self.node.content {
+            Content::Number(number) => {
+                let value = Str::from(number.to_string());
+                Some(Text { value, path: self.path.clone(), span: self.node.span })
+            }
+            Content::Null
+            | Content::Bool(_)
+            | Content::String(_)
+            | Content::Sequence(_)
+            | Content::Mapping(_) => self.text(problems),
+        }
+    }
+
     /// A string that is not empty.
     pub(super) fn text(&self, problems: &Problems) -> Option<Text> {
         match self.node.as_str() {
@@ -96,7 +111,15 @@ impl<'n> Field<'n> {
             }
             Some(value) => Some(Text { value: value.clone(), path: self.path.clone(), span: self.node.span }),
             None => {
-                problems.push(self.wrong_type("a string"));
+                let problem = self.wrong_type("a string");
+                problems.push(match &self.node.content {
+                    Content::Bool(_) | Content::Number(_) => {
+                        problem.with_help(format!("quote it: `\"{}\"`", self.node.to_value().excerpt(32)))
+                    }
+                    Content::Null | Content::String(_) | Content::Sequence(_) | Content::Mapping(_) => {
+                        problem
+                    }
+                });
                 None
             }
         }
@@ -110,7 +133,15 @@ impl<'n> Field<'n> {
             | Content::String(_)
             | Content::Sequence(_)
             | Content::Mapping(_) => {
-                problems.push(self.wrong_type("true or false"));
+                let problem = self.wrong_type("true or false");
+                let word = self.node.as_str().map(|text| text.to_lowercase());
+                problems.push(match word.as_deref() {
+                    Some("true") => problem.with_help("write `true` without quotes"),
+                    Some("false") => problem.with_help("write `false` without quotes"),
+                    Some("yes" | "y" | "on") => problem.with_help("write `true`"),
+                    Some("no" | "n" | "off") => problem.with_help("write `false`"),
+                    Some(_) | None => problem,
+                });
                 None
             }
         }
@@ -145,16 +176,14 @@ impl<'n> Field<'n> {
         inside
     }
 
-    /// A number of at least 1.
+    /// A number of at least 1, as a number or as a string that holds one.
     pub(super) fn factor(&self, problems: &Problems) -> Option<f64> {
         let number = match &self.node.content {
-            Content::Number(number) => Some(number.as_f64()).filter(|number| *number >= 1.0),
-            Content::Null
-            | Content::Bool(_)
-            | Content::String(_)
-            | Content::Sequence(_)
-            | Content::Mapping(_) => None,
+            Content::Number(number) => Some(number.as_f64()),
+            Content::String(text) => text.parse().ok(),
+            Content::Null | Content::Bool(_) | Content::Sequence(_) | Content::Mapping(_) => None,
         };
+        let number = number.filter(|number: &f64| number.is_finite() && *number >= 1.0);
         if number.is_none() {
             let found = self.node.to_value().excerpt(32);
             problems

@@ -21,7 +21,10 @@
 //! * Unknown fields are refused, `End` on Fail and Succeed is accepted (29).
 //! * A field written without a value (`Retry:`) is one that is not there; within constructors and
 //!   Parameters `null` is data.
-//! * States that nothing leads to are a warning (30).
+//! * A number without quotes is the text of it where a name or a message is expected, as it is for a
+//!   key; `true` is not.
+//! * States that nothing leads to are a warning (30), unless something else is wrong with where the
+//!   states of the scope lead: then what was meant is not known.
 
 mod limits;
 mod lower;
