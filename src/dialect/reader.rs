@@ -80,10 +80,7 @@ impl<'n> Field<'n> {
     }
 
     fn wrong_type(&self, expected: &str) -> Diagnostic {
-        let found = match self.node.kind() {
-            "null" => "nothing".to_owned(),
-            kind => format!("a {kind}").replace("a object", "an object"),
-        };
+        let found = self.node.kind();
         self.problem(Code::WrongType, format!("expected {expected}, found {found}"))
     }
 
@@ -157,8 +154,12 @@ impl<'n> Field<'n> {
         let number = number.and_then(|number| u64::try_from(number).ok());
         let inside = number.filter(|number| bounds.contains(number));
         if inside.is_none() {
+            let is_beyond = number.is_some_and(|number| number > *bounds.end());
             let expected = match (*bounds.start(), *bounds.end()) {
-                (start, u64::MAX) => format!("a whole number from {start}"),
+                // Bounds of what can be stored are of interest to those who pass them.
+                (start, end) if end >= u64::from(u32::MAX) && !is_beyond => {
+                    format!("a whole number from {start}")
+                }
                 (start, end) => format!("a whole number from {start} to {end}"),
             };
             problems.push(match &self.node.content {

@@ -32,7 +32,7 @@ use std::cmp::Ordering;
 use crate::value::{Array, Number, Object, Str, Value};
 
 pub use function::Function;
-pub use layout::Layout;
+pub use layout::{Layout, UnknownPart};
 pub use path::{Missing, PathStep};
 pub use scope::{Root, Scope};
 

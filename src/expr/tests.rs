@@ -211,7 +211,12 @@ fn syntax_errors_say_where_and_what() {
         ("$Input.", 7, "expected a name after `.`"),
         ("$Nope.a", 0, "no variable `$Nope`"),
         ("lenght(1)", 0, "no function `lenght`"),
-        ("length(1, 2)", 0, "does not take 2 arguments"),
+        ("length(1, 2)", 0, "`length` takes 1 argument, found 2"),
+        ("jsonMerge({})", 0, "`jsonMerge` takes 2 arguments, found 1"),
+        ("uuid(1)", 0, "`uuid` takes no arguments, found 1"),
+        ("format()", 0, "`format` takes at least 1 argument, found 0"),
+        ("$Context.Execution.name", 19, "`$Context` has no `name` in this place"),
+        ("$Context['Foo'].x", 9, "`$Context` has no `Foo` in this place"),
         ("ready", 0, "unexpected `ready`"),
         ("$Input.a == 'x", 12, "not closed"),
         ("1 2", 2, "unexpected `2` behind"),
@@ -234,11 +239,17 @@ fn syntax_errors_say_where_and_what() {
         assert!(error.message.contains(expected), "{text:.40}: {error:?}");
         assert_eq!(error.offset, offset, "{text:.40}: {error:?}");
     }
-    let error = fdl::parse("lenght(1)", Variables { known: KNOWN, missing: Missing::Null }).unwrap_err();
-    assert_eq!(
-        (error.kind, error.help.as_deref()),
-        (SyntaxErrorKind::Function, Some("did you mean `length`?"))
-    );
+    let helps = [
+        ("lenght(1)", SyntaxErrorKind::Function, Some("did you mean `length`?")),
+        ("LENGTH(1)", SyntaxErrorKind::Function, Some("did you mean `length`?")),
+        ("now()", SyntaxErrorKind::Function, None),
+        ("$Context.Execution.name", SyntaxErrorKind::Variable, Some("did you mean `Name`?")),
+        ("$Context.Foo", SyntaxErrorKind::Variable, Some("there are `Execution`")),
+    ];
+    for (text, kind, help) in helps {
+        let error = fdl::parse(text, Variables { known: KNOWN, missing: Missing::Null }).unwrap_err();
+        assert_eq!((error.kind, error.help.as_deref()), (kind, help), "{text}");
+    }
 }
 
 #[test]

@@ -13,11 +13,15 @@ use crate::ir::{
 use crate::value::Value;
 
 use super::super::reachability::{self, Graph, Node};
-use super::super::reader::{Field, Problems, Text};
-use super::limits::{ERRORS, LIMITS, STATES_MAX, TASK_TIMEOUT_SECONDS_MAX, WAIT_SECONDS};
+use super::super::reader::{Field, Problems, Text, member_path};
+use super::limits::{
+    ERRORS, LIMITS, STATES_MAX, TASK_TIMEOUT_SECONDS_MAX, VARIABLE_NAME_BYTES_MAX, WAIT_SECONDS,
+};
 use super::syntax::{self, Body, Computed, Definition, Mode};
-use super::template::{constructor, expression};
-use super::variables::{AT_CATCH, AT_CONDITION, AT_ENTRY, AT_EXIT, AT_ITEM, AT_TASK};
+use super::template::{EXPRESSION_SUFFIX, constructor, expression};
+use super::variables::{
+    AT_CATCH, AT_CONDITION, AT_ENTRY, AT_EXIT, AT_ITEM, AT_TASK, AT_TASK_CATCH, AT_TASK_EXIT,
+};
 
 /// Matches every error (fdl.md §5.1).
 const ANY_ERROR: &str = "FnF.ALL";
@@ -136,14 +140,18 @@ impl Lowering<'_> {
 
     /// Nothing where a scope within the state could not be made.
     fn state(&mut self, state: &syntax::State<'_>, names: &Names<'_>, depth: usize) -> Option<State> {
-        let entry = if matches!(state.kind, syntax::Kind::Task { .. }) { AT_TASK } else { AT_ENTRY };
-        let global = self.constructor(&state.global, AT_EXIT);
+        let (entry, exit, caught) = match state.kind {
+            syntax::Kind::Task { .. } => (AT_TASK, AT_TASK_EXIT, AT_TASK_CATCH),
+            _ => (AT_ENTRY, AT_EXIT, AT_CATCH),
+        };
+        let global = self.constructor(&state.global, exit);
+        self.check_variable_names(&state.global);
         let variables = global.map(|values| Variables { scope: VariableScope::Run, values });
         let input = self.constructor(&state.input, entry);
-        let output = self.constructor(&state.output, AT_EXIT);
+        let output = self.constructor(&state.output, exit);
         self.warn_about_shadows(state.retry.iter().map(|rule| &rule.errors));
         self.warn_about_shadows(state.catch.iter().map(|rule| &rule.errors));
-        let catch = state.catch.iter().filter_map(|rule| self.catcher(rule, names)).collect();
+        let catch = state.catch.iter().filter_map(|rule| self.catcher(rule, names, caught)).collect();
         let next = self.next(names, state.next.as_ref());
         let (kind, result) = self.kind(state, names, depth, variables.as_ref())?;
         Some(State {
@@ -233,10 +241,26 @@ impl Lowering<'_> {
         })
     }
 
-    fn catcher(&self, rule: &syntax::Catch<'_>, names: &Names<'_>) -> Option<Catcher> {
-        let output = self.constructor(&rule.output, AT_CATCH);
+    fn catcher(&self, rule: &syntax::Catch<'_>, names: &Names<'_>, known: Known) -> Option<Catcher> {
+        let output = self.constructor(&rule.output, known);
         let next = self.target(names, rule.next.as_ref())?;
         Some(Catcher { errors: patterns(&rule.errors), output, variables: None, next })
+    }
+
+    /// Names of run-wide variables are of limited length.
+    fn check_variable_names(&self, field: &Option<Field<'_>>) {
+        let mapping = field.as_ref().and_then(|field| field.node.as_mapping());
+        for entry in mapping.iter().flat_map(|mapping| &mapping.entries) {
+            let name = &*entry.key.name;
+            let length = name.strip_suffix(EXPRESSION_SUFFIX).unwrap_or(name).len();
+            if let (Some(field), true) = (field, length > VARIABLE_NAME_BYTES_MAX) {
+                let message = format!(
+                    "the name of a variable has {length} bytes, at most {VARIABLE_NAME_BYTES_MAX} are allowed"
+                );
+                let path = member_path(&field.path, name);
+                self.problems.push(Diagnostic::new(Code::LimitExceeded, path, entry.key.span, message));
+            }
+        }
     }
 
     fn constructor(&self, field: &Option<Field<'_>>, known: Known) -> Option<Expr> {
