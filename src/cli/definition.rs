@@ -168,7 +168,7 @@ mod tests {
             "Type: StateMachine\nSpecVersion: v1\nStartAt: a\nStates: [{Type: Succeed, Name: a}]\n";
         let directives = "%YAML 1.2\n# what follows\n%TAG !e! tag:example.com,2000:\n";
         let cases = [
-            (format!("{definition}"), vec![0]),
+            (definition.to_owned(), vec![0]),
             (format!("---\n{definition}---\n{definition}"), vec![0, 5]),
             (format!("# only words\n\n---\n{definition}"), vec![0]),
             (format!("{directives}---\n{definition}"), vec![0]),

@@ -140,10 +140,9 @@ impl Lowering<'_> {
 
     /// Nothing where a scope within the state could not be made.
     fn state(&mut self, state: &syntax::State<'_>, names: &Names<'_>, depth: usize) -> Option<State> {
-        let (entry, exit, caught) = match state.kind {
-            syntax::Kind::Task { .. } => (AT_TASK, AT_TASK_EXIT, AT_TASK_CATCH),
-            _ => (AT_ENTRY, AT_EXIT, AT_CATCH),
-        };
+        let is_task = matches!(state.kind, syntax::Kind::Task { .. });
+        let (entry, exit, caught) =
+            if is_task { (AT_TASK, AT_TASK_EXIT, AT_TASK_CATCH) } else { (AT_ENTRY, AT_EXIT, AT_CATCH) };
         let global = self.constructor(&state.global, exit);
         self.check_variable_names(&state.global);
         let variables = global.map(|values| Variables { scope: VariableScope::Run, values });
