@@ -261,7 +261,18 @@ fn a_list_shows_all_there_is_whatever_it_holds() {
 
     let names = |args: &[&str]| {
         let text = reader.prints(args);
-        text.lines().map(|line| line.replace("execution.millrace.dev/", "")).collect::<Vec<_>>()
+        let names = text.lines().map(|line| line.replace("execution.millrace.dev/", ""));
+        names.collect::<Vec<_>>()
+    };
+    // Creation times have no fractions: those of one second stand by name.
+    let by_age = names(&["list", "-o", "name"]);
+    let created =
+        by_age.iter().map(|name| space.execution(name)["metadata"]["creationTimestamp"].to_string());
+    assert!(created.is_sorted(), "{by_age:?}");
+    let names = |args: &[&str]| {
+        let mut names = names(args);
+        names.sort();
+        names
     };
     assert_eq!(names(&["list", "-o", "name"]), ["a", "b", "deep", &long]);
     assert_eq!(names(&["list", "-o", "name", "--flow", "greet"]), ["a", "deep"]);
