@@ -14,13 +14,14 @@ use crate::cluster::object::{Key, Stored};
 use super::execution::Condition;
 use super::name::near;
 use super::page;
+use super::plugin;
 use super::terminal::{harmless, tell};
 
 /// Names that are looked through for one that is near to one that does not exist.
 const NAMES_MAX: u32 = 500;
 
 /// Which cluster, and where in it.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct Target {
     /// Kubeconfig to use [default: as kubectl; in a pod its account]
@@ -44,6 +45,25 @@ pub(super) struct Connection {
 }
 
 impl Target {
+    /// The first of its options that is given.
+    pub(super) fn first_given(&self) -> Option<&'static str> {
+        let Self { kubeconfig, context, namespace } = self;
+        let options = [
+            ("--kubeconfig", kubeconfig.is_some()),
+            ("--context", context.is_some()),
+            ("--namespace", namespace.is_some()),
+        ];
+        options.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
+    /// Takes over what is not given here.
+    pub(super) fn fill(&mut self, other: Self) {
+        let Self { kubeconfig, context, namespace } = other;
+        self.kubeconfig = self.kubeconfig.take().or(kubeconfig);
+        self.context = self.context.take().or(context);
+        self.namespace = self.namespace.take().or(namespace);
+    }
+
     /// Reads the configuration. Whether the cluster answers is found out by the first request.
     ///
     /// # Errors
@@ -121,7 +141,11 @@ impl Connection {
         match page::names::<Execution>(self, &key.namespace, NAMES_MAX).await {
             Ok(names) => {
                 let help = near(&key.name, &names).unwrap_or_else(|| {
-                    format!("`millrace list --namespace {}` shows which there are", key.namespace)
+                    format!(
+                        "`{} list --namespace {}` shows which there are",
+                        plugin::program(),
+                        key.namespace
+                    )
                 });
                 format!("there is no execution `{}` in namespace `{}`; {help}", key.name, key.namespace)
             }
@@ -162,7 +186,8 @@ impl Connection {
         match error {
             ApiError::NotFound => format!(
                 "{what}: the cluster at {url} does not know the resources of Millrace; install them with \
-                 the chart, or with `millrace crds | kubectl apply --server-side -f -`"
+                 the chart, or with `{} crds | kubectl apply --server-side -f -`",
+                plugin::program()
             ),
             ApiError::Forbidden(message) if message == "Unauthorized" => format!(
                 "{what}: the API server at {url} does not know who asks: the credentials of the context \

@@ -49,7 +49,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
 }
 
 fn phases() -> impl TypedValueParser<Value = Phase> {

@@ -173,6 +173,8 @@ fn a_run_is_started_with_what_is_asked_for() {
         (&["start", "greet", "--input", "@/nonexistent"], &["cannot read /nonexistent"]),
         (&["start", "greet", "--name", &long], &["at most 63 characters, this one 64"]),
         (&["start", "greet", "--timeout", "soon"], &["1h30m"]),
+        (&["start", "greet", "--timeout", "-5"], &["must be 0 or more"]),
+        (&["start", "greet", "--wait", "--wait-timeout", "-5s"], &["must be 0 or more"]),
         (&["start", "greet", "--wait-timeout", "1s"], &["--wait"]),
         (&["output", "grete"], &["no execution `grete`"]),
         (&["tree", "../flows/greet"], &["an execution is wanted"]),
