@@ -24,7 +24,7 @@ const SECONDS_MAX: i64 = crate::api::YEAR_SECONDS;
 /// # Errors
 /// Where it is none of these or longer than a year.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
-    if text.starts_with('-') {
+    if text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit())) {
         return Err("a duration must be 0 or more, such as 90s or 10m".to_owned());
     }
     let parsed = match text.parse::<i64>() {

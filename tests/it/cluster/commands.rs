@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::rig::{Space, execution, wait};
-use crate::command::{Ended, Running, program, start_as, unread};
+use crate::command::{Ended, Running, file, program, start_as, unread};
 use crate::service::{Answer, Service};
 use crate::tools;
 
@@ -105,6 +106,12 @@ fn a_run_is_waited_for_and_its_end_is_the_exit_status() {
     check_said(&ended, 1, &["`nap` has not ended within 1s", "goes on", "millrace tree nap"]);
     let ended = person.millrace(&["output", "nap"]);
     check_said(&ended, 1, &["`nap` has not ended: it is Running, WaitingForTimer", "--wait"]);
+
+    let waiting = person.start(&["output", "nap", "--wait"]);
+    // By then it waits.
+    std::thread::sleep(Duration::from_secs(3));
+    waiting.interrupt();
+    check_said(&waiting.ended(), 130, &["stopped waiting", "goes on", "millrace tree nap"]);
 
     // Whoever waits sees a stop, and a deletion.
     let waiting = person.start(&["output", "nap", "--wait"]);
@@ -436,10 +443,20 @@ fn what_stands_in_the_way_is_named_with_what_to_do() {
     let nowhere = with("nowhere", &|config| {
         config["clusters"][0]["cluster"]["server"] = json!("https://127.0.0.1:1");
     });
+    let garbage = file("garbage", "a: b: c\n\t- [");
     for (args, words) in [
+        (&["list", "--kubeconfig", &garbage][..], &["at line 1, column 5\n"][..]),
         (&["list", "--kubeconfig", &nobody][..], &["does not know who asks", "credentials"][..]),
         (&["list", "--kubeconfig", &nowhere], &["https://127.0.0.1:1", "onnection refused"]),
-        (&["list", "--kubeconfig", "/nonexistent"], &["the kubeconfig /nonexistent cannot be used"]),
+        (
+            &["list", "--kubeconfig", "/nonexistent"],
+            &["millrace: the kubeconfig /nonexistent cannot be used: No such file or directory"],
+        ),
+        (
+            &["list", "--kubeconfig", &garbage],
+            &[&format!("{garbage} cannot be used: it is no kubeconfig in YAML")],
+        ),
+        (&["--kubeconfig", "/nonexistent", "list"], &["the kubeconfig /nonexistent cannot be used"]),
         (&["list", "--context", "moon"], &["moon"]),
         (&["list", "--namespace", "kube-system"], &["cannot list resource \"executions\"", "kube-system"]),
         (&["list", "--namespace", "a/b"], &["lower-case letters"]),
@@ -500,4 +517,8 @@ fn kubectl_finds_it_as_its_plugin() {
     assert!(help.stdout.contains("Usage: kubectl millrace list"), "{help:?}");
     assert!(help.stdout.contains("Example: kubectl millrace list"), "{help:?}");
     check_said(&kubectl(&["list"]), 0, &["there are no executions in namespace", &space.name]);
+    for args in [&["-n", &space.name, "list"][..], &["list", "-n", &space.name]] {
+        check_said(&kubectl(args), 0, &["there are no executions in namespace", &space.name]);
+    }
+    check_said(&kubectl(&["output", "one"]), 2, &["`kubectl millrace list --namespace"]);
 }
