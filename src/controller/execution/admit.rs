@@ -179,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn a_deleted_revision_is_waited_for() {
+        let latest_revision = Some(Latest { number: 3, uid: None });
+        let flow = FlowView::Present { is_observed: true, latest_revision, problem: None };
+        let answer = ask(&flow, None, "", 1_001);
+        assert!(answer.starts_with("wait FlowNotReady 1600 FlowRevision f-3 was deleted"), "{answer}");
+    }
+
+    #[test]
     fn admission_answers_in_order() {
         let revision = revision();
         let ready = present(true, Some(3));
@@ -201,16 +209,6 @@ mod tests {
             (present(false, Some(2)), "", 1_001, "wait FlowNotReady 1600 Flow f was changed"),
             (present(true, None), "", 1_001, "wait FlowNotReady 1600 Flow f cannot be run yet. E010"),
             (present(true, None), "", 1_600, "reject FlowNotReady"),
-            (
-                FlowView::Present {
-                    is_observed: true,
-                    latest_revision: Some(Latest { number: 3, uid: None }),
-                    problem: None,
-                },
-                "",
-                1_001,
-                "wait FlowNotReady 1600 FlowRevision f-3 was deleted",
-            ),
             (ready.clone(), "", 1_001, "{} Some(60) None own"),
             (
                 ready.clone(),
