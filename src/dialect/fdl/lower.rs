@@ -138,7 +138,8 @@ impl Lowering<'_> {
 
     /// Nothing where a scope within the state could not be made.
     fn state(&mut self, state: &syntax::State<'_>, names: &Names<'_>, depth: usize) -> Option<State> {
-        let is_task = matches!(state.kind, syntax::Kind::Task { .. });
+        // One of a wrong type may have been meant as one.
+        let is_task = matches!(state.kind, syntax::Kind::Task { .. } | syntax::Kind::Unknown);
         let (entry, exit, caught) =
             if is_task { (AT_TASK, AT_TASK_EXIT, AT_TASK_CATCH) } else { (AT_ENTRY, AT_EXIT, AT_CATCH) };
         let global = self.constructor(&state.global, exit);
