@@ -108,6 +108,8 @@ codes! {
     UnboundResource = "W104",
     /// The scope can never come to an end.
     NoEnd = "W105",
+    /// A Retry or Catch names an error that nothing raises.
+    UnknownError = "W106",
 }
 
 impl Code {

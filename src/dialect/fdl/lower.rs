@@ -7,13 +7,14 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::fdl::Variables as Known;
 use crate::expr::{Expr, Missing, PathStep, Root};
 use crate::ir::{
-    Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Next, Pattern, Program, Retrier,
-    Rule, SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Until, VariableScope, Variables,
+    Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Next, Program, Retrier, Rule,
+    SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Until, VariableScope, Variables,
 };
 use crate::value::Value;
 
 use super::super::reachability::{self, Graph, Node};
 use super::super::reader::{Field, Problems, Text, member_path};
+use super::error_names::{self, patterns};
 use super::limits::{
     ERRORS, LIMITS, STATES_MAX, TASK_TIMEOUT_SECONDS_MAX, VARIABLE_NAME_BYTES_MAX, WAIT_SECONDS,
 };
@@ -22,9 +23,6 @@ use super::template::{EXPRESSION_SUFFIX, constructor, expression};
 use super::variables::{
     AT_CATCH, AT_CONDITION, AT_ENTRY, AT_EXIT, AT_ITEM, AT_TASK, AT_TASK_CATCH, AT_TASK_EXIT,
 };
-
-/// Matches every error (fdl.md §5.1).
-const ANY_ERROR: &str = "FnF.ALL";
 
 /// Stands where something is missing or broken.
 const NOTHING: Expr = Expr::Literal(Value::Null);
@@ -140,7 +138,8 @@ impl Lowering<'_> {
 
     /// Nothing where a scope within the state could not be made.
     fn state(&mut self, state: &syntax::State<'_>, names: &Names<'_>, depth: usize) -> Option<State> {
-        let is_task = matches!(state.kind, syntax::Kind::Task { .. });
+        // One of a wrong type may have been meant as one.
+        let is_task = matches!(state.kind, syntax::Kind::Task { .. } | syntax::Kind::Unknown);
         let (entry, exit, caught) =
             if is_task { (AT_TASK, AT_TASK_EXIT, AT_TASK_CATCH) } else { (AT_ENTRY, AT_EXIT, AT_CATCH) };
         let global = self.constructor(&state.global, exit);
@@ -148,8 +147,8 @@ impl Lowering<'_> {
         let variables = global.map(|values| Variables { scope: VariableScope::Run, values });
         let input = self.constructor(&state.input, entry);
         let output = self.constructor(&state.output, exit);
-        self.warn_about_shadows(state.retry.iter().map(|rule| &rule.errors));
-        self.warn_about_shadows(state.catch.iter().map(|rule| &rule.errors));
+        error_names::check(state.retry.iter().map(|rule| &rule.errors), self.problems);
+        error_names::check(state.catch.iter().map(|rule| &rule.errors), self.problems);
         let catch = state.catch.iter().filter_map(|rule| self.catcher(rule, names, caught)).collect();
         let next = self.next(names, state.next.as_ref());
         let (kind, result) = self.kind(state, names, depth, variables.as_ref())?;
@@ -271,19 +270,6 @@ impl Lowering<'_> {
         text.as_ref().map_or(NOTHING, |text| expression(text, known, self.problems))
     }
 
-    /// Rules behind one that matches everything are never used.
-    fn warn_about_shadows<'t>(&self, rules: impl Iterator<Item = &'t Vec<Text>>) {
-        let mut is_caught = false;
-        for errors in rules {
-            if let (true, Some(first)) = (is_caught, errors.first()) {
-                let message = format!("the rule is never used: one before it matches `{ANY_ERROR}`");
-                let problem = Diagnostic::new(Code::ShadowedPattern, first.path.clone(), first.span, message);
-                self.problems.push(problem.with_help("rules are tried in order, put it first"));
-            }
-            is_caught |= errors.iter().any(|error| &*error.value == ANY_ERROR);
-        }
-    }
-
     /// A field that holds text.
     fn text(&self, field: &Option<Computed<'_>>) -> Option<Expr> {
         field.as_ref().map(|field| match field {
@@ -323,16 +309,6 @@ fn retrier(rule: &syntax::Retry) -> Retrier {
         max_delay_seconds: rule.max_backoff_seconds,
         jitter: Jitter::None,
     }
-}
-
-fn patterns(errors: &[Text]) -> Vec<Pattern> {
-    errors
-        .iter()
-        .map(|error| match &*error.value {
-            ANY_ERROR => Pattern::Any,
-            _ => Pattern::Named(error.value.clone()),
-        })
-        .collect()
 }
 
 /// The arguments with the state's input where the service wants a payload and none is named.

@@ -26,6 +26,7 @@
 //! * States that nothing leads to are a warning (30), unless something else is wrong with where the
 //!   states of the scope lead: then what was meant is not known.
 
+mod error_names;
 mod limits;
 mod lower;
 mod syntax;

@@ -221,7 +221,7 @@ impl<'n> State<'n> {
                 kind
             }
             None => {
-                OWN_FIELDS.iter().for_each(|name| drop(fields.optional(name)));
+                OWN_FIELDS.iter().chain(DISTRIBUTED_FIELDS).for_each(|name| drop(fields.optional(name)));
                 fields.finish("a state", problems);
                 Kind::Unknown
             }
