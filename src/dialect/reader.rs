@@ -184,11 +184,12 @@ impl<'n> Field<'n> {
             Content::String(text) => text.parse().ok(),
             Content::Null | Content::Bool(_) | Content::Sequence(_) | Content::Mapping(_) => None,
         };
-        let number = number.filter(|number: &f64| number.is_finite() && *number >= 1.0);
+        let number = number.filter(|number: &f64| number.is_finite() && *number > 0.0);
         if number.is_none() {
             let found = self.node.to_value().excerpt(32);
-            problems
-                .push(self.problem(Code::InvalidValue, format!("expected a number from 1, found `{found}`")));
+            problems.push(
+                self.problem(Code::InvalidValue, format!("expected a number above 0, found `{found}`")),
+            );
         }
         number
     }

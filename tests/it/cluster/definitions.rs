@@ -44,7 +44,7 @@ const CASES: &[Case] = &[
         "  - {Type: Pass, Name: First, End: true, OutputConstructor: {x.$: 'formt(1)'}}\n",
         ("E013", "States[0].OutputConstructor.x.$", 5, 68, "did you mean `format`?"),
     ),
-    ("nothing", "", ("E003", "States", 4, 7, "")),
+    ("nothing", "", ("E004", "States", 4, 1, "its value is not")),
 ];
 
 #[test]
