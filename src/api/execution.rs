@@ -327,6 +327,10 @@ pub struct ActiveEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub deadline: Option<Timestamp>,
+    /// job that does the task, where a Job does; its pods have the label batch.kubernetes.io/job-name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub job: Option<String>,
 }
 
 /// Counts of what has happened.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::admit::{self, Admission, FlowView};
 use super::history;
-use super::status::{self, Existing, Obstacles, Standing};
+use super::status::{self, Existing, Jobs, Obstacles, Standing};
 use crate::api::condition::{self, ConditionType};
 use crate::api::execution::{Accepted, StopModeName, StopRequest};
 use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason, stored};
@@ -278,11 +278,13 @@ fn conclude(
         Err(why) => return fault(observed, &why),
     };
     let program = &revision.program;
-    let standing = status::standing(program, &run, &observed.obstacles);
+    let facts = &observed.facts;
+    let jobs = Jobs { name: &facts.name, uid: &facts.uid, bindings: &revision.bindings };
+    let standing = status::standing(program, &run, &observed.obstacles, &jobs);
     apply_standing(observed, &mut status, &standing);
     if !history.is_empty() {
         status.history = Some(history::append(status.history.as_deref(), &history));
-        status::show_run(&mut status, program, &run);
+        status::show_run(&mut status, program, &run, &jobs);
         status.checkpoint = checkpoint;
         if let (true, Some(started_at)) = (standing.phase.is_ended(), status.start_time) {
             status.completion_time = Some(observed.now);

@@ -8,7 +8,10 @@ use crate::api::condition::{self, Claim, cut};
 use crate::api::execution::{
     ACTIVE_MAX, ActiveEntry, CAUSE_CHARS_MAX, ERROR_CHARS_MAX, PATH_CHARS_MAX, ProgressCounts,
 };
+use crate::api::flow::Binding;
 use crate::api::{Condition, ConditionStatus, ConditionType, ExecutionStatus, Payload, Phase, Reason};
+use crate::driver::binding::{self, Executor};
+use crate::driver::job::manifest::{Owner, job_name};
 use crate::engine::{ActiveState, Activity, Failure, Outcome, Run, Status, StopMode, TaskId};
 use crate::ir::Program;
 
@@ -116,23 +119,54 @@ pub struct Obstacles {
     pub pending: BTreeMap<TaskId, String>,
 }
 
+/// What the Jobs of a run are named by.
+#[derive(Clone, Copy, Debug)]
+pub struct Jobs<'a> {
+    /// Name of the Execution.
+    pub name: &'a str,
+    /// Its uid.
+    pub uid: &'a str,
+    /// What resources mean.
+    pub bindings: &'a [Binding],
+}
+
+impl Jobs<'_> {
+    /// The name of the Job that a state's task is done by, if it is.
+    fn job_of(&self, active: &ActiveState) -> Option<String> {
+        let resource = active.resource.as_deref().filter(|_| active.activity == Activity::Task)?;
+        match binding::resolve(resource, self.bindings) {
+            Executor::Job | Executor::JobTemplate(_) => {
+                let owner = Owner { namespace: "", name: self.name, uid: self.uid };
+                Some(job_name(&owner, &task_id(active)))
+            }
+            Executor::Http | Executor::Post(_) | Executor::Unbound => None,
+        }
+    }
+}
+
 /// Where a run stands.
 #[must_use]
-pub fn standing(program: &Program, run: &Run, obstacles: &Obstacles) -> Standing {
+pub fn standing(program: &Program, run: &Run, obstacles: &Obstacles, jobs: &Jobs<'_>) -> Standing {
     if let Some(outcome) = run.outcome() {
         return ended(outcome);
     }
-    let active = run.active(program);
-    let (mut reason, mut message) = match active.first() {
+    let mut active = run.active(program);
+    if let Status::Stopping { awaited, .. } = run.status() {
+        active.retain(|active| awaited.contains_key(&task_id(active)));
+    }
+    // What is not moving says more than what may be.
+    let told = active.iter().find(|active| obstacles.pending.contains_key(&task_id(active)));
+    let (mut reason, mut message) = match told.or(active.first()) {
         None => (Reason::Running, "states are being passed".to_owned()),
-        Some(first) => going(first, obstacles),
+        Some(told) => going(told, obstacles, jobs),
     };
     if active.len() > 1 {
         message.push_str(&format!("; and {} more", active.len() - 1));
     }
     if let Status::Stopping { awaited, .. } = run.status() {
         reason = Reason::Stopping;
-        message = format!("canceled; waiting for {} tasks to end: {message}", awaited.len());
+        let tasks = if awaited.len() == 1 { "task" } else { "tasks" };
+        message = format!("canceled; waiting for {} {tasks} to end: {message}", awaited.len());
     }
     let stalled = first_blocked(program, run, obstacles);
     let stalled = stalled.map(|(task, why)| (Reason::Forbidden, format!("task `{}`: {why}", task.path())));
@@ -153,17 +187,21 @@ fn first_blocked<'o>(
     obstacles.blocked.iter().find(|(id, _)| out.iter().any(|task| task.id == **id))
 }
 
-fn going(active: &ActiveState, obstacles: &Obstacles) -> (Reason, String) {
+fn task_id(active: &ActiveState) -> TaskId {
+    TaskId::from(&*format!("{}@{}", active.path, active.attempt))
+}
+
+fn going(active: &ActiveState, obstacles: &Obstacles, jobs: &Jobs<'_>) -> (Reason, String) {
     let ActiveState { path, since, attempt, deadline, resource, .. } = active;
-    let resource = resource.as_deref().map_or_else(String::new, |resource| format!(" ({resource})"));
+    let job = jobs.job_of(active).map_or_else(String::new, |job| format!(", Job `{job}`"));
+    let resource = resource.as_deref().map_or_else(String::new, |resource| format!(" ({resource}{job})"));
     let since = seconds(*since);
     let attempt_text = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
     let given_up = deadline.map_or_else(
         || ", without a time-out of its own".to_owned(),
         |deadline| format!(", given up at {}", seconds(deadline)),
     );
-    let id = TaskId::from(&*format!("{path}@{attempt}"));
-    let obstacle = obstacles.pending.get(&id).map_or_else(String::new, |why| format!(": {why}"));
+    let obstacle = obstacles.pending.get(&task_id(active)).map_or_else(String::new, |why| format!(": {why}"));
     match active.activity {
         Activity::Task => (
             Reason::WaitingForTask,
@@ -232,9 +270,9 @@ fn seconds(at: Timestamp) -> String {
 }
 
 /// What a run shows of itself in the status, cut to what the schema allows.
-pub fn show_run(status: &mut ExecutionStatus, program: &Program, run: &Run) {
+pub fn show_run(status: &mut ExecutionStatus, program: &Program, run: &Run, jobs: &Jobs<'_>) {
     let active = run.active(program);
-    status.active = active.iter().take(ACTIVE_MAX).map(entry).collect();
+    status.active = active.iter().take(ACTIVE_MAX).map(|active| entry(active, jobs)).collect();
     status.active_count = i32::try_from(active.len()).ok().filter(|count| *count > 0);
     let progress = run.progress();
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -260,13 +298,14 @@ pub fn show_error(status: &mut ExecutionStatus, error: Option<&str>, cause: Opti
     status.cause = cause.map(|cause| cut(cause.to_owned(), CAUSE_CHARS_MAX));
 }
 
-fn entry(active: &ActiveState) -> ActiveEntry {
+fn entry(active: &ActiveState, jobs: &Jobs<'_>) -> ActiveEntry {
     ActiveEntry {
         path: cut(active.path.to_string(), PATH_CHARS_MAX),
         type_: active.kind.to_owned(),
         since: active.since,
         attempt: i32::try_from(active.attempt).unwrap_or(i32::MAX),
         deadline: active.deadline,
+        job: jobs.job_of(active),
     }
 }
 

@@ -2,4 +2,5 @@
 
 pub mod manifest;
 pub mod outcome;
+mod release;
 pub mod runner;

@@ -22,6 +22,9 @@ const MESSAGE_BYTES_KEPT: usize = 4096;
 /// What it keeps of all messages of a pod, in bytes; each container has an equal share.
 const POD_MESSAGE_BYTES_KEPT: usize = 12 * 1024;
 
+/// What Kubernetes keeps an object with until everything that belongs to it is gone.
+const FINALIZER_FOREGROUND: &str = "foregroundDeletion";
+
 /// Reasons for which a container waits that time does not mend.
 const HOPELESS: &[&str] = &["ErrImageNeverPull", "InvalidImageName"];
 
@@ -54,7 +57,11 @@ pub enum Standing {
 #[must_use]
 pub fn standing(job: &Job, pod: Option<&Pod>, is_read: bool, now: Timestamp) -> Standing {
     let name = job.metadata.name.as_deref().unwrap_or_default();
-    let has_ended = pod.is_some_and(|pod| terminated(pod).next().is_some());
+    if awaits_its_pods(job) && !pod.is_some_and(|pod| has_done_its_work(job, pod)) {
+        return Standing::Going;
+    }
+    // Not some container of it: one that only prepares the others ends long before.
+    let has_ended = pod.is_some_and(terminated_phase);
     if let Some((reason, message)) = condition(job, "Failed") {
         if reason == "DeadlineExceeded" {
             return fail("Job.DeadlineExceeded", format!("Job `{name}`: {message}"));
@@ -94,6 +101,14 @@ pub fn standing(job: &Job, pod: Option<&Pod>, is_read: bool, now: Timestamp) -> 
     }
 }
 
+/// Whether a Job that is being deleted is kept until its pods have ended, whatever it says of itself before.
+fn awaits_its_pods(job: &Job) -> bool {
+    let finalizers = job.metadata.finalizers.as_deref().unwrap_or_default();
+    job.metadata.deletion_timestamp.is_some()
+        && finalizers.iter().any(|finalizer| finalizer == FINALIZER_FOREGROUND)
+        && condition(job, "Complete").is_none()
+}
+
 /// Whether the only pod of a Job has done its work, well or badly, so that nothing of it goes on.
 #[must_use]
 pub fn has_done_its_work(job: &Job, pod: &Pod) -> bool {
@@ -108,7 +123,9 @@ pub fn terminated_phase(pod: &Pod) -> bool {
 }
 
 fn is_single(job: &Job) -> bool {
-    job.spec.as_ref().and_then(|spec| spec.completions).unwrap_or(1) == 1
+    job.spec
+        .as_ref()
+        .is_some_and(|spec| spec.completions.unwrap_or(1) == 1 && spec.parallelism.unwrap_or(1) <= 1)
 }
 
 fn is_being_deleted(pod: &Pod) -> bool {
@@ -179,11 +196,12 @@ fn unschedulable(pod: &Pod) -> Option<&str> {
     (scheduled.status == "False").then(|| scheduled.message.as_deref().unwrap_or_default())
 }
 
+/// Those of the containers that do the work first: what they say counts for more.
 fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let status = pod.status.as_ref();
     let init = status.and_then(|status| status.init_container_statuses.as_ref());
     let main = status.and_then(|status| status.container_statuses.as_ref());
-    init.into_iter().chain(main).flatten()
+    main.into_iter().chain(init).flatten()
 }
 
 fn terminated(pod: &Pod) -> impl Iterator<Item = (&ContainerStatus, &ContainerStateTerminated)> {
@@ -449,6 +467,21 @@ mod tests {
             standing(&deleted, Some(&done), false, now()),
             Standing::Ended(Report::Succeeded(_))
         ));
+    }
+
+    #[test]
+    fn a_job_that_is_deleted_after_its_pods_has_ended_when_they_have() {
+        let mut deleted = with("Failed", "BackoffLimitExceeded");
+        deleted.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now()));
+        deleted.metadata.finalizers = Some(vec![FINALIZER_FOREGROUND.to_owned(), "other".to_owned()]);
+        let running = pod(serde_json::json!({"phase": "Running"}));
+        assert_eq!(standing(&deleted, Some(&running), true, now()), Standing::Going);
+        assert_eq!(standing(&deleted, None, false, now()), Standing::Going);
+        let ended = ended(143, "Error", "");
+        assert!(matches!(standing(&deleted, Some(&ended), false, now()), Standing::Ended(_)));
+        deleted.metadata.finalizers = Some(vec!["other".to_owned()]);
+        assert!(matches!(standing(&deleted, Some(&running), true, now()), Standing::Ended(_)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::{Request, StatusCode, header};
+use http::Request;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -16,7 +16,7 @@ use kube::ResourceExt as _;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::warn;
 
-use crate::api::{ANNOTATION_TASK, FINALIZER_RESULT, LABEL_EXECUTION, LABEL_EXECUTION_UID, LABEL_RELEASED};
+use crate::api::{ANNOTATION_TASK, LABEL_EXECUTION, LABEL_EXECUTION_UID};
 use crate::cluster::api_server::{ApiError, ApiServer, collection};
 use crate::cluster::object::Key;
 use crate::cluster::watch::Listed;
@@ -26,7 +26,7 @@ use crate::driver::{News, Owner, What};
 use crate::engine::{Report, TaskCommand, TaskError, TaskId};
 
 use super::manifest::{self, job_name};
-use super::outcome::{Standing, has_done_its_work, recheck_after, standing, terminated_phase};
+use super::outcome::{Standing, recheck_after, standing, terminated_phase};
 
 /// When a pod that does not run yet is worth a word in the status.
 const PENDING_AFTER: Duration = Duration::from_secs(30);
@@ -35,35 +35,35 @@ const PENDING_AFTER: Duration = Duration::from_secs(30);
 const BLOCKED_RETRY: Duration = Duration::from_secs(10);
 
 /// How long to wait before the API server is asked again; doubled up to the other.
-const RETRY_MIN: Duration = Duration::from_millis(200);
-const RETRY_MAX: Duration = Duration::from_secs(10);
+pub(super) const RETRY_MIN: Duration = Duration::from_millis(200);
+pub(super) const RETRY_MAX: Duration = Duration::from_secs(10);
 
 /// Label by which a pod names its Job.
 const LABEL_JOB_NAME: &str = "batch.kubernetes.io/job-name";
 
 /// Does tasks by Jobs.
 pub struct JobRunner {
-    api: ApiServer,
+    pub(super) api: ApiServer,
     news: UnboundedSender<News>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Jobs that were not let go of, as the watch shows them.
-    jobs: BTreeMap<Key, Job>,
+    pub(super) jobs: BTreeMap<Key, Job>,
     /// The pod of each of them.
-    pods: BTreeMap<Key, Pod>,
+    pub(super) pods: BTreeMap<Key, Pod>,
     /// Jobs that are wanted.
-    wanted: BTreeMap<Key, Wanted>,
+    pub(super) wanted: BTreeMap<Key, Wanted>,
     /// Jobs that are being let go of.
-    releasing: BTreeSet<Key>,
+    pub(super) releasing: BTreeSet<Key>,
 }
 
 #[derive(Clone, Debug)]
-struct Wanted {
+pub(super) struct Wanted {
     execution: Key,
-    uid: String,
+    pub(super) uid: String,
     task: TaskId,
     /// Whether its end was told.
     is_told: bool,
@@ -73,6 +73,24 @@ struct Wanted {
     is_ending: bool,
 }
 
+/// In what order a Job and its pods are deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Propagation {
+    /// The Job, and its pods once it is gone. It is not gone before it was let go of.
+    Background,
+    /// The pods, and the Job once they are gone.
+    Foreground,
+}
+
+impl Propagation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Background => "Background",
+            Self::Foreground => "Foreground",
+        }
+    }
+}
+
 impl JobRunner {
     /// A runner that tells its news to `news`.
     #[must_use]
@@ -80,7 +98,7 @@ impl JobRunner {
         Self { api, news, state: Mutex::default() }
     }
 
-    fn locked(&self) -> MutexGuard<'_, State> {
+    pub(super) fn locked(&self) -> MutexGuard<'_, State> {
         // Nothing that holds the lock can panic half way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,6 +134,7 @@ impl JobRunner {
                 if exists {
                     // Made by an earlier controller, or by this one before it lost its memory.
                     self.judge(&job, false);
+                    tokio::spawn(self.clone().mention_pending(job));
                 } else if !is_stopping {
                     tokio::spawn(self.clone().make(owner.clone(), task.clone(), job));
                 }
@@ -189,8 +208,9 @@ impl JobRunner {
         let mut state = self.locked();
         let Some(job) = state.jobs.get(key) else { return };
         let pod = state.pods.get(key);
-        let recheck = pod.and_then(recheck_after);
-        let standing = standing(job, pod, is_read, Timestamp::now());
+        let now = Timestamp::now();
+        let recheck = pod.and_then(recheck_after).filter(|at| *at > now);
+        let standing = standing(job, pod, is_read, now);
         let Some(wanted) = state.wanted.get_mut(key).filter(|wanted| !wanted.is_told) else { return };
         let what = match standing {
             Standing::Ended(report) => {
@@ -226,7 +246,14 @@ impl JobRunner {
 
     /// Says that a Job whose pod does not run yet takes its time.
     async fn mention_pending(self: Arc<Self>, key: Key) {
-        tokio::time::sleep(PENDING_AFTER).await;
+        let made_at = self.locked().jobs.get(&key).and_then(|job| job.creation_timestamp());
+        let age = made_at.and_then(|at| Duration::try_from(Timestamp::now().duration_since(at.0)).ok());
+        tokio::time::sleep(PENDING_AFTER.saturating_sub(age.unwrap_or_default())).await;
+        let is_seen = self.locked().pods.contains_key(&key);
+        // The watch of a controller that has just begun may not have come to it.
+        if !is_seen && let Err(error) = self.read_pod(&key).await {
+            warn!(job = %key, %error, "the pods of a Job cannot be read");
+        }
         let wanted = {
             let mut state = self.locked();
             let Some(job) = state.jobs.get(&key) else { return };
@@ -345,7 +372,7 @@ impl JobRunner {
     }
 
     /// Reads the pod of a Job, one that has terminated if there is one.
-    async fn read_pod(&self, key: &Key) -> Result<(), ApiError> {
+    pub(super) async fn read_pod(&self, key: &Key) -> Result<(), ApiError> {
         let query = format!("{LABEL_JOB_NAME}={}", key.name);
         let path = format!("{}?labelSelector={}", collection::<Pod>(&key.namespace), urlencoded(&query));
         let text = self.api.send(Request::get(path), String::new()).await?;
@@ -357,11 +384,12 @@ impl JobRunner {
         Ok(())
     }
 
-    /// Asks for the end of a Job whose end is awaited.
+    /// Asks for the end of a Job whose end is awaited: of its pods first, so that the Job tells when they
+    /// have ended.
     async fn end(self: Arc<Self>, key: Key) {
         let mut delay = RETRY_MIN;
         while self.is_wanted(&key) {
-            match self.delete(&key).await {
+            match self.delete(&key, Propagation::Foreground).await {
                 Ok(()) => return,
                 // It was never made, or is gone: that is its end.
                 Err(ApiError::NotFound) => {
@@ -385,80 +413,10 @@ impl JobRunner {
         }
     }
 
-    /// Lets go of the Jobs of a run that are not wanted any more.
-    fn release(self: &Arc<Self>, uid: &str, is_over: impl Fn(&Key) -> bool) {
-        let mut state = self.locked();
-        state.wanted.retain(|key, wanted| wanted.uid != uid || !is_over(key));
-        let of_run = |job: &Job| job.labels().get(LABEL_EXECUTION_UID).is_some_and(|of| of == uid);
-        let over: Vec<Key> = state
-            .jobs
-            .iter()
-            .filter(|(key, job)| of_run(job) && is_over(key))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in over {
-            if state.releasing.insert(key.clone()) {
-                tokio::spawn(self.clone().release_one(key));
-            }
-        }
-    }
-
-    /// Deletes a Job that goes on without anyone wanting it, and takes the finalizer off it.
-    async fn release_one(self: Arc<Self>, key: Key) {
-        let mut delay = RETRY_MIN;
-        loop {
-            match self.try_release(&key).await {
-                Ok(()) | Err(ApiError::NotFound) => break,
-                // It has changed since it was read.
-                Err(
-                    ApiError::Conflict | ApiError::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, .. },
-                ) => {}
-                Err(error) => warn!(job = %key, %error, "a Job cannot be let go of"),
-            }
-            tokio::time::sleep(delay).await;
-            delay = (delay * 2).min(RETRY_MAX);
-        }
-        let mut state = self.locked();
-        state.releasing.remove(&key);
-        state.jobs.remove(&key);
-        state.pods.remove(&key);
-    }
-
-    async fn try_release(&self, key: &Key) -> Result<(), ApiError> {
-        let Some(job) = self.api.read::<Job>(key).await? else { return Ok(()) };
-        if job.metadata.deletion_timestamp.is_none() && self.goes_on(key, &job).await? {
-            self.delete(key).await?;
-        }
-        let finalizers = job.metadata.finalizers.as_deref().unwrap_or_default();
-        let Some(position) = finalizers.iter().position(|finalizer| finalizer == FINALIZER_RESULT) else {
-            return Ok(());
-        };
-        let path = format!("/metadata/finalizers/{position}");
-        let label = format!("/metadata/labels/{}", LABEL_RELEASED.replace('/', "~1"));
-        let patch = serde_json::json!([
-            { "op": "test", "path": path, "value": FINALIZER_RESULT },
-            { "op": "remove", "path": path },
-            { "op": "add", "path": label, "value": "true" },
-        ]);
-        let request = Request::patch(format!("{}/{}", collection::<Job>(&key.namespace), key.name))
-            .header(header::CONTENT_TYPE, "application/json-patch+json");
-        self.api.send(request, patch.to_string()).await.map(drop)
-    }
-
-    /// Whether there is anything of a Job to end. Its result may be known before it has ended itself.
-    async fn goes_on(&self, key: &Key, job: &Job) -> Result<bool, ApiError> {
-        let is_done = || self.locked().pods.get(key).is_some_and(|pod| has_done_its_work(job, pod));
-        if has_ended(job) || is_done() {
-            return Ok(false);
-        }
-        self.read_pod(key).await?;
-        Ok(!is_done())
-    }
-
     /// Deletes a Job and its pods.
-    async fn delete(&self, key: &Key) -> Result<(), ApiError> {
+    pub(super) async fn delete(&self, key: &Key, propagation: Propagation) -> Result<(), ApiError> {
         let options = serde_json::json!({
-            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation.name(),
         });
         let request = Request::delete(format!("{}/{}", collection::<Job>(&key.namespace), key.name));
         self.api.send(request, options.to_string()).await.map(drop)
@@ -479,13 +437,6 @@ fn owner_of(job: &Job) -> Option<(Key, String, TaskId)> {
     let (name, uid) = (labels.get(LABEL_EXECUTION)?, labels.get(LABEL_EXECUTION_UID)?);
     let task = job.annotations().get(ANNOTATION_TASK)?;
     Some((Key::new(job.namespace()?, name), uid.clone(), TaskId::from(&**task)))
-}
-
-fn has_ended(job: &Job) -> bool {
-    let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| {
-        matches!(condition.type_.as_str(), "Complete" | "Failed") && condition.status == "True"
-    })
 }
 
 /// A label selector in a query: it holds nothing but letters, digits and these signs.

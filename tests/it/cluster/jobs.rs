@@ -206,6 +206,62 @@ fn stop_and_time_out_delete_the_job() {
 }
 
 #[test]
+fn a_canceled_run_ends_when_its_pod_has_and_a_terminated_one_at_once() {
+    let space = Space::new("jobgrace");
+    let controller = space.controller();
+    let slow = "trap 'sleep 6; exit 143' TERM; sleep 3600 & wait";
+    for name in ["cancel", "restarted", "impatient", "terminate"] {
+        shell(&space, name, slow);
+        start(&space, name);
+    }
+    let pod_of = |name: &str| {
+        let pods = space.list("pods");
+        pods.into_iter().find(|pod| pod["metadata"]["labels"]["millrace.dev/execution"] == name)
+    };
+    let is_running = |name: &str| {
+        let pod = pod_of(name);
+        pod.is_some_and(|pod| pod["status"]["containerStatuses"][0]["state"]["running"].is_object())
+    };
+    let stop = |name: &str, mode: &str| {
+        wait("the pod to run", || is_running(name).then_some(()));
+        let patch = json!({"spec": {"stop": {"mode": mode}}}).to_string();
+        assert!(space.kubectl(&["patch", "executions", name, "--type=merge", "-p", &patch]).status.success());
+    };
+    let job = job_of(&space, "cancel")["metadata"]["name"].as_str().unwrap().to_owned();
+    assert_eq!(space.execution("cancel")["status"]["active"][0]["job"], json!(job));
+    stop("cancel", "Cancel");
+    let message = space.condition("cancel", "InProgress", "True", "Stopping")["message"].to_string();
+    assert!(message.contains("waiting for 1 task to end: task `Work`"), "{message}");
+    assert!(message.contains(&format!("Job `{job}`")), "{message}");
+    wait("the pod to be told", || {
+        pod_of("cancel")?["metadata"]["deletionTimestamp"].is_string().then_some(())
+    });
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(is_running("cancel"));
+    assert_eq!(space.execution("cancel")["status"]["phase"], "Running");
+    let status = space.ended("cancel")["status"].clone();
+    assert!(!is_running("cancel"));
+    let ended = condition(&json!({ "status": status }), "Succeeded").unwrap().clone();
+    assert_eq!((&status["phase"], &ended["reason"]), (&json!("Stopped"), &json!("Canceled")));
+    // Nobody waits for a pod that has to end at once.
+    for (name, first) in [("terminate", None), ("impatient", Some("Cancel"))] {
+        first.iter().for_each(|mode| stop(name, mode));
+        stop(name, "Terminate");
+        assert_eq!(space.ended(name)["status"]["phase"], "Stopped");
+        assert!(is_running(name), "{name}");
+    }
+    // Also by a controller that knows of it from the cluster only.
+    stop("restarted", "Cancel");
+    space.condition("restarted", "InProgress", "True", "Stopping");
+    controller.kill();
+    let _controller = space.controller();
+    assert_eq!(space.ended("restarted")["status"]["phase"], "Stopped");
+    assert!(!is_running("restarted"));
+    wait("the Jobs to go", || jobs(&space).is_empty().then_some(()));
+    wait("the pods to go", || space.list("pods").is_empty().then_some(()));
+}
+
+#[test]
 fn a_job_that_is_deleted_by_hand_fails_its_task_and_is_not_made_again() {
     let space = Space::new("jobhand");
     let controller = space.controller();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rig::Space;
+use super::rig::{Space, condition};
 
 fn flow(space: &Space, name: &str, task: Value, more: Value) {
     let mut state = json!({"Type": "Task", "Name": "Work", "End": true,
@@ -59,7 +59,7 @@ fn a_task_that_nobody_does_is_warned_of_and_an_error_that_can_be_caught() {
 #[test]
 fn what_a_task_waits_for_is_said_with_its_deadline() {
     let space = Space::new("unanswered");
-    let _controller = space.controller();
+    let controller = space.controller();
     // The kernel takes the connections; nobody ever answers them.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", silent.local_addr().unwrap());
@@ -81,7 +81,18 @@ fn what_a_task_waits_for_is_said_with_its_deadline() {
     };
     let runner = json!({"serviceAccountName": "runner"});
     let nowhere = pod("millrace.test/busybox:1", json!({"nodeSelector": {"millrace.test/no": "node"}}));
-    flow(&space, "nowhere", nowhere, runner);
+    flow(&space, "nowhere", nowhere, runner.clone());
+    // Beside something that does move, and the more so for a controller that begins later.
+    let mut greedy = pod("millrace.test/busybox:1", json!({}));
+    let containers = &mut greedy["Parameters"]["manifest"]["spec"]["template"]["spec"]["containers"];
+    containers[0]["resources"] = json!({"requests": {"cpu": 1000}});
+    greedy.as_object_mut().unwrap().extend(
+        json!({"Type": "Task", "Name": "Mill", "End": true, "Timeout": 600}).as_object().unwrap().clone(),
+    );
+    let branch = |state: Value| json!({"StartAt": state["Name"], "States": [state]});
+    let wait = json!({"Type": "Wait", "Name": "Rest", "Seconds": 250, "End": true});
+    let both = json!({"Type": "Parallel", "Branches": [branch(wait), branch(greedy)]});
+    flow(&space, "greedy", both, runner);
 
     let waiting = space.condition("silent", "InProgress", "True", "WaitingForTask");
     let message = waiting["message"].as_str().unwrap();
@@ -91,19 +102,30 @@ fn what_a_task_waits_for_is_said_with_its_deadline() {
     );
     assert_eq!(space.output("by-default")["code"], "FnF.TaskTimeout");
     assert_eq!(space.output("impatient")["code"], "HTTP.Timeout");
-    let said = space.wait("the pod that is not scheduled to be told", || {
-        let status = space.execution("nowhere")["status"].clone();
-        let in_progress =
-            status["conditions"].as_array()?.iter().find(|c| c["type"] == "InProgress")?.clone();
-        let message = in_progress["message"].as_str()?.to_owned();
-        message.contains("its pod is not scheduled").then_some(message)
-    });
-    for part in ["task `Work` (Kubernetes:RunJob) since", "given up at", "node affinity/selector"] {
+    let told = |name: &str, part: &str| {
+        space.wait(&format!("it to be told that {part}"), || {
+            let execution = space.execution(name);
+            let message = condition(&execution, "InProgress")?["message"].as_str()?.to_owned();
+            message.contains(part).then_some(message)
+        })
+    };
+    let said = told("nowhere", "its pod is not scheduled");
+    for part in ["task `Work` (Kubernetes:RunJob, Job `nowhere-", "given up at", "node affinity/selector"] {
         assert!(said.contains(part), "{said}");
     }
+    let said = told("greedy", "its pod is not scheduled");
+    assert!(said.contains("task `Work/1/Mill`") && said.contains("Insufficient cpu"), "{said}");
+    controller.kill();
+    space.start("later", json!({"flowRef": {"name": "impatient"}}));
+    let _controller = space.controller();
+    space.ended("later");
+    told("greedy", "its pod is not scheduled");
     assert_eq!(space.output("nowhere")["code"], "FnF.TaskTimeout");
-    space.wait("the Job to go", || space.list("jobs").is_empty().then_some(()));
     let stop = json!({"spec": {"stop": {"mode": "Terminate"}}}).to_string();
     assert!(space.kubectl(&["patch", "executions", "silent", "--type=merge", "-p", &stop]).status.success());
     space.ended("silent");
+    let stop = json!({"spec": {"stop": {"mode": "Cancel"}}}).to_string();
+    assert!(space.kubectl(&["patch", "executions", "greedy", "--type=merge", "-p", &stop]).status.success());
+    space.ended("greedy");
+    space.wait("the Jobs to go", || space.list("jobs").is_empty().then_some(()));
 }
