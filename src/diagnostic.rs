@@ -92,9 +92,9 @@ codes! {
     ExpressionSyntax = "E012",
     /// A function that does not exist, or with the wrong number of arguments.
     UnknownFunction = "E013",
-    /// A variable that does not exist, or not in this place.
+    /// A variable that does not exist, or not in this place; or a part of the context that does not.
     UnknownVariable = "E014",
-    /// More states, branches or nesting than allowed.
+    /// More states, branches or nesting than allowed, or a longer name.
     LimitExceeded = "E015",
     /// Part of the language that this version does not run.
     Unsupported = "E016",
@@ -108,6 +108,8 @@ codes! {
     UnboundResource = "W104",
     /// The scope can never come to an end.
     NoEnd = "W105",
+    /// A Retry or Catch names an error that nothing raises.
+    UnknownError = "W106",
 }
 
 impl Code {

@@ -34,9 +34,9 @@ impl Mocks {
     /// # Errors
     /// Where the document has another shape; the message names the entry.
     pub fn new(document: &Value) -> Result<Self, MockError> {
-        let entries = document
-            .as_object()
-            .ok_or_else(|| MockError(format!("expected an object, found a {}", document.kind())))?;
+        let entries = document.as_object().ok_or_else(|| {
+            MockError(format!("expected an object, found {} `{}`", document.kind(), document.excerpt(64)))
+        })?;
         let scripts = entries.iter().map(|(name, answers)| {
             let answers = answers.as_array().filter(|answers| !answers.is_empty()).ok_or_else(|| {
                 MockError(format!("`{name}` needs a list of at least one answer, found `{}`", answers.excerpt(64)))
@@ -46,7 +46,7 @@ impl Mocks {
                 .enumerate()
                 .map(|(number, answer)| {
                     report(answer).ok_or_else(|| {
-                        let found = answer.excerpt(64);
+                        let (number, found) = (number + 1, answer.excerpt(64));
                         MockError(format!(
                             "answer {number} of `{name}` must be {{\"output\": …}} or {{\"error\": \"…\", \"cause\": \"…\"}}, found `{found}`"
                         ))

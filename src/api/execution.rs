@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::payload::present;
 use super::{Condition, Payload, YEAR_SECONDS};
 
+/// Names that objects can have. A name of another form would be part of a path to something else.
+const OBJECT_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
 /// Longest name of an Execution: it names Jobs and stands in labels.
 pub const NAME_CHARS_MAX: usize = 63;
 
@@ -106,7 +109,7 @@ pub struct ExecutionSpec {
 #[serde(rename_all = "camelCase")]
 pub struct FlowRef {
     /// name of a Flow in the same namespace.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("pattern" = OBJECT_NAME))]
     pub name: String,
 }
 
@@ -283,6 +286,10 @@ pub struct Accepted {
     /// specDigest over everything in the spec but what may change later.
     #[schemars(length(max = 128))]
     pub spec_digest: String,
+    /// revisionDigest of the content of the FlowRevision that it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub revision_digest: Option<String>,
 }
 
 /// Values after all defaults.

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use serde::Deserialize;
 
@@ -14,13 +14,14 @@ use crate::cluster::object::{Key, Stored};
 use super::execution::Condition;
 use super::name::near;
 use super::page;
-use super::terminal::{harmless, tell};
+use super::plugin;
+use super::terminal::{fit, harmless, tell};
 
 /// Names that are looked through for one that is near to one that does not exist.
 const NAMES_MAX: u32 = 500;
 
 /// Which cluster, and where in it.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct Target {
     /// Kubeconfig to use [default: as kubectl; in a pod its account]
@@ -44,6 +45,25 @@ pub(super) struct Connection {
 }
 
 impl Target {
+    /// The first of its options that is given.
+    pub(super) fn first_given(&self) -> Option<&'static str> {
+        let Self { kubeconfig, context, namespace } = self;
+        let options = [
+            ("--kubeconfig", kubeconfig.is_some()),
+            ("--context", context.is_some()),
+            ("--namespace", namespace.is_some()),
+        ];
+        options.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
+    /// Takes over what is not given here.
+    pub(super) fn fill(&mut self, other: Self) {
+        let Self { kubeconfig, context, namespace } = other;
+        self.kubeconfig = self.kubeconfig.take().or(kubeconfig);
+        self.context = self.context.take().or(context);
+        self.namespace = self.namespace.take().or(namespace);
+    }
+
     /// Reads the configuration. Whether the cluster answers is found out by the first request.
     ///
     /// # Errors
@@ -60,20 +80,10 @@ impl Target {
     }
 
     async fn config(&self) -> Result<Config, String> {
-        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
-        let unusable = |what: &str, error: &dyn std::error::Error| {
-            format!("{what} cannot be used: {}", with_sources(error))
-        };
-        if let Some(file) = &self.kubeconfig {
-            let what = format!("the kubeconfig {}", file.display());
-            let config = Kubeconfig::read_from(file).map_err(|error| unusable(&what, &error))?;
-            let config = Config::from_custom_kubeconfig(config, &options).await;
-            return config.map_err(|error| unusable(&what, &error));
-        }
-        let why = match Config::from_kubeconfig(&options).await {
+        let why = match self.configured().await {
             Ok(config) => return Ok(config),
-            Err(error) if self.context.is_some() => return Err(unusable("the kubeconfig", &error)),
-            Err(error) => with_sources(&error),
+            Err(why) if self.is_explicit() => return Err(why),
+            Err(why) => why,
         };
         match std::env::var_os("KUBERNETES_SERVICE_HOST") {
             Some(_) => Config::incluster().map_err(|error| {
@@ -83,6 +93,58 @@ impl Target {
                 "no cluster is configured: {why}; name a kubeconfig with --kubeconfig or in KUBECONFIG"
             )),
         }
+    }
+
+    /// Whether someone has said which kubeconfig to use, or which context of it: nothing else is tried.
+    fn is_explicit(&self) -> bool {
+        let is_listed = std::env::var_os("KUBECONFIG").is_some_and(|files| !files.is_empty());
+        self.kubeconfig.is_some() || self.context.is_some() || is_listed
+    }
+
+    /// What the kubeconfig says.
+    async fn configured(&self) -> Result<Config, String> {
+        let files = match &self.kubeconfig {
+            Some(file) => vec![file.clone()],
+            None => usual_files(),
+        };
+        let unusable = |file: &str, error| format!("the kubeconfig {file} cannot be used: {}", told(&error));
+        let mut config = Kubeconfig::default();
+        for file in &files {
+            let read = Kubeconfig::read_from(file).and_then(|more| config.merge(more));
+            config = read.map_err(|error| unusable(&file.display().to_string(), error))?;
+        }
+        let names = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
+        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+        let config = Config::from_custom_kubeconfig(config, &options).await;
+        config.map_err(|error| unusable(&names, error))
+    }
+}
+
+/// The files in which kubectl too looks for a cluster.
+fn usual_files() -> Vec<PathBuf> {
+    let listed = std::env::var_os("KUBECONFIG").unwrap_or_default();
+    let listed: Vec<_> = std::env::split_paths(&listed).filter(|file| !file.as_os_str().is_empty()).collect();
+    if listed.is_empty() {
+        return std::env::home_dir().map(|home| home.join(".kube/config")).into_iter().collect();
+    }
+    listed
+}
+
+/// What is wrong with a kubeconfig whose name stands before it.
+fn told(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::ReadConfig(error, _) => error.to_string(),
+        KubeconfigError::Parse(error) => {
+            // Behind its first line the error shows the text around the place.
+            let text = error.without_snippet().to_string();
+            format!("it is no kubeconfig in YAML: {}", text.lines().next().unwrap_or_default())
+        }
+        KubeconfigError::CurrentContextNotSet => {
+            "it has no current context; choose one with --context".to_owned()
+        }
+        KubeconfigError::LoadContext(name) => format!("it has no context `{name}`"),
+        KubeconfigError::LoadClusterOfContext(name) => format!("it has no cluster `{name}`"),
+        error => with_sources(error),
     }
 }
 
@@ -121,7 +183,11 @@ impl Connection {
         match page::names::<Execution>(self, &key.namespace, NAMES_MAX).await {
             Ok(names) => {
                 let help = near(&key.name, &names).unwrap_or_else(|| {
-                    format!("`millrace list --namespace {}` shows which there are", key.namespace)
+                    format!(
+                        "`{} list --namespace {}` shows which there are",
+                        plugin::program(),
+                        key.namespace
+                    )
                 });
                 format!("there is no execution `{}` in namespace `{}`; {help}", key.name, key.namespace)
             }
@@ -139,7 +205,7 @@ impl Connection {
         match self.server.get::<Flow>(&self.key(name)).await {
             Ok(Some(flow)) => {
                 if let Some(why) = not_ready(&flow) {
-                    tell(format_args!("warning: flow `{name}` is not ready: {}", harmless(&why)));
+                    tell(fit(&format!("warning: flow `{name}` is not ready: {}", harmless(&why))));
                 }
                 return Ok(());
             }
@@ -162,7 +228,8 @@ impl Connection {
         match error {
             ApiError::NotFound => format!(
                 "{what}: the cluster at {url} does not know the resources of Millrace; install them with \
-                 the chart, or with `millrace crds | kubectl apply --server-side -f -`"
+                 the chart, or with `{} crds | kubectl apply --server-side -f -`",
+                plugin::program()
             ),
             ApiError::Forbidden(message) if message == "Unauthorized" => format!(
                 "{what}: the API server at {url} does not know who asks: the credentials of the context \

@@ -39,7 +39,8 @@ pub(super) struct Args {
     /// Seconds after which a Lease that is not renewed is free
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=3600))]
     lease_duration: u32,
-    /// Name under which the Lease is held [default: that of the pod, or of the host]
+    /// Name under which the Lease is held, different for each controller [default: that of the pod, or of the host with the
+    /// number of the process]
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     identity: Option<String>,
     /// Address of /healthz, /readyz and /metrics
@@ -121,7 +122,7 @@ async fn control(args: Args) -> Result<(), String> {
                 .lease_namespace
                 .or(lease_namespace)
                 .unwrap_or_else(|| FALLBACK_NAMESPACE.to_owned()),
-            identity: args.identity.unwrap_or_else(host_name),
+            identity: args.identity.unwrap_or_else(own_name),
             duration: Duration::from_secs(args.lease_duration.into()),
         },
         allowed_egress: args.allowed_egress,
@@ -161,9 +162,11 @@ async fn api_server_addresses(config: &Config) -> Vec<IpAddr> {
     found.into_iter().flatten().map(|address| address.ip()).chain(service).collect()
 }
 
-fn host_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "millrace".to_owned() } else { name }
+/// A name that no other controller has: whoever finds the Lease held under its own name leads.
+fn own_name() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = if host.is_empty() { "millrace" } else { &host };
+    format!("{host}-{}", std::process::id())
 }
 
 fn log(format: LogFormat) -> Result<(), String> {

@@ -8,6 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use crate::api::crd;
 
 use super::EXIT_UNUSABLE;
+use super::plugin;
 use super::terminal::{complain, write_result};
 
 /// Print the custom resource definitions.
@@ -48,7 +49,8 @@ fn write(args: &Args) -> Result<ExitCode, String> {
         if args.check {
             if std::fs::read_to_string(&file).ok().as_deref() != Some(&*yaml) {
                 complain(format_args!(
-                    "{shown} is not what the types say; run `millrace crds --output {}`",
+                    "{shown} is not what the types say; run `{} crds --output {}`",
+                    plugin::program(),
                     folder.display()
                 ));
                 has_drifted = true;

@@ -53,16 +53,28 @@ struct Piece<'t> {
 }
 
 /// The documents of a file. Lines that begin with `---` part them; nothing else can begin such a
-/// line, for a scalar that spans lines is indented.
+/// line, for a scalar that spans lines is indented. Directives (`%YAML 1.2`) stand before the
+/// line that begins their document, and behind a `...` that ends the one before.
 fn pieces(file: &str) -> Vec<Piece<'_>> {
     let is_marker = |line: &str| line.trim_end() == "---" || line.starts_with("--- ");
+    let is_between = |line: &str| line.trim().is_empty() || line.starts_with(['#', '%']);
     let mut starts = vec![(0, 0)];
+    // Where the lines before a document began, if nothing else has come since.
+    let mut between = Some((0, 0));
     let mut at = 0;
     for (number, line) in file.split_inclusive('\n').enumerate() {
-        if number > 0 && is_marker(line) {
-            starts.push((at, number));
+        let end = at + line.len();
+        if is_marker(line) {
+            let start = between.take().unwrap_or((at, number));
+            if start != (0, 0) {
+                starts.push(start);
+            }
+        } else if line.trim_end() == "..." {
+            between = Some((end, number + 1));
+        } else if !is_between(line) {
+            between = None;
         }
-        at += line.len();
+        at = end;
     }
     let ends = starts.iter().skip(1).map(|(bytes, _)| *bytes).chain([file.len()]);
     let all = starts.iter().zip(ends).map(|((bytes, lines), end)| Piece {
@@ -70,8 +82,7 @@ fn pieces(file: &str) -> Vec<Piece<'_>> {
         bytes: *bytes,
         lines: *lines,
     });
-    let says_something =
-        |line: &str| !(line.trim().is_empty() || line.starts_with('#') || line.trim() == "---");
+    let says_something = |line: &str| !(is_between(line) || matches!(line.trim(), "---" | "..."));
     let mut pieces: Vec<_> = all.filter(|piece| piece.text.lines().any(says_something)).collect();
     if pieces.is_empty() {
         pieces.push(Piece { text: file, bytes: 0, lines: 0 });
@@ -145,4 +156,33 @@ fn flow(
 fn placed(compiled: Compiled, placement: &Placement) -> Compiled {
     let diagnostics = compiled.diagnostics.into_iter().map(|problem| placement.place(problem)).collect();
     Compiled { diagnostics, ..compiled }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directives_belong_to_the_document_behind_them() {
+        let definition =
+            "Type: StateMachine\nSpecVersion: v1\nStartAt: a\nStates: [{Type: Succeed, Name: a}]\n";
+        let directives = "%YAML 1.2\n# what follows\n%TAG !e! tag:example.com,2000:\n";
+        let cases = [
+            (definition.to_owned(), vec![0]),
+            (format!("---\n{definition}---\n{definition}"), vec![0, 5]),
+            (format!("# only words\n\n---\n{definition}"), vec![0]),
+            (format!("{directives}---\n{definition}"), vec![0]),
+            (format!("{directives}---\n{definition}...\n{directives}---\n{definition}..."), vec![0, 9]),
+            (format!("{definition}...\n\n--- # next\n{definition}"), vec![0, 5]),
+            (format!("{definition}---\n# nothing\n---\n{definition}"), vec![0, 6]),
+        ];
+        for (file, lines) in cases {
+            assert_eq!(pieces(&file).iter().map(|piece| piece.lines).collect::<Vec<_>>(), lines, "{file}");
+            for document in read(&file, None) {
+                let Document::Definition(definition) = document else { panic!("{file}") };
+                assert_eq!(definition.compiled.diagnostics, [], "{file}");
+            }
+        }
+        assert_eq!(pieces("%YAML 1.2\n").len(), 1);
+    }
 }

@@ -17,7 +17,7 @@ pub(super) struct View {
     pub(super) uid: String,
     pub(super) created_at: Timestamp,
     pub(super) is_deleting: bool,
-    /// Name of the Flow.
+    /// Name of the Flow: of a run that was accepted the one that it runs, whatever its spec says since.
     pub(super) flow: String,
     pub(super) status: Status,
 }
@@ -78,13 +78,17 @@ impl View {
             name: String,
         }
         let spec: Spec = stored.decode_spec()?;
+        let status: Status = stored.decode_status()?;
+        // Revisions are called `FLOW-N`.
+        let revision = status.flow_revision.as_deref().and_then(|revision| revision.rsplit_once('-'));
+        let accepted = revision.map(|(flow, _)| flow.to_owned());
         Ok(Self {
             key: stored.key(),
             uid: stored.uid().to_owned(),
             created_at: stored.created_at(),
             is_deleting: stored.is_deleting(),
-            flow: spec.flow_ref.name,
-            status: stored.decode_status()?,
+            flow: accepted.unwrap_or(spec.flow_ref.name),
+            status,
         })
     }
 
@@ -128,6 +132,11 @@ impl View {
     /// What keeps it from going on before somebody mends something.
     pub(super) fn stalled(&self) -> Option<&Condition> {
         self.condition("Stalled").filter(|stalled| stalled.status == "True" && !self.is_ended())
+    }
+
+    /// What is to be said where a later spec asks for something else than what was accepted.
+    pub(super) fn already_exists(&self) -> Option<&Condition> {
+        self.condition("AlreadyExists").filter(|condition| condition.status == "True")
     }
 
     /// The states it is in: the first of them, and how many more there are.
@@ -176,6 +185,13 @@ mod tests {
         let deep =
             format!(r#"{{"flowRef": {{"name": "f"}}, "input": {}{}}}"#, "[".repeat(9_000), "]".repeat(9_000));
         assert_eq!(view(&deep, r#"{"phase": "Starting"}"#).unwrap().flow, "f");
+    }
+
+    #[test]
+    fn the_flow_is_the_one_that_runs_whatever_is_asked_for_later() {
+        let flow = |status: &str| view(r#"{"flowRef": {"name": "later"}}"#, status).unwrap().flow;
+        assert_eq!(flow(r#"{"phase": "Running", "flowRevision": "my-order-12"}"#), "my-order");
+        assert_eq!(flow(r#"{"phase": "Starting"}"#), "later");
     }
 
     #[test]

@@ -11,8 +11,10 @@ use crate::api::Execution;
 use crate::cluster::api_server::{ApiError, with_sources};
 use crate::cluster::object::{Key, Stored};
 
+use super::EXIT_INTERRUPTED;
 use super::connection::Connection;
 use super::execution::View;
+use super::plugin;
 use super::terminal::{Reader, complain};
 
 /// Pause after a watch has failed. A person waits for it.
@@ -38,17 +40,26 @@ pub(super) enum End {
 }
 
 impl End {
+    /// The exit status of who has not seen the run end.
+    pub(super) fn status(&self) -> u8 {
+        match self {
+            Self::Interrupted => EXIT_INTERRUPTED,
+            Self::Ended(_) | Self::OutOfTime(_) | Self::Gone | Self::Unread => 1,
+        }
+    }
+
     /// What to say where the run has not ended before the eyes of who waits.
     pub(super) fn explain(&self, key: &Key) -> String {
         let Key { namespace, name } = key;
-        let goes_on = format!("the execution goes on: `millrace tree {name} --namespace {namespace}`");
+        let goes_on =
+            format!("the execution goes on: `{} tree {name} --namespace {namespace}`", plugin::program());
         match self {
             Self::Ended(_) | Self::Unread => String::new(),
             Self::OutOfTime(limit) => {
                 format!("`{name}` has not ended within {}s; {goes_on}", limit.as_secs_f64())
             }
             Self::Gone => format!("`{name}` was deleted before it ended"),
-            Self::Interrupted => format!("nobody waits any longer; {goes_on}"),
+            Self::Interrupted => format!("stopped waiting; {goes_on}"),
         }
     }
 }

@@ -8,22 +8,28 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 
 use crate::api::{Execution, Phase};
-use crate::cluster::object::Stored;
+use crate::cluster::object::{Key, Stored};
 use crate::controller::execution::status::duration_text;
 
 use super::connection::{Connection, Target};
 use super::execution::View;
 use super::format::{Format, ListPrinter, resource_name};
-use super::page::{self, Selection};
+use super::page::{self, Page, Selection};
 use super::table::{Cell, Fit, Row, Table};
 use super::terminal::{Reader, harmless, offer_result, tell, write_report, write_result};
 
 /// Objects that a page holds. With the largest objects there are, an answer still comes in time.
 const PAGE_SIZE: u32 = 200;
 
+/// Stands in the list where a later spec asks for something else.
+const ALREADY_EXISTS: &str = "AlreadyExists";
+
 /// List executions with where they stand and why they do not move.
 ///
-/// REASON is why an execution is not moving and the state it is in, or the error it ended with.
+/// REASON is why an execution is not moving and the state it is in, or the error it ended with. With
+/// AlreadyExists, something else was asked for later under its name, which is not done: `tree` tells more.
+///
+/// The newest stands last; json and yaml keep the order of the cluster.
 ///
 /// Exit status: 0 shown, 2 the request cannot be carried out.
 ///
@@ -43,7 +49,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
 }
 
 fn phases() -> impl TypedValueParser<Value = Phase> {
@@ -59,66 +65,122 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 async fn list(args: &Args) -> Result<u8, String> {
     let connection = args.target.connect().await?;
-    let fields: Vec<String> = [
-        args.flow.as_ref().map(|flow| format!("spec.flowRef.name={flow}")),
-        args.phase.as_ref().map(|phase| format!("status.phase={}", phase.as_str())),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let fields = fields.join(",");
+    let phase = args.phase.map(|phase| format!("status.phase={}", phase.as_str()));
+    let fields = phase.unwrap_or_default();
     let namespace = (!args.all_namespaces).then_some(&*connection.namespace);
     let selection = Selection { namespace, fields: &fields, limit: PAGE_SIZE };
+    let listing = Listing { connection: &connection, selection, flow: args.flow.as_deref() };
     match args.output {
-        Format::Text => show(&connection, &selection).await?,
-        Format::Json => print(&connection, &selection, false).await?,
-        Format::Yaml => print(&connection, &selection, true).await?,
-        Format::Name => print_names(&connection, &selection).await?,
+        Format::Text => listing.show().await?,
+        Format::Json => listing.print(false).await?,
+        Format::Yaml => listing.print(true).await?,
+        Format::Name => listing.print_names().await?,
     }
     Ok(0)
 }
 
-/// A table of all pages: its columns are as wide as all of it needs.
-async fn show(connection: &Connection, selection: &Selection<'_>) -> Result<(), String> {
-    let now = Timestamp::now();
-    let mut columns = vec![
-        ("NAME", Fit::Whole),
-        ("FLOW", Fit::Cut),
-        ("PHASE", Fit::Fixed),
-        ("REASON", Fit::Cut),
-        ("DURATION", Fit::Right),
-        ("AGE", Fit::Right),
-    ];
-    if selection.namespace.is_none() {
-        columns.insert(0, ("NAMESPACE", Fit::Whole));
+/// What is listed.
+struct Listing<'a> {
+    connection: &'a Connection,
+    selection: Selection<'a>,
+    /// Only runs of this flow. The API server can select only by the flow that is asked for now, and a
+    /// run stays one of the flow that it was accepted with.
+    flow: Option<&'a str>,
+}
+
+impl Listing<'_> {
+    /// The page behind `after`, or the first; only what is wanted of it.
+    async fn fetch(&self, after: Option<String>) -> Result<Page, String> {
+        let mut page = page::fetch::<Execution>(self.connection, &self.selection, after).await?;
+        if let Some(flow) = self.flow {
+            page.items.retain(|item| View::read(item.get()).is_ok_and(|view| view.flow == flow));
+        }
+        Ok(page)
     }
-    let mut table = Table::new(columns);
-    let mut is_empty = true;
-    let mut after = None;
-    loop {
-        let page = page::fetch::<Execution>(connection, selection, after).await?;
-        for item in &page.items {
-            is_empty = false;
-            let mut cells = cells(item, now);
-            if selection.namespace.is_some() {
+
+    /// A table of all pages: its columns are as wide as all of it needs.
+    async fn show(&self) -> Result<(), String> {
+        let now = Timestamp::now();
+        let mut columns = vec![
+            ("NAME", Fit::Whole),
+            ("FLOW", Fit::Cut),
+            ("PHASE", Fit::Fixed),
+            ("REASON", Fit::Cut),
+            ("DURATION", Fit::Right),
+            ("AGE", Fit::Right),
+        ];
+        let namespace = self.selection.namespace;
+        if namespace.is_none() {
+            columns.insert(0, ("NAMESPACE", Fit::Whole));
+        }
+        let mut rows = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.fetch(after).await?;
+            rows.extend(page.items.iter().map(|item| (order(item), cells(item, now))));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if rows.is_empty() {
+            let is_whole = self.selection.fields.is_empty() && self.flow.is_none();
+            let such = if is_whole { "" } else { "such " };
+            let place = namespace.map_or_else(
+                || "in the cluster".to_owned(),
+                |namespace| format!("in namespace `{namespace}`"),
+            );
+            tell(format_args!("there are no {such}executions {place}"));
+            return Ok(());
+        }
+        rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut table = Table::new(columns);
+        for (_, mut cells) in rows {
+            if namespace.is_some() {
                 cells.remove(0);
             }
             table.push(Row { cells, notes: Vec::new() });
         }
-        after = page.next;
-        if after.is_none() {
-            break;
+        write_report(&table.render())
+    }
+
+    async fn print(&self, is_yaml: bool) -> Result<(), String> {
+        let mut printer = ListPrinter::new(is_yaml);
+        let mut after = None;
+        loop {
+            let page = self.fetch(after).await?;
+            let text: String = page.items.iter().map(|item| printer.item(item.get())).collect();
+            if offer_result(&text)? == Reader::Gone {
+                return Ok(());
+            }
+            after = page.next;
+            if after.is_none() {
+                return write_result(printer.end());
+            }
         }
     }
-    if is_empty {
-        let such = if selection.fields.is_empty() { "" } else { "such " };
-        let place = selection
-            .namespace
-            .map_or_else(|| "in the cluster".to_owned(), |namespace| format!("in namespace `{namespace}`"));
-        tell(format_args!("there are no {such}executions {place}"));
-        return Ok(());
+
+    async fn print_names(&self) -> Result<(), String> {
+        let mut places = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.fetch(after).await?;
+            places.extend(page.items.iter().filter_map(|item| order(item)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        places.sort();
+        let names = places.iter().map(|(_, key)| resource_name(&key.name) + "\n");
+        write_result(&names.collect::<String>())
     }
-    write_report(&table.render())
+}
+
+/// By what is sorted: the newest stands last, where a terminal shows it.
+fn order(item: &RawValue) -> Option<(Timestamp, Key)> {
+    let stored: Stored<Execution> = serde_json::from_str(item.get()).ok()?;
+    Some((stored.created_at(), stored.key()))
 }
 
 /// Namespace, name, flow, phase, reason, duration, age.
@@ -142,7 +204,7 @@ fn cells(item: &RawValue, now: Timestamp) -> Vec<Cell> {
         Cell::from(key.name),
         Cell::from(harmless(&view.flow)),
         Cell { text: harmless(&view.status.phase), style: phase_style(view.phase()) },
-        Cell::from(reason(&view)),
+        Cell::from(marked(&view)),
         Cell::from(view.duration(now).map(|text| harmless(&text)).unwrap_or_default()),
         age,
     ]
@@ -159,6 +221,16 @@ fn age(created_at: Timestamp, now: Timestamp) -> String {
 
 fn unreadable() -> Cell {
     Cell { text: "unreadable".to_owned(), style: AnsiColor::BrightRed.on_default() }
+}
+
+/// The reason, behind a mark where something else was asked for later under the name.
+fn marked(view: &View) -> String {
+    let reason = reason(view);
+    match (view.already_exists(), reason.is_empty()) {
+        (None, _) => reason,
+        (Some(_), true) => ALREADY_EXISTS.to_owned(),
+        (Some(_), false) => format!("{ALREADY_EXISTS}, {reason}"),
+    }
 }
 
 /// Why it is not moving and where it is.
@@ -182,36 +254,6 @@ pub(super) fn phase_style(phase: Option<Phase>) -> Style {
     }
 }
 
-async fn print(connection: &Connection, selection: &Selection<'_>, is_yaml: bool) -> Result<(), String> {
-    let mut printer = ListPrinter::new(is_yaml);
-    let mut after = None;
-    loop {
-        let page = page::fetch::<Execution>(connection, selection, after).await?;
-        let text: String = page.items.iter().map(|item| printer.item(item.get())).collect();
-        if offer_result(&text)? == Reader::Gone {
-            return Ok(());
-        }
-        after = page.next;
-        if after.is_none() {
-            return write_result(printer.end());
-        }
-    }
-}
-
-async fn print_names(connection: &Connection, selection: &Selection<'_>) -> Result<(), String> {
-    let mut after = None;
-    loop {
-        let page = page::fetch::<Execution>(connection, selection, after).await?;
-        let stored = page.items.iter().filter_map(|item| serde_json::from_str(item.get()).ok());
-        let names = stored.map(|stored: Stored<Execution>| resource_name(&stored.key().name) + "\n");
-        let reader = offer_result(&names.collect::<String>())?;
-        after = page.next;
-        if after.is_none() || reader == Reader::Gone {
-            return Ok(());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,5 +273,15 @@ mod tests {
             r#"{{"metadata": {{}}, "spec": {{"flowRef": {{"name": "f"}}}}, "status": {status}}}"#
         ));
         assert_eq!((&*row[2], &*row[3], &*row[4]), ("f", "Failed␛", ""));
+    }
+
+    #[test]
+    fn what_was_asked_for_later_is_marked() {
+        let text = r#"{"metadata": {}, "spec": {"flowRef": {"name": "g"}}, "status": {"phase": "Failed",
+            "flowRevision": "f-1", "error": "E",
+            "conditions": [{"type": "AlreadyExists", "status": "True", "reason": "R"}]}}"#;
+        let item = RawValue::from_string(text.to_owned()).unwrap();
+        let cells = cells(&item, Timestamp::UNIX_EPOCH);
+        assert_eq!((&*cells[2].text, &*cells[4].text), ("f", "AlreadyExists, E"));
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn read(document: &Mapping, problems: &mut Vec<Diagnostic>) -> Manife
         None | Some((_, Content::Null)) => Vec::new(),
         Some((_, Content::Sequence(items))) => bindings(items, problems),
         Some((node, _)) => {
-            let message = format!("expected a list, found a {}", node.kind());
+            let message = format!("expected a list, found {}", node.kind());
             problems.push(Diagnostic::new(Code::WrongType, "spec.bindings", node.span, message));
             Vec::new()
         }

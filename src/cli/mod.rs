@@ -1,7 +1,8 @@
 //! The command line: one file per subcommand.
 //!
 //! Results go to stdout, everything said about them to stderr. Exit status: 0 as asked, 1 the run or
-//! the definition is not as wished, 2 the request cannot be carried out.
+//! the definition is not as wished, 2 the request cannot be carried out,
+//! 130 a wait was broken off with Ctrl-C.
 
 mod connection;
 mod controller;
@@ -34,13 +35,20 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use connection::Target;
+
 /// Exit status of a request that cannot be carried out.
 pub const EXIT_UNUSABLE: u8 = 2;
+
+/// Exit status after Ctrl-C, as shells count it.
+const EXIT_INTERRUPTED: u8 = 130;
 
 /// Runs state machines on Kubernetes.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Cli {
+    #[command(flatten)]
+    target: Target,
     #[command(subcommand)]
     command: Command,
 }
@@ -55,6 +63,35 @@ enum Command {
     Run(run::Args),
     Start(start::Args),
     Tree(tree::Args),
+}
+
+impl Command {
+    /// Takes over which cluster was meant before the name of the command; what stands behind it wins.
+    ///
+    /// # Errors
+    /// Where it is a command that asks no cluster.
+    fn aim(&mut self, before: Target) -> Result<(), String> {
+        let (name, target) = match self {
+            Self::List(args) => ("list", Some(&mut args.target)),
+            Self::Output(args) => ("output", Some(&mut args.target)),
+            Self::Start(args) => ("start", Some(&mut args.target)),
+            Self::Tree(args) => ("tree", Some(&mut args.target)),
+            Self::Controller(_) => ("controller", None),
+            Self::Crds(_) => ("crds", None),
+            Self::Lint(_) => ("lint", None),
+            Self::Run(_) => ("run", None),
+        };
+        match (target, before.first_given()) {
+            (Some(target), _) => target.fill(before),
+            (None, None) => {}
+            (None, Some(option)) => {
+                return Err(format!(
+                    "`{name}` takes no {option} before it: it asks no cluster of the kubeconfig"
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Who a result is for.
@@ -73,8 +110,12 @@ pub fn main() -> ExitCode {
     // already only where this is called twice.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let matches = plugin::named(Cli::command()).get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match cli.command {
+    let Cli { target, mut command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let Err(message) = command.aim(target) {
+        terminal::complain(message);
+        return ExitCode::from(EXIT_UNUSABLE);
+    }
+    match command {
         Command::Controller(args) => controller::run(args),
         Command::Crds(args) => crds::run(&args),
         Command::Lint(args) => lint::run(&args),

@@ -14,7 +14,7 @@ use super::{ending, format, wait};
 /// Of an execution that ended badly, the error and its cause are told on stderr instead.
 ///
 /// Exit status: 0 it succeeded and its output is printed; 1 there is no output: it ended otherwise, has
-/// not ended, or did not within --wait-timeout; 2 the request cannot be carried out.
+/// not ended, or did not within --wait-timeout; 2 the request cannot be carried out; 130 after Ctrl-C.
 ///
 /// Example: millrace output order-7k2xp --wait | jq .orderId
 #[derive(Debug, clap::Args)]
@@ -26,10 +26,10 @@ pub(super) struct Args {
     #[arg(short, long)]
     wait: bool,
     /// Wait no longer than this, such as 90s or 10m [default: as long as it takes]
-    #[arg(long, value_name = "DURATION", requires = "wait", value_parser = wait::parse_duration)]
+    #[arg(long, value_name = "DURATION", requires = "wait", allow_hyphen_values = true, value_parser = wait::parse_duration)]
     wait_timeout: Option<Duration>,
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -59,7 +59,7 @@ async fn output(args: &Args) -> Result<u8, String> {
         End::Ended(view) => print(&view),
         end @ (End::OutOfTime(_) | End::Gone | End::Interrupted | End::Unread) => {
             complain(end.explain(&key));
-            Ok(1)
+            Ok(end.status())
         }
     }
 }

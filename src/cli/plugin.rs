@@ -15,9 +15,18 @@ const EXAMPLE: &str = "Example: millrace ";
 
 /// The command with the name it was called by.
 pub(super) fn named(command: Command) -> Command {
+    if is_plugin() { as_plugin(command) } else { command }
+}
+
+/// What a person types to call this program.
+pub(super) fn program() -> &'static str {
+    if is_plugin() { NAME } else { "millrace" }
+}
+
+fn is_plugin() -> bool {
     let called = std::env::args_os().next();
     let file = called.as_ref().and_then(|called| Path::new(called).file_stem());
-    if file.is_some_and(|file| file == FILE) { as_plugin(command) } else { command }
+    file.is_some_and(|file| file == FILE)
 }
 
 fn as_plugin(command: Command) -> Command {
@@ -33,7 +42,7 @@ fn as_plugin(command: Command) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
 
     use super::super::Cli;
     use super::*;
@@ -53,5 +62,22 @@ mod tests {
             assert!(help.contains(&format!("Usage: {begin}")), "{help}");
             assert!(help.contains(&format!("Example: {begin}")), "{help}");
         }
+    }
+
+    #[test]
+    fn the_cluster_is_named_before_or_behind_the_command() {
+        let aimed = |line: &str| {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            let Cli { target, mut command } = cli;
+            command.aim(target).map(|()| format!("{command:?}"))
+        };
+        for line in ["millrace -n shop list", "millrace list -n shop", "millrace -n other list -n shop"] {
+            let list = aimed(line).unwrap();
+            assert!(list.contains("namespace: Some(\"shop\")"), "{line}: {list}");
+        }
+        let both = aimed("millrace --context moon list --namespace shop").unwrap();
+        assert!(both.contains("context: Some(\"moon\")") && both.contains("shop"), "{both}");
+        assert!(aimed("millrace --context moon lint f").unwrap_err().contains("`lint` takes no --context"));
+        assert!(aimed("millrace lint f").is_ok());
     }
 }

@@ -43,7 +43,7 @@ const FIELD_MANAGER: &str = "millrace-cli";
 ///
 /// Exit status: 0 started, or was there already; with --wait: 0 succeeded, 1 ended otherwise or not
 /// within --wait-timeout (it goes on), 2 the request cannot be carried out, also where the name is taken
-/// by an execution with other arguments.
+/// by an execution with other arguments, 130 after Ctrl-C.
 ///
 /// Example: millrace start order --input '{"orderId": 7}' --wait
 #[derive(Debug, clap::Args)]
@@ -61,10 +61,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "JSON|@FILE")]
     input: Option<String>,
     /// Time after which the execution is TimedOut, in seconds or like 10m [default: as the flow says]
-    #[arg(long, value_name = "DURATION", value_parser = wait::parse_seconds)]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = wait::parse_seconds)]
     timeout: Option<i64>,
     /// The same for each attempt of a task whose state names none
-    #[arg(long, value_name = "DURATION", value_parser = wait::parse_seconds)]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = wait::parse_seconds)]
     task_timeout: Option<i64>,
     /// Account that the execution acts as; one that the flow allows [default: that of the flow]
     #[arg(long, value_name = "NAME", value_parser = name::parse)]
@@ -73,13 +73,13 @@ pub(super) struct Args {
     #[arg(short, long)]
     wait: bool,
     /// Wait no longer than this, such as 90s or 10m [default: as long as it takes]
-    #[arg(long, value_name = "DURATION", requires = "wait", value_parser = wait::parse_duration)]
+    #[arg(long, value_name = "DURATION", requires = "wait", allow_hyphen_values = true, value_parser = wait::parse_duration)]
     wait_timeout: Option<Duration>,
     /// What to print: what was done and with --wait the output; the object; or its name at once
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
 }
 
 /// What is sent to the API server.
@@ -133,7 +133,7 @@ async fn start(args: &Args) -> Result<u8, String> {
         End::Ended(view) => finish(&connection, view, args.output).await,
         End::OutOfTime(_) | End::Gone | End::Interrupted | End::Unread => {
             complain(end.explain(&view.key));
-            Ok(1)
+            Ok(end.status())
         }
     }
 }

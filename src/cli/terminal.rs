@@ -16,7 +16,22 @@ pub(super) fn tell(text: impl Display) {
 
 /// Says why a request cannot be carried out.
 pub(super) fn complain(message: impl Display) {
-    tell(format_args!("millrace: {message}"));
+    tell(fit(&format!("millrace: {message}")));
+}
+
+/// A message as it is told: on a terminal, where its end is broken anyhow, its lines are broken between
+/// words. Elsewhere a line stays one that `grep` finds.
+pub(super) fn fit(message: &str) -> String {
+    if std::io::stderr().is_terminal() { broken(message) } else { message.to_owned() }
+}
+
+/// A message whose lines fit; what follows a line stands further in.
+fn broken(message: &str) -> String {
+    let lines = message.lines().map(|line| match width(line) {
+        ..=COLUMNS => line.to_owned(),
+        _ => wrap(line, COLUMNS - 2).join("\n  "),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Writes a result to stdout, byte for byte. A reader who has seen enough and went away is none to
@@ -157,6 +172,18 @@ mod tests {
         assert_eq!(wrap("a-long-word b", 4), ["a-long-word", "b"]);
         assert_eq!(wrap("", 4), Vec::<String>::new());
         assert_eq!(wrap("订单 订单", 8), ["订单", "订单"]);
+    }
+
+    #[test]
+    fn long_messages_are_broken_and_short_lines_stay() {
+        let message = format!("  a  b\n{}", "word ".repeat(20));
+        let broken = broken(&message);
+        let lines: Vec<_> = broken.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (3, "  a  b"));
+        assert!(
+            lines.iter().all(|line| width(line) <= COLUMNS) && lines[2].starts_with("  word"),
+            "{broken}"
+        );
     }
 
     #[test]

@@ -24,6 +24,9 @@ const SECONDS_MAX: i64 = crate::api::YEAR_SECONDS;
 /// # Errors
 /// Where it is none of these or longer than a year.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+    if text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit())) {
+        return Err("a duration must be 0 or more, such as 90s or 10m".to_owned());
+    }
     let parsed = match text.parse::<i64>() {
         Ok(seconds) => SignedDuration::from_secs(seconds),
         Err(_) => text
@@ -32,7 +35,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     };
     match Duration::try_from(parsed) {
         Ok(duration) if parsed <= SignedDuration::from_secs(SECONDS_MAX) => Ok(duration),
-        Ok(_) | Err(_) => Err("a duration is between 0 and a year".to_owned()),
+        Ok(_) | Err(_) => Err("a duration is at most a year".to_owned()),
     }
 }
 
@@ -121,6 +124,7 @@ mod tests {
         for text in ["", "x", "-1", "-5s", "1.5", "2y", "2d", "10 bananas", "99999999999999999999", "1mo"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
+        assert!(parse_duration("-5s").unwrap_err().contains("must be 0 or more"));
         assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1_500)));
         assert!(parse_seconds("1.5s").unwrap_err().contains("whole"));
     }

@@ -7,7 +7,7 @@ use kube::{Client, Resource};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::object::{Key, Stored};
+use super::object::{Key, Stored, is_name};
 use crate::api::API_VERSION;
 
 /// How long one request may take. The API server itself gives up after a minute; by then everything
@@ -108,9 +108,29 @@ impl ApiServer {
         K: Resource<DynamicType = ()>,
         T: for<'de> Deserialize<'de>,
     {
+        if !is_name(&key.name) {
+            // It would be another path.
+            return Ok(None);
+        }
         let path = format!("{}/{}", collection::<K>(&key.namespace), key.name);
         match self.send(Request::get(path), String::new()).await {
             Ok(text) => parse(&text).map(Some),
+            Err(ApiError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The uid of an object, whatever it holds.
+    ///
+    /// # Errors
+    /// [`ApiError`]; an object that does not exist is none.
+    pub async fn uid<K>(&self, key: &Key) -> Result<Option<String>, ApiError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let path = format!("{}/{}", collection::<K>(&key.namespace), key.name);
+        match self.send(Request::get(path).header(header::ACCEPT, METADATA_ONLY), String::new()).await {
+            Ok(text) => Ok(Some(parse::<Stored<K>>(&text)?.uid().to_owned())),
             Err(ApiError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::leader::Leadership;
+use crate::cluster::object::Key;
 use crate::driver::Driver;
 use crate::engine::TokenKey;
 
@@ -25,6 +27,8 @@ pub struct Context {
     pub flows: FlowReads,
     /// Revisions, compiled.
     pub revisions: Revisions,
+    /// Flows whose newest revision was found deleted.
+    pub lost_revisions: UnboundedSender<Key>,
     /// Does tasks.
     pub driver: Driver,
     /// The right to act.

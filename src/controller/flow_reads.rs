@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 
-use super::execution::admit::FlowView;
+use super::execution::admit::{FlowView, Latest};
 use crate::api::condition::{self, ConditionStatus, ConditionType};
-use crate::api::{Flow, FlowStatus};
+use crate::api::{Flow, FlowRevision, FlowStatus};
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::object::{Key, Stored};
 
@@ -75,9 +75,17 @@ async fn view(api: &ApiServer, key: &Key) -> Answer {
     // A Flow that nobody has looked at has no status, and one that cannot be read is as good.
     let status: FlowStatus = flow.decode_status().unwrap_or_default();
     let ready = condition::find(&status.conditions, ConditionType::Ready);
+    let latest_revision = match status.latest_revision {
+        Some(number) => {
+            let name = format!("{}-{number}", key.name);
+            let uid = api.uid::<FlowRevision>(&Key::new(&key.namespace, name)).await;
+            Some(Latest { number, uid: uid.map_err(|error| error.to_string())? })
+        }
+        None => None,
+    };
     Ok(FlowView::Present {
         is_observed: status.observed_generation >= flow.generation(),
-        latest_revision: status.latest_revision,
+        latest_revision,
         problem: ready
             .filter(|ready| ready.status == ConditionStatus::False)
             .map(|ready| ready.message.clone()),

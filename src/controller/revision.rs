@@ -15,6 +15,10 @@ use crate::value::Value;
 pub struct Revision {
     /// Name of the FlowRevision.
     pub name: String,
+    /// Uid of the FlowRevision. A name can be that of another one later.
+    pub uid: String,
+    /// Digest of the content.
+    pub digest: String,
     /// Name of the Flow.
     pub flow: String,
     /// What runs.
@@ -37,7 +41,7 @@ impl Revision {
     ///
     /// # Errors
     /// The first problem, where the definition does not compile in this version.
-    pub fn compile(name: &str, spec: FlowRevisionSpec) -> Result<Self, String> {
+    pub fn compile(name: &str, uid: &str, spec: FlowRevisionSpec) -> Result<Self, String> {
         let compiled = compile(&spec.definition, Dialect::named(&spec.dialect));
         let program = compiled.program.ok_or_else(|| {
             let first = compiled.diagnostics.first().map(ToString::to_string).unwrap_or_default();
@@ -45,6 +49,8 @@ impl Revision {
         })?;
         Ok(Self {
             name: name.to_owned(),
+            uid: uid.to_owned(),
+            digest: spec.digest,
             flow: spec.flow,
             program,
             bindings: spec.bindings.into(),

@@ -38,14 +38,30 @@ impl Revisions {
         Self { api, compiled: Mutex::default() }
     }
 
-    /// The revision with this name.
+    /// The revision with this name, if it is the one that is meant: once it was deleted, its name can be
+    /// that of another one.
     ///
     /// # Errors
     /// [`RevisionError`].
-    pub async fn get(&self, key: &Key) -> Result<Arc<Revision>, RevisionError> {
-        if let Some(known) = self.locked().get(key) {
+    pub async fn get(
+        &self,
+        key: &Key,
+        is_meant: impl Fn(&Revision) -> bool,
+    ) -> Result<Arc<Revision>, RevisionError> {
+        if let Some(known) = self.locked().get(key).filter(|known| is_meant(known)) {
             return Ok(known.clone());
         }
+        let read = self.read(key).await?;
+        if is_meant(&read) {
+            return Ok(read);
+        }
+        Err(RevisionError::Lost(format!(
+            "FlowRevision `{}` was deleted; another one has its name now",
+            key.name
+        )))
+    }
+
+    async fn read(&self, key: &Key) -> Result<Arc<Revision>, RevisionError> {
         let stored: Option<Stored<FlowRevision>> =
             self.api.get(key).await.map_err(|error| RevisionError::Unavailable(error.to_string()))?;
         let stored =
@@ -53,7 +69,7 @@ impl Revisions {
         let spec: FlowRevisionSpec = stored
             .decode_spec()
             .map_err(|why| RevisionError::Lost(format!("FlowRevision `{}`: {why}", key.name)))?;
-        let compile = || Revision::compile(&key.name, spec.clone());
+        let compile = || Revision::compile(&key.name, stored.uid(), spec.clone());
         let compiled = match spec.definition.text().len() {
             0..=LONG_DEFINITION_BYTES => compile(),
             _ => tokio::task::block_in_place(compile),

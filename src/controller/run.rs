@@ -179,6 +179,7 @@ impl Term {
         let api = ApiServer::new(client.clone());
         let (turns, turns_out) = unbounded_channel();
         let (news, news_out) = unbounded_channel();
+        let (lost_revisions, lost_revisions_out) = unbounded_channel();
         let (notices, notices_out) = Notices::new(config.events);
         let executions = Arc::new(Registry::new(turns));
         let jobs = Arc::new(JobRunner::new(api.clone(), news.clone()));
@@ -188,6 +189,7 @@ impl Term {
             executions,
             flows: FlowReads::new(api.clone()),
             revisions: Revisions::new(api.clone()),
+            lost_revisions,
             driver: Driver::new(http.clone(), jobs.clone(), api, news),
             leadership,
             notices,
@@ -202,7 +204,7 @@ impl Term {
         tasks.spawn(measure(context.clone()));
         let mut watches = JoinSet::new();
         watch_jobs(&mut tasks, client, config, &jobs).await;
-        watch_flows(&mut watches, client, config, &context);
+        watch_flows(&mut watches, client, config, &context, lost_revisions_out);
         watch_executions(&mut watches, client, config, &context);
         tasks.spawn(take_turns(context.clone(), turns_out));
         Self { context, tasks, watches }
@@ -295,8 +297,20 @@ async fn follow_pods(jobs: Arc<JobRunner>, mut changes: Receiver<Change<Pod>>) {
     }
 }
 
-fn watch_flows(tasks: &mut JoinSet<()>, client: &Client, config: &Config, context: &Arc<Context>) {
+fn watch_flows(
+    tasks: &mut JoinSet<()>,
+    client: &Client,
+    config: &Config,
+    context: &Arc<Context>,
+    mut lost_revisions: UnboundedReceiver<Key>,
+) {
     let turns = Arc::new(flow::Turns::default());
+    let (look_context, look_turns) = (context.clone(), turns.clone());
+    tasks.spawn(async move {
+        while let Some(key) = lost_revisions.recv().await {
+            flow::look(&look_context, &look_turns, key).await;
+        }
+    });
     for scope in scopes(config) {
         let (changes, changes_out) = channel(CHANGES_MAX);
         let api = api_in::<Stored<Flow>>(client, scope.as_ref());

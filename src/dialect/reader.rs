@@ -80,11 +80,23 @@ impl<'n> Field<'n> {
     }
 
     fn wrong_type(&self, expected: &str) -> Diagnostic {
-        let found = match self.node.kind() {
-            "null" => "nothing".to_owned(),
-            kind => format!("a {kind}").replace("a object", "an object"),
-        };
+        let found = self.node.kind();
         self.problem(Code::WrongType, format!("expected {expected}, found {found}"))
+    }
+
+    /// A string that is not empty, or the text of a number: `404` is a name without quotes too.
+    pub(super) fn name(&self, problems: &Problems) -> Option<Text> {
+        match &self.node.content {
+            Content::Number(number) => {
+                let value = Str::from(number.to_string());
+                Some(Text { value, path: self.path.clone(), span: self.node.span })
+            }
+            Content::Null
+            | Content::Bool(_)
+            | Content::String(_)
+            | Content::Sequence(_)
+            | Content::Mapping(_) => self.text(problems),
+        }
     }
 
     /// A string that is not empty.
@@ -96,7 +108,15 @@ impl<'n> Field<'n> {
             }
             Some(value) => Some(Text { value: value.clone(), path: self.path.clone(), span: self.node.span }),
             None => {
-                problems.push(self.wrong_type("a string"));
+                let problem = self.wrong_type("a string");
+                problems.push(match &self.node.content {
+                    Content::Bool(_) | Content::Number(_) => {
+                        problem.with_help(format!("quote it: `\"{}\"`", self.node.to_value().excerpt(32)))
+                    }
+                    Content::Null | Content::String(_) | Content::Sequence(_) | Content::Mapping(_) => {
+                        problem
+                    }
+                });
                 None
             }
         }
@@ -110,7 +130,15 @@ impl<'n> Field<'n> {
             | Content::String(_)
             | Content::Sequence(_)
             | Content::Mapping(_) => {
-                problems.push(self.wrong_type("true or false"));
+                let problem = self.wrong_type("true or false");
+                let word = self.node.as_str().map(|text| text.to_lowercase());
+                problems.push(match word.as_deref() {
+                    Some("true") => problem.with_help("write `true` without quotes"),
+                    Some("false") => problem.with_help("write `false` without quotes"),
+                    Some("yes" | "y" | "on") => problem.with_help("write `true`"),
+                    Some("no" | "n" | "off") => problem.with_help("write `false`"),
+                    Some(_) | None => problem,
+                });
                 None
             }
         }
@@ -126,8 +154,12 @@ impl<'n> Field<'n> {
         let number = number.and_then(|number| u64::try_from(number).ok());
         let inside = number.filter(|number| bounds.contains(number));
         if inside.is_none() {
+            let is_beyond = number.is_some_and(|number| number > *bounds.end());
             let expected = match (*bounds.start(), *bounds.end()) {
-                (start, u64::MAX) => format!("a whole number from {start}"),
+                // Bounds of what can be stored are of interest to those who pass them.
+                (start, end) if end >= u64::from(u32::MAX) && !is_beyond => {
+                    format!("a whole number from {start}")
+                }
                 (start, end) => format!("a whole number from {start} to {end}"),
             };
             problems.push(match &self.node.content {
@@ -145,20 +177,19 @@ impl<'n> Field<'n> {
         inside
     }
 
-    /// A number of at least 1.
+    /// A number of at least 1, as a number or as a string that holds one.
     pub(super) fn factor(&self, problems: &Problems) -> Option<f64> {
         let number = match &self.node.content {
-            Content::Number(number) => Some(number.as_f64()).filter(|number| *number >= 1.0),
-            Content::Null
-            | Content::Bool(_)
-            | Content::String(_)
-            | Content::Sequence(_)
-            | Content::Mapping(_) => None,
+            Content::Number(number) => Some(number.as_f64()),
+            Content::String(text) => text.parse().ok(),
+            Content::Null | Content::Bool(_) | Content::Sequence(_) | Content::Mapping(_) => None,
         };
+        let number = number.filter(|number: &f64| number.is_finite() && *number > 0.0);
         if number.is_none() {
             let found = self.node.to_value().excerpt(32);
-            problems
-                .push(self.problem(Code::InvalidValue, format!("expected a number from 1, found `{found}`")));
+            problems.push(
+                self.problem(Code::InvalidValue, format!("expected a number above 0, found `{found}`")),
+            );
         }
         number
     }
@@ -239,19 +270,33 @@ impl<'n> Fields<'n> {
         self.span
     }
 
-    /// The member `name`, if it is there.
+    /// The member `name`, if it is there. One that is written without a value (`Retry:`) is not.
     pub(super) fn optional(&mut self, name: &'static str) -> Option<Field<'n>> {
         self.known.push(name);
-        self.mapping.get(name).map(|node| Field::new(node, member_path(&self.path, name)))
+        let node = self.mapping.get(name).filter(|node| !matches!(node.content, Content::Null))?;
+        Some(Field::new(node, member_path(&self.path, name)))
     }
 
     /// The member `name`; its absence is noted.
     pub(super) fn required(&mut self, name: &'static str, problems: &Problems) -> Option<Field<'n>> {
         let field = self.optional(name);
         if field.is_none() {
-            problems.push(self.problem(Code::MissingField, format!("field `{name}` is missing")));
+            self.report_missing(name, problems);
         }
         field
+    }
+
+    /// Notes that there is no member `name`, at the place of its name if only the value is missing.
+    pub(super) fn report_missing(&self, name: &str, problems: &Problems) {
+        let message = format!("field `{name}` is missing");
+        let empty = self.mapping.entries.iter().rev().find(|entry| &*entry.key.name == name);
+        problems.push(match empty {
+            Some(entry) => {
+                Diagnostic::new(Code::MissingField, member_path(&self.path, name), entry.key.span, message)
+                    .with_help("its name is there, its value is not")
+            }
+            None => self.problem(Code::MissingField, message),
+        });
     }
 
     pub(super) fn problem(&self, code: Code, message: impl Into<String>) -> Diagnostic {

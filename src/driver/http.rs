@@ -180,7 +180,11 @@ impl Request {
     pub fn from_arguments(arguments: &Value) -> Result<Self, TaskError> {
         const MEMBERS: &[&str] = &["url", "method", "headers", "query", "body", "timeoutSeconds"];
         let arguments = arguments.as_object().ok_or_else(|| {
-            refuse(format!("the parameters must be an object, found a {}", arguments.kind()))
+            refuse(format!(
+                "the parameters must be an object, found {} `{}`",
+                arguments.kind(),
+                arguments.excerpt(64)
+            ))
         })?;
         if let Some((unknown, _)) = arguments.iter().find(|(name, _)| !MEMBERS.contains(&&***name)) {
             return Err(refuse(format!(

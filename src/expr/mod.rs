@@ -32,7 +32,7 @@ use std::cmp::Ordering;
 use crate::value::{Array, Number, Object, Str, Value};
 
 pub use function::Function;
-pub use layout::Layout;
+pub use layout::{Layout, UnknownPart};
 pub use path::{Missing, PathStep};
 pub use scope::{Root, Scope};
 
@@ -219,15 +219,9 @@ impl Expr {
                     .map(|item| item.eval(scope).map(Option::unwrap_or_default))
                     .collect::<Result<Array, _>>()?,
             ),
-            Self::Call(function, arguments) => {
-                let arguments = arguments
-                    .iter()
-                    .map(|argument| argument.eval(scope).map(Option::unwrap_or_default))
-                    .collect::<Result<Vec<_>, _>>()?;
-                function.call(&arguments, scope)?
-            }
+            Self::Call(function, arguments) => return call(*function, arguments, scope),
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
-            Self::Negate(operand) => negate(operand.eval(scope)?)?,
+            Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
             Self::Any(operands) => {
                 for operand in operands {
                     if operand.holds(scope)? {
@@ -304,8 +298,20 @@ fn contains(collection: &Value, element: &Value) -> bool {
     }
 }
 
-fn negate(value: Option<Value>) -> Result<Value, Error> {
-    let value = value.unwrap_or_default();
+/// A function takes `null` for an argument that is undefined. Where it cannot, the call is undefined too:
+/// what is missing must not be an error (fdl.md §4).
+fn call(function: Function, arguments: &[Expr], scope: &dyn Scope) -> Result<Option<Value>, Error> {
+    let arguments = arguments.iter().map(|argument| argument.eval(scope)).collect::<Result<Vec<_>, _>>()?;
+    let is_any_undefined = arguments.iter().any(Option::is_none);
+    let arguments: Vec<_> = arguments.into_iter().map(Option::unwrap_or_default).collect();
+    match function.call(&arguments, scope) {
+        Ok(value) => Ok(Some(value)),
+        Err(_) if is_any_undefined => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn negate(value: Value) -> Result<Value, Error> {
     let refused = || {
         Error::new(
             ErrorKind::Function,

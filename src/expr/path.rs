@@ -9,11 +9,24 @@ use super::{Error, ErrorKind};
 pub enum PathStep {
     /// A member of an object.
     Member(Str),
+    /// A member of an object whose name is a number, or that element of an array: `.0`.
+    MemberOrElement(Str, usize),
     /// An element of an array, from the end where negative.
     Element(i64),
     /// Every element of an array, every member of an object. From here on the path gives the array
     /// of all matches.
     All,
+}
+
+impl PathStep {
+    /// The step that `.name` takes.
+    pub(super) fn member(name: Str) -> Self {
+        let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+        match name.parse() {
+            Ok(position) if is_number => Self::MemberOrElement(name, position),
+            Ok(_) | Err(_) => Self::Member(name),
+        }
+    }
 }
 
 /// What a path that leads nowhere gives.
@@ -57,6 +70,10 @@ pub(super) fn select(
 fn child<'v>(value: &'v Value, step: &PathStep) -> Option<&'v Value> {
     match step {
         PathStep::Member(name) => value.get(name),
+        PathStep::MemberOrElement(name, position) => match value.as_array() {
+            Some(items) => items.get(*position),
+            None => value.get(name),
+        },
         PathStep::Element(index) => {
             let items = value.as_array()?;
             let index = match usize::try_from(*index) {
@@ -82,7 +99,7 @@ fn gather(value: &Value, steps: &[PathStep], matches: &mut Vec<Value>) {
             members.iter().for_each(|(_, member)| gather(member, rest, matches));
         }
         (PathStep::All, Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {}
-        (PathStep::Member(_) | PathStep::Element(_), _) => {
+        (PathStep::Member(_) | PathStep::MemberOrElement(..) | PathStep::Element(_), _) => {
             if let Some(value) = child(value, step) {
                 gather(value, rest, matches);
             }
@@ -95,7 +112,7 @@ pub(super) fn render(steps: &[PathStep]) -> String {
     steps
         .iter()
         .map(|step| match step {
-            PathStep::Member(name) => format!(".{name}"),
+            PathStep::Member(name) | PathStep::MemberOrElement(name, _) => format!(".{name}"),
             PathStep::Element(index) => format!("[{index}]"),
             PathStep::All => "[*]".to_owned(),
         })

@@ -39,7 +39,7 @@ const KNOWN: &[(&str, Layout)] = &[
 ];
 
 const INPUT: &str = r#"{"s": "ready", "n": 3, "f": 2.5, "t": true, "z": null, "list": [1, "two", {"k": "v"}],
-    "rows": [{"id": 1, "tags": ["a"]}, {"id": 2, "tags": ["b", "c"]}, {"x": 0}], "a-b": {"0": "zero"}}"#;
+    "rows": [{"id": 1, "tags": ["a"]}, {"id": 2, "tags": ["b", "c"]}, {"x": 0}], "a-b": {"0": "zero", "007": "bond", "3d": "deep", "1e5": "big", "5-6": {"0x1": 1}}}"#;
 
 fn eval(text: &str, missing: Missing) -> Result<Option<Value>, Error> {
     let scope = InputOnly { input: Value::parse(INPUT).unwrap(), draws: Cell::new(0) };
@@ -86,12 +86,23 @@ fn expressions_have_the_values_of_the_reference() {
         ("$Input.rows[*].tags[*]", r#"["a","b","c"]"#),
         ("$Input.rows[*].nothing", "[]"),
         ("$Input.a-b.0", r#""zero""#),
+        ("$Input.a-b.007", r#""bond""#),
+        ("$Input.a-b.3d", r#""deep""#),
+        ("$Input.a-b.1e5", r#""big""#),
+        ("$Input.a-b.5-6.0x1", "1"),
+        ("$Input.a-b.7", "null"),
+        ("$Input.list.2.k", r#""v""#),
+        ("$Input.rows.1.tags.0", r#""b""#),
+        ("$Input.rows[*].tags.0", r#"["a","b"]"#),
+        ("$Input.list.007", "null"),
+        ("[1.5, -2.5e1]", "[1.5,-25.0]"),
         ("$Context.Execution.Name", r#""run-1""#),
         ("$Context.Execution", r#"{"Name":"run-1"}"#),
         ("$Context", r#"{"Execution":{"Name":"run-1"}}"#),
         ("[1, $Input.n]", "[1,3]"),
         ("`raw \\n`", r#""raw \\n""#),
         (r#""\u0041\n""#, r#""A\n""#),
+        (r#"'\ud83d\uDE00!\b\f'"#, r#""😀!\b\f""#),
         ("-$Input.n", "-3"),
         ("$Input.missing.deep", "null"),
     ];
@@ -127,6 +138,18 @@ fn conditions_hold_as_the_reference_says() {
         ("!($Input.missing == 'x')", true),
         ("$Input.missing", false),
         ("!$Input.missing", true),
+        // Under a function that needs a value and under `-` too; others take `null`.
+        ("length($Input.missing) == 0", false),
+        ("length($Input.missing) != 0", false),
+        ("!(length($Input.missing) > 0)", true),
+        ("arrayContains($Input.missing, 1)", false),
+        ("regexMatchString($Input.missing, '^a')", false),
+        ("intAdd(length(split($Input.missing, ',')), 1) > 0", false),
+        ("get($Input.missing, 'a') == null", false),
+        ("-$Input.missing < 0", false),
+        ("format('{}', $Input.missing) == 'null'", true),
+        ("length(toArray($Input.missing)) == 1", true),
+        ("arrayContains([null], $Input.missing)", true),
         ("$Input.z == null", true),
         (&any, true),
         ("'a' < 'b' && 'b' > 'a' && 'a' <= 'a'", true),
@@ -135,6 +158,16 @@ fn conditions_hold_as_the_reference_says() {
         let value = eval(text, Missing::Undefined).unwrap_or_else(|e| panic!("{text}: {e}"));
         assert_eq!(value == Some(Value::Bool(true)), expected, "{text}");
     }
+}
+
+#[test]
+fn what_is_there_and_of_the_wrong_type_is_an_error_in_conditions_too() {
+    for text in ["length($Input.z) == 0", "-$Input.s < 0", "length($Input.n) == intAdd(1, 1)"] {
+        assert_eq!(eval(text, Missing::Undefined).unwrap_err().kind, ErrorKind::Function, "{text}");
+    }
+    let error = eval("length($Input.missing)", Missing::Null).unwrap_err();
+    assert!(error.message.contains("found null"), "{error}");
+    assert_eq!(eval("-$Input.missing", Missing::Null).unwrap_err().kind, ErrorKind::Function);
 }
 
 #[test]
@@ -178,14 +211,24 @@ fn syntax_errors_say_where_and_what() {
         ("$Input.", 7, "expected a name after `.`"),
         ("$Nope.a", 0, "no variable `$Nope`"),
         ("lenght(1)", 0, "no function `lenght`"),
-        ("length(1, 2)", 0, "does not take 2 arguments"),
+        ("length(1, 2)", 0, "`length` takes 1 argument, found 2"),
+        ("jsonMerge({})", 0, "`jsonMerge` takes 2 arguments, found 1"),
+        ("uuid(1)", 0, "`uuid` takes no arguments, found 1"),
+        ("format()", 0, "`format` takes at least 1 argument, found 0"),
+        ("$Context.Execution.name", 19, "`$Context` has no `name` in this place"),
+        ("$Context['Foo'].x", 9, "`$Context` has no `Foo` in this place"),
         ("ready", 0, "unexpected `ready`"),
         ("$Input.a == 'x", 12, "not closed"),
         ("1 2", 2, "unexpected `2` behind"),
         ("$Input.a % 2", 9, "unexpected character `%`"),
         ("$Input[1.5]", 7, "must be an integer"),
         ("'\\q'", 1, "unknown escape"),
+        ("'a\\ud83d'", 2, "`\\ud83d` is no character"),
+        ("'\\ud83d\\u0041'", 1, "`\\ud83d` is no character"),
+        ("'\\u+041'", 1, "`\\u+041` is no character"),
+        ("'\\u00", 1, "is no character"),
         ("1x", 0, "`1x` is no number"),
+        ("$Input.a == .5", 12, "expected a value, found `.`"),
         ("{1: 2}", 1, "expected a key"),
         (&deep, 50, "nested more than 50 levels"),
         (&chain, 151, "more than 50 comparisons"),
@@ -196,11 +239,17 @@ fn syntax_errors_say_where_and_what() {
         assert!(error.message.contains(expected), "{text:.40}: {error:?}");
         assert_eq!(error.offset, offset, "{text:.40}: {error:?}");
     }
-    let error = fdl::parse("lenght(1)", Variables { known: KNOWN, missing: Missing::Null }).unwrap_err();
-    assert_eq!(
-        (error.kind, error.help.as_deref()),
-        (SyntaxErrorKind::Function, Some("did you mean `length`?"))
-    );
+    let helps = [
+        ("lenght(1)", SyntaxErrorKind::Function, Some("did you mean `length`?")),
+        ("LENGTH(1)", SyntaxErrorKind::Function, Some("did you mean `length`?")),
+        ("now()", SyntaxErrorKind::Function, None),
+        ("$Context.Execution.name", SyntaxErrorKind::Variable, Some("did you mean `Name`?")),
+        ("$Context.Foo", SyntaxErrorKind::Variable, Some("there are `Execution`")),
+    ];
+    for (text, kind, help) in helps {
+        let error = fdl::parse(text, Variables { known: KNOWN, missing: Missing::Null }).unwrap_err();
+        assert_eq!((error.kind, error.help.as_deref()), (kind, help), "{text}");
+    }
 }
 
 #[test]

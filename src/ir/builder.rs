@@ -33,7 +33,7 @@ pub enum BuildError {
     #[error("scopes nested more than {SCOPE_NESTING_MAX} levels deep")]
     TooDeep,
     /// A back-off below 1 or without a value.
-    #[error("state `{0}` has a back-off rate that is no number from 1 up")]
+    #[error("state `{0}` has a back-off rate that is no number above 0")]
     BackoffRate(Str),
 }
 
@@ -214,7 +214,7 @@ fn check(state: &State, states: usize) -> Result<(), BuildError> {
     if !is_inside {
         return Err(BuildError::DanglingTarget(state.name.clone()));
     }
-    if !state.retry.iter().all(|retrier| retrier.backoff_rate.is_finite() && retrier.backoff_rate >= 1.0) {
+    if !state.retry.iter().all(|retrier| retrier.backoff_rate.is_finite() && retrier.backoff_rate > 0.0) {
         return Err(BuildError::BackoffRate(state.name.clone()));
     }
     Ok(())

@@ -37,12 +37,13 @@ pub struct Span {
 }
 
 impl Span {
-    /// The part of this span that begins `offset` bytes into it; used for expressions inside a
-    /// scalar. Only meaningful on one line, which the caller knows by comparing lengths.
+    /// The part of this span behind `quote` and `before`; used for expressions inside a scalar.
+    /// Only meaningful on one line, which the caller knows by comparing lengths.
     #[must_use]
-    pub fn shifted(self, offset: usize) -> Self {
-        let offset = u32::try_from(offset).unwrap_or_default();
-        let start = self.start.saturating_add(offset).min(self.end);
-        Self { start, column: self.column.saturating_add(offset), ..self }
+    pub fn behind(self, quote: &str, before: &str) -> Self {
+        let number = |number: usize| u32::try_from(number).unwrap_or_default();
+        let start = self.start.saturating_add(number(quote.len() + before.len())).min(self.end);
+        let characters = quote.chars().count() + before.chars().count();
+        Self { start, column: self.column.saturating_add(number(characters)), ..self }
     }
 }

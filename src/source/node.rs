@@ -56,16 +56,16 @@ pub struct Key {
 }
 
 impl Node {
-    /// The kind of the value in the words of a user.
+    /// The kind of the value in the words of a user, with its article.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match &self.content {
-            Content::Null => "null",
-            Content::Bool(_) => "boolean",
-            Content::Number(_) => "number",
-            Content::String(_) => "string",
-            Content::Sequence(_) => "list",
-            Content::Mapping(_) => "object",
+            Content::Null => "nothing",
+            Content::Bool(_) => "a boolean",
+            Content::Number(_) => "a number",
+            Content::String(_) => "a string",
+            Content::Sequence(_) => "a list",
+            Content::Mapping(_) => "an object",
         }
     }
 

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use millrace::diagnostic::Diagnostic;
 use millrace::dialect::{self, Compiled};
 use millrace::engine::{
     Command, Event, Execution, HistoryEvent, HistoryKind, Outcome, Run, TaskCommand, TokenKey, step,
@@ -94,6 +95,7 @@ fn check_problems(text: &str, compiled: &Compiled, expected: &Value) -> Result<(
         let text_of = |key: &str| expected.get(key).and_then(Value::as_str);
         let is_met = text_of("code") == Some(code)
             && expected.get("line").is_none_or(|wanted| wanted.as_i64() == *line)
+            && expected.get("column").is_none_or(|wanted| wanted.as_i64() == column(problem))
             && text_of("underlined").is_none_or(|wanted| Some(wanted) == *underlined)
             && text_of("message").is_none_or(|wanted| problem.message.contains(wanted))
             && text_of("path").is_none_or(|wanted| problem.path == wanted)
@@ -108,6 +110,10 @@ fn check_problems(text: &str, compiled: &Compiled, expected: &Value) -> Result<(
         return Err("there is a program exactly where no problem is an error".to_owned());
     }
     Ok(())
+}
+
+fn column(problem: &Diagnostic) -> Option<i64> {
+    problem.span.map(|span| i64::from(span.column))
 }
 
 fn check_run(case: &Value, compiled: Compiled) -> Result<(), String> {

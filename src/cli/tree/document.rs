@@ -22,6 +22,9 @@ struct Run<'t> {
     reason: &'t str,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'t str>,
+    /// What was asked for later under its name, and is not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    already_exists: Option<&'t str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     start_time: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,6 +102,7 @@ pub(super) fn to_json(view: &View, tree: &Tree, now: Timestamp) -> Result<String
         phase: &status.phase,
         reason: view.reason(),
         message: condition.map(|condition| &*condition.message),
+        already_exists: view.already_exists().map(|condition| &*condition.message),
         start_time: status.start_time,
         completion_time: status.completion_time,
         error: status.error.as_deref(),

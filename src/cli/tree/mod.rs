@@ -34,7 +34,7 @@ use render::Look;
 /// execution; TRIES are the attempts where there was more than one.
 ///
 /// Exit status: 0 shown, however the execution ended; 1 --watch was over before it ended; 2 the request
-/// cannot be carried out.
+/// cannot be carried out; 130 after Ctrl-C.
 ///
 /// Example: millrace tree order-7k2xp --watch
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Document,
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -91,7 +91,7 @@ fn finish(args: &Args, key: &Key, end: &End) -> Result<u8, String> {
         End::Unread => Ok(0),
         End::OutOfTime(_) | End::Gone | End::Interrupted => {
             complain(end.explain(key));
-            Ok(1)
+            Ok(end.status())
         }
     }
 }

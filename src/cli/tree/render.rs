@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use crate::controller::execution::status::duration_text;
 
 use super::super::ending;
-use super::super::execution::View;
+use super::super::execution::{Condition, View};
 use super::super::list::phase_style;
 use super::super::table::{Cell, Fit, Row, Table};
 use super::super::terminal::{COLUMNS, harmless, width, wrap};
@@ -87,12 +87,13 @@ fn head(view: &View, now: Timestamp) -> String {
         None => format!(", created {}", seconds(view.created_at)),
     };
     text.push_str(&said("Flow", &format!("{}{revision}{started}", view.flow)));
+    let message = |condition: &Condition| format!("{}: {}", condition.reason, condition.message);
+    if let Some(condition) = view.already_exists() {
+        text.push_str(&said("Conflict", &message(condition)));
+    }
     if view.is_ended() {
         return text;
     }
-    let message = |condition: &super::super::execution::Condition| {
-        format!("{}: {}", condition.reason, condition.message)
-    };
     if let Some(condition) = view.condition("InProgress") {
         text.push_str(&said("Waiting", &message(condition)));
     }

@@ -17,11 +17,20 @@ pub enum FlowView {
     Present {
         /// Whether its newest spec was looked at.
         is_observed: bool,
-        /// Number of the newest valid definition.
-        latest_revision: Option<i64>,
+        /// The newest valid definition.
+        latest_revision: Option<Latest>,
         /// What is wrong with the newest definition.
         problem: Option<String>,
     },
+}
+
+/// The newest valid definition of a Flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latest {
+    /// Its number.
+    pub number: i64,
+    /// Uid of its FlowRevision; absent where that is gone.
+    pub uid: Option<String>,
 }
 
 /// What is decided about an Execution that wants to begin.
@@ -71,19 +80,24 @@ pub fn admit(
         let seconds = spec.starting_deadline_seconds.unwrap_or(STARTING_DEADLINE_SECONDS);
         let until = created_at.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
         if until > now {
+            let message = format!("{message} Waits until {}.", until.strftime("%Y-%m-%dT%H:%M:%SZ"));
             return Admission::Wait { reason, message, until };
         }
-        Admission::Reject { reason, message: format!("{message} It was waited for {seconds} seconds.") }
+        Admission::Reject { reason, message: format!("{message} Gave up after waiting {seconds} s.") }
     };
     match (flow, revision) {
         (FlowView::Missing, _) => wait(Reason::FlowNotFound, format!("Flow {name} does not exist.")),
         (FlowView::Present { is_observed: false, .. }, _) => {
             wait(Reason::FlowNotReady, format!("Flow {name} was changed and has not been looked at yet."))
         }
+        (FlowView::Present { latest_revision: Some(Latest { number, uid: None }), .. }, _) => {
+            let message = format!("FlowRevision {name}-{number} was deleted; Flow {name} is published anew.");
+            wait(Reason::FlowNotReady, message)
+        }
         (FlowView::Present { latest_revision: None, problem, .. }, _)
         | (FlowView::Present { problem, .. }, None) => {
             let problem = problem.as_deref().map_or_else(String::new, |problem| format!(" {problem}"));
-            wait(Reason::FlowNotReady, format!("Flow {name} has no valid definition yet.{problem}"))
+            wait(Reason::FlowNotReady, format!("Flow {name} cannot be run yet.{problem}"))
         }
         (FlowView::Present { .. }, Some(revision)) => match check(revision, spec) {
             Ok(admitted) => Admission::Accept(admitted),
@@ -135,7 +149,7 @@ mod tests {
         let spec = r#"{"flow": "f", "number": 3, "digest": "d", "dialect": "fdl/v1",
             "definition": "Type: StateMachine\nSpecVersion: v1\nStartAt: a\nStates: [{Type: Succeed, Name: a}]",
             "defaults": {"timeoutSeconds": 60}, "serviceAccountName": "own", "allowedServiceAccounts": ["other"]}"#;
-        Revision::compile("f-3", serde_json::from_str::<FlowRevisionSpec>(spec).unwrap()).unwrap()
+        Revision::compile("f-3", "u", serde_json::from_str::<FlowRevisionSpec>(spec).unwrap()).unwrap()
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -143,6 +157,8 @@ mod tests {
     }
 
     fn present(is_observed: bool, latest_revision: Option<i64>) -> FlowView {
+        let uid = Some("u".to_owned());
+        let latest_revision = latest_revision.map(|number| Latest { number, uid });
         FlowView::Present { is_observed, latest_revision, problem: Some("E010: no state `x`".to_owned()) }
     }
 
@@ -163,27 +179,35 @@ mod tests {
     }
 
     #[test]
+    fn a_deleted_revision_is_waited_for() {
+        let latest_revision = Some(Latest { number: 3, uid: None });
+        let flow = FlowView::Present { is_observed: true, latest_revision, problem: None };
+        let answer = ask(&flow, None, "", 1_001);
+        assert!(answer.starts_with("wait FlowNotReady 1600 FlowRevision f-3 was deleted"), "{answer}");
+    }
+
+    #[test]
     fn admission_answers_in_order() {
         let revision = revision();
         let ready = present(true, Some(3));
         let long = format!(r#", "input": {{"a": "{}"}}"#, "x".repeat(65_536));
         let deep = format!(r#", "input": {}{}"#, "[".repeat(101), "]".repeat(101));
         let cases = [
-            (FlowView::Missing, "", 1_001, "wait FlowNotFound 1600 Flow f does not exist."),
+            (
+                FlowView::Missing,
+                "",
+                1_001,
+                "wait FlowNotFound 1600 Flow f does not exist. Waits until 1970-01-01T00:26:40Z.",
+            ),
             (
                 FlowView::Missing,
                 r#", "startingDeadlineSeconds": 5"#,
                 1_005,
-                "reject FlowNotFound Flow f does not exist. It was waited for 5 seconds.",
+                "reject FlowNotFound Flow f does not exist. Gave up after waiting 5 s.",
             ),
             (FlowView::Missing, r#", "startingDeadlineSeconds": 0"#, 1_000, "reject FlowNotFound"),
             (present(false, Some(2)), "", 1_001, "wait FlowNotReady 1600 Flow f was changed"),
-            (
-                present(true, None),
-                "",
-                1_001,
-                "wait FlowNotReady 1600 Flow f has no valid definition yet. E010",
-            ),
+            (present(true, None), "", 1_001, "wait FlowNotReady 1600 Flow f cannot be run yet. E010"),
             (present(true, None), "", 1_600, "reject FlowNotReady"),
             (ready.clone(), "", 1_001, "{} Some(60) None own"),
             (

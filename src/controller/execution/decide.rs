@@ -194,7 +194,11 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
     });
     let event = facts.stop.as_ref().map_or(Event::Start, |stop| Event::Stop(engine_stop(stop)));
     let mut status = observed.status.clone();
-    status.accepted = Some(Accepted { generation: facts.generation, spec_digest: facts.spec_digest.clone() });
+    status.accepted = Some(Accepted {
+        generation: facts.generation,
+        spec_digest: facts.spec_digest.clone(),
+        revision_digest: Some(revision.digest.clone()),
+    });
     status.flow_revision = Some(revision.name.clone());
     status.effective = Some(effective);
     status.start_time = Some(observed.now);
@@ -366,8 +370,9 @@ pub fn fault(observed: &Observed, why: &str) -> Decision {
         Phase::Starting => Phase::Running,
         phase => phase,
     };
-    let message =
-        format!("{why}; stop the Execution (spec.stop) or delete it, or restore its status, and it goes on");
+    let message = format!(
+        "{why}; stop the Execution (spec.stop) or delete it, or restore what it needs, and it goes on"
+    );
     let stalled = Some((Reason::EngineFault, message.clone()));
     let standing = Standing { phase, reason: Reason::EngineFault, message, stalled };
     let status = with_standing(observed, standing);

@@ -55,7 +55,7 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             return Ended::Settled(seen, None);
         }
         Ok(Found::Nothing) => {
-            known.iter().for_each(|uid| context.driver.let_go(uid));
+            known.iter().chain(&look.strays).for_each(|uid| context.driver.let_go(uid));
             return Ended::Forgotten;
         }
         Ok(Found::Unreadable(why)) => {
@@ -67,9 +67,9 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             return Ended::Again { reports: std::mem::take(&mut look.reports), is_conflict: false };
         }
     };
-    if let Some(old) = known.filter(|uid| *uid != seen.facts.uid) {
-        context.driver.let_go(&old);
-    }
+    // Others that had its name.
+    let others = known.iter().chain(&look.strays).filter(|uid| **uid != seen.facts.uid);
+    others.for_each(|uid| context.driver.let_go(uid));
     let decision = decide_aside(context, &observed).await;
     let committed = commit::commit(context, key, seen, &observed, decision.status.as_deref()).await;
     match committed {

@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::admit::FlowView;
+use super::admit::{FlowView, Latest};
 use super::decide::{Footing, Observed};
 use super::registry::{Look, Seen};
 use super::status::Obstacles;
 use crate::api::{Execution, ExecutionStatus, Phase};
-use crate::cluster::object::Key;
+use crate::cluster::object::{Key, is_name};
 use crate::controller::context::Context;
+use crate::controller::revision::Revision;
 use crate::controller::revisions::RevisionError;
 
 /// What was found.
@@ -87,7 +88,9 @@ async fn footing(
             let Some(name) = &status.flow_revision else {
                 return Ok(Footing::Lost("status.flowRevision is missing".to_owned()));
             };
-            match context.revisions.get(&Key::new(&key.namespace, name)).await {
+            let digest = status.accepted.as_ref().and_then(|accepted| accepted.revision_digest.as_ref());
+            let is_meant = |revision: &Revision| digest.is_none_or(|digest| *digest == revision.digest);
+            match context.revisions.get(&Key::new(&key.namespace, name), is_meant).await {
                 Ok(revision) => Ok(Footing::Revision(revision)),
                 Err(RevisionError::Lost(why)) => Ok(Footing::Lost(why)),
                 Err(RevisionError::Unavailable(why)) => Err(Unavailable(why)),
@@ -109,13 +112,27 @@ async fn admission(
     spec: Box<crate::api::ExecutionSpec>,
 ) -> Result<Footing, Unavailable> {
     let flow_key = Key::new(&key.namespace, &seen.facts.flow);
+    if !is_name(&flow_key.name) {
+        // There can be none.
+        return Ok(Footing::Admission { spec, flow: FlowView::Missing, revision: None });
+    }
     // First, so that no change of the Flow is missed between the read and the wait.
     context.executions.waits_for(key, flow_key.clone());
     let flow = context.flows.read(&flow_key).await.map_err(Unavailable)?;
     let revision = match &flow {
-        FlowView::Present { is_observed: true, latest_revision: Some(number), .. } => {
+        FlowView::Present { is_observed: true, latest_revision: Some(Latest { uid: None, .. }), .. } => {
+            // Whoever cares for Flows does not know yet.
+            let _ = context.lost_revisions.send(flow_key);
+            None
+        }
+        FlowView::Present {
+            is_observed: true,
+            latest_revision: Some(Latest { number, uid: Some(uid) }),
+            ..
+        } => {
             let name = format!("{}-{number}", seen.facts.flow);
-            match context.revisions.get(&Key::new(&key.namespace, &name)).await {
+            let is_meant = |revision: &Revision| revision.uid == *uid;
+            match context.revisions.get(&Key::new(&key.namespace, &name), is_meant).await {
                 Ok(revision) => Some(revision),
                 // As good as no valid definition: the Flow is waited for.
                 Err(RevisionError::Lost(why)) => {

@@ -96,6 +96,8 @@ pub struct Look {
     pub seen: Option<Seen>,
     /// Uid of the object that all this is about, as far as it is known.
     pub uid: Option<String>,
+    /// Uids of others that had its name, of which something may be left over.
+    pub strays: BTreeSet<String>,
     /// News of its tasks.
     pub reports: Vec<(TaskId, Report)>,
     /// Tasks that do not begin.
@@ -124,6 +126,7 @@ pub enum Ended {
 struct Entry {
     seen: Option<Seen>,
     uid: Option<String>,
+    strays: BTreeSet<String>,
     reports: Vec<(TaskId, Report)>,
     obstacles: Obstacles,
     turn: Turn,
@@ -224,8 +227,10 @@ impl Registry {
         }
         let seen = match Seen::read(object, known) {
             Ok(seen) => seen,
+            // A look that is going on finds that out itself.
+            Err(why) if matches!(entry.turn, Turn::Looking { .. }) => return Err(why),
             Err(why) => {
-                state.entries.remove(&key);
+                self.forget(&mut state, &key);
                 return Err(why);
             }
         };
@@ -264,8 +269,7 @@ impl Registry {
         state.over.retain(|key, _| !listed.lacks(key));
         for (key, entry) in state.entries.iter_mut().filter(|(key, _)| listed.lacks(key)) {
             entry.is_watched = false;
-            entry.seen = None;
-            self.queue(key, entry);
+            self.has_ended(key, entry, u64::MAX);
         }
     }
 
@@ -337,7 +341,11 @@ impl Registry {
             return;
         }
         let entry = state.entries.entry(key.clone()).or_default();
-        entry.uid.get_or_insert(uid);
+        if *entry.uid.get_or_insert_with(|| uid.clone()) != uid {
+            // Whoever has the name now is read, so that nothing of it is taken for a stray.
+            entry.strays.insert(uid);
+            entry.seen = None;
+        }
         match what {
             What::Report(report) => {
                 entry.obstacles.blocked.remove(&task);
@@ -382,6 +390,7 @@ impl Registry {
         Some(Look {
             seen: entry.seen.clone(),
             uid: entry.uid.clone(),
+            strays: entry.strays.clone(),
             reports: std::mem::take(&mut entry.reports),
             obstacles: entry.obstacles.clone(),
         })
@@ -412,7 +421,10 @@ impl Registry {
             Ended::Settled(seen, wake) => {
                 entry.failures = 0;
                 entry.must_read = false;
-                entry.uid = Some(seen.facts.uid.clone());
+                if entry.uid.as_ref() != Some(&seen.facts.uid) {
+                    entry.uid = Some(seen.facts.uid.clone());
+                    entry.obstacles = Obstacles::default();
+                }
                 let newer = newer.filter(|newer| newer.version > seen.version);
                 let is_changed = newer.is_some() || ended_at.is_some();
                 entry.seen = ended_at.is_none().then(|| newer.unwrap_or(*seen));
@@ -661,6 +673,23 @@ mod tests {
         // But what is left over makes somebody look.
         report(&registry, "u", What::LeftOver);
         assert_eq!(turns(&mut receiver), 1);
+    }
+
+    #[test]
+    fn what_another_object_of_the_same_name_has_left_over_is_told_with_the_next_look() {
+        let (registry, mut receiver) = registry();
+        registry.seen(&object(5, 1)).unwrap();
+        turns(&mut receiver);
+        let look = registry.begin(&key()).unwrap();
+        registry.end(&key(), Ended::Settled(Box::new(look.seen.unwrap()), None));
+        report(&registry, "earlier", What::LeftOver);
+        assert_eq!(turns(&mut receiver), 1);
+        let look = registry.begin(&key()).unwrap();
+        assert!(look.seen.is_none(), "who has the name now is read");
+        assert_eq!(
+            (look.uid.as_deref(), look.strays.first().map(String::as_str)),
+            (Some("u"), Some("earlier"))
+        );
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub fn conditions(
     let accepted = match phase {
         Phase::Starting => claim(ConditionType::Accepted, Unknown, reason, message),
         Phase::Rejected => claim(ConditionType::Accepted, False, reason, message),
-        Phase::Stopped if condition_is(before, ConditionType::Accepted, Unknown) => {
+        Phase::Stopped if !condition_is(before, ConditionType::Accepted, True) => {
             claim(ConditionType::Accepted, False, reason, "stopped before it was admitted")
         }
         Phase::Running | Phase::Succeeded | Phase::Failed | Phase::TimedOut | Phase::Stopped => {
@@ -134,9 +134,23 @@ pub fn standing(program: &Program, run: &Run, obstacles: &Obstacles) -> Standing
         reason = Reason::Stopping;
         message = format!("canceled; waiting for {} tasks to end: {message}", awaited.len());
     }
-    let stalled = obstacles.blocked.iter().next();
+    let stalled = first_blocked(program, run, obstacles);
     let stalled = stalled.map(|(task, why)| (Reason::Forbidden, format!("task `{}`: {why}", task.path())));
     Standing { phase: Phase::Running, reason, message, stalled }
+}
+
+/// The first task that is out and cannot be begun. Of those that are over, nobody says that the way is
+/// free.
+fn first_blocked<'o>(
+    program: &Program,
+    run: &Run,
+    obstacles: &'o Obstacles,
+) -> Option<(&'o TaskId, &'o String)> {
+    if obstacles.blocked.is_empty() {
+        return None;
+    }
+    let out = run.outstanding(program);
+    obstacles.blocked.iter().find(|(id, _)| out.iter().any(|task| task.id == **id))
 }
 
 fn going(active: &ActiveState, obstacles: &Obstacles) -> (Reason, String) {
@@ -295,7 +309,12 @@ mod tests {
     }
 
     fn claims(standing: &Standing, existing: &Existing) -> Vec<(ConditionType, ConditionStatus, Reason)> {
-        let conditions = conditions(&[], standing, existing, 2, Timestamp::UNIX_EPOCH);
+        let admitted = Claim::new(ConditionType::Accepted, True, Reason::Admitted, "");
+        let before = match standing.phase {
+            Phase::Starting | Phase::Rejected => Vec::new(),
+            _ => condition::merge(&[], vec![admitted], 1, Timestamp::UNIX_EPOCH),
+        };
+        let conditions = conditions(&before, standing, existing, 2, Timestamp::UNIX_EPOCH);
         assert!(conditions.iter().all(|condition| condition.observed_generation == 2));
         conditions
             .into_iter()
@@ -331,6 +350,14 @@ mod tests {
         }
         let refused = Reason::InputInvalid;
         row(Phase::Rejected, refused, [False, False, False, True, False, True], refused, Reason::Rejected);
+
+        // What was stopped before it was admitted stays so, however often it is said.
+        let stopped = standing(Phase::Stopped, Reason::Canceled);
+        let mut said = Vec::new();
+        for generation in 1..3 {
+            said = conditions(&said, &stopped, &matches, generation, Timestamp::UNIX_EPOCH);
+            assert!(condition_is(&said, Accepted, False));
+        }
 
         let differs = Existing::Differs(String::new());
         let last =

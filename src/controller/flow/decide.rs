@@ -83,6 +83,9 @@ pub fn decide(observed: &Observed) -> Decision {
         diagnostics: entries(&diagnostics),
         ..before.clone()
     };
+    // What was deleted is not what anybody can go on using.
+    status.latest_revision =
+        before.latest_revision.filter(|latest| published.iter().any(|revision| revision.number == *latest));
     let mut publish = None;
     if let (true, Some(dialect)) = (is_valid, dialect) {
         let digest = digest_of(spec, dialect);
@@ -90,8 +93,8 @@ pub fn decide(observed: &Observed) -> Decision {
         let number = match known {
             Some(known) => known.number,
             None => {
-                // Numbers go on where an earlier Flow of this name left off.
-                let numbers = published.iter().map(|revision| revision.number);
+                // Numbers go on where an earlier Flow of this name left off, and beyond what was deleted.
+                let numbers = published.iter().map(|revision| revision.number).chain(before.latest_revision);
                 let number = numbers.fold(*taken, i64::max).saturating_add(1);
                 publish = Some(revision_of(name, number, digest, dialect, spec));
                 number
@@ -126,7 +129,12 @@ pub fn warnings(name: &str, program: &Program, bindings: &[Binding]) -> Vec<Diag
 fn ready(is_valid: bool, status: &FlowStatus, diagnostics: &[Diagnostic]) -> Claim {
     if is_valid {
         let number = status.latest_revision.unwrap_or_default();
-        let message = format!("the definition is valid and published as revision {number}");
+        let warnings = match diagnostics.len() {
+            0 => String::new(),
+            1 => "; 1 warning, see status.diagnostics".to_owned(),
+            count => format!("; {count} warnings, see status.diagnostics"),
+        };
+        let message = format!("the definition is valid and published as revision {number}{warnings}");
         return Claim::new(ConditionType::Ready, ConditionStatus::True, Reason::Valid, message);
     }
     let errors: Vec<_> = diagnostics.iter().filter(|problem| problem.severity() == Severity::Error).collect();
@@ -243,6 +251,11 @@ mod tests {
         assert!(first.status.activated_at.is_some());
         let beyond = decide(&Observed { taken: 9, ..observed(&format!("\"{VALID}\""), None) });
         assert_eq!(beyond.status.latest_revision, Some(10));
+        // What was deleted is published anew, under a number that nothing ever had.
+        let deleted = Observed { published: Vec::new(), ..observed(&format!("\"{VALID}\""), Some(&first)) };
+        assert_eq!(decide(&deleted).status.latest_revision, Some(9));
+        let invalid = Observed { published: Vec::new(), ..observed("\"x\"", Some(&first)) };
+        assert_eq!(decide(&invalid).status.latest_revision, None);
         let again = decide(&observed(&format!("\"{VALID}\""), Some(&first)));
         assert!(again.publish.is_none());
         assert_eq!(again.status, first.status);

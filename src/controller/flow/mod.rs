@@ -2,8 +2,9 @@
 
 pub mod decide;
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::Request;
 use kube::core::ObjectList;
@@ -21,22 +22,41 @@ use decide::{Decision, Observed, Published};
 /// Pause before a look that did not work is repeated.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Flows that are being looked at: one look at a time each.
+/// Flows that are being looked at, and whether to look again: one look at a time each.
 #[derive(Debug, Default)]
-pub struct Turns(Mutex<HashSet<Key>>);
+pub struct Turns(Mutex<HashMap<Key, bool>>);
 
 impl Turns {
-    fn take(&self, key: &Key) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
+    fn locked(&self) -> MutexGuard<'_, HashMap<Key, bool>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give_back(&self, key: &Key) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    /// Whether it is the caller's turn. If it is somebody's already, that one looks once more.
+    fn take(&self, key: &Key) -> bool {
+        match self.locked().entry(key.clone()) {
+            Entry::Occupied(mut again) => {
+                again.insert(true);
+                false
+            }
+            Entry::Vacant(free) => {
+                free.insert(false);
+                true
+            }
+        }
+    }
+
+    /// Ends a turn, unless somebody has asked for another look meanwhile.
+    fn give_back(&self, key: &Key) -> bool {
+        let mut turns = self.locked();
+        let again = turns.get_mut(key).is_some_and(std::mem::take);
+        if !again {
+            turns.remove(key);
+        }
+        !again
     }
 }
 
-/// Looks at a Flow until its status speaks of its newest spec. If somebody looks already, that look
-/// reads the newest one too.
+/// Looks at a Flow until its status speaks of its newest spec.
 pub async fn look(context: &Context, turns: &Turns, key: Key) {
     if !turns.take(&key) {
         return;
@@ -44,7 +64,8 @@ pub async fn look(context: &Context, turns: &Turns, key: Key) {
     let mut taken = 0;
     loop {
         match attend(context, &key, taken).await {
-            Ok(Looked::Enough) => break,
+            Ok(Looked::Enough) if turns.give_back(&key) => return,
+            Ok(Looked::Enough) => taken = 0,
             Ok(Looked::Again) => {}
             Ok(Looked::NumberTaken(number)) => taken = number,
             Err(error) => {
@@ -53,7 +74,6 @@ pub async fn look(context: &Context, turns: &Turns, key: Key) {
             }
         }
     }
-    turns.give_back(&key);
 }
 
 /// What a look has come to.
@@ -72,7 +92,7 @@ async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiE
         return Ok(Looked::Enough);
     };
     let status: FlowStatus = flow.decode_status().unwrap_or_default();
-    if status.observed_generation == flow.generation() {
+    if status.observed_generation == flow.generation() && is_published(context, key, &status).await? {
         return Ok(Looked::Enough);
     }
     let spec: FlowSpec = match flow.decode_spec() {
@@ -96,6 +116,13 @@ async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiE
         return Ok(Looked::Enough);
     }
     commit(context, key, &flow, decision).await
+}
+
+/// Whether the newest valid definition stands where the status says: revisions can be deleted.
+async fn is_published(context: &Context, key: &Key, status: &FlowStatus) -> Result<bool, ApiError> {
+    let Some(number) = status.latest_revision else { return Ok(true) };
+    let revision = Key::new(&key.namespace, format!("{}-{number}", key.name));
+    Ok(context.api.uid::<FlowRevision>(&revision).await?.is_some())
 }
 
 /// Makes the revision, if there is a new one, and then writes the status that names it. A revision

@@ -21,6 +21,9 @@ pub(super) const EXECUTION_SECONDS_MAX: u64 = 31_536_000;
 /// ten times what a person can read, and compiles in well under a second.
 pub(super) const STATES_MAX: usize = 10_000;
 
+/// Name of a run-wide variable (§8.3), in bytes.
+pub(super) const VARIABLE_NAME_BYTES_MAX: usize = 128;
+
 pub(super) const LIMITS: Limits = Limits {
     input_bytes_max: 64 * 1024,
     output_bytes_max: 64 * 1024,

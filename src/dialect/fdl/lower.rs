@@ -7,20 +7,22 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::fdl::Variables as Known;
 use crate::expr::{Expr, Missing, PathStep, Root};
 use crate::ir::{
-    Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Next, Pattern, Program, Retrier,
-    Rule, SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Until, VariableScope, Variables,
+    Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Next, Program, Retrier, Rule,
+    SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Until, VariableScope, Variables,
 };
 use crate::value::Value;
 
 use super::super::reachability::{self, Graph, Node};
-use super::super::reader::{Field, Problems, Text};
-use super::limits::{ERRORS, LIMITS, STATES_MAX, TASK_TIMEOUT_SECONDS_MAX, WAIT_SECONDS};
+use super::super::reader::{Field, Problems, Text, member_path};
+use super::error_names::{self, patterns};
+use super::limits::{
+    ERRORS, LIMITS, STATES_MAX, TASK_TIMEOUT_SECONDS_MAX, VARIABLE_NAME_BYTES_MAX, WAIT_SECONDS,
+};
 use super::syntax::{self, Body, Computed, Definition, Mode};
-use super::template::{constructor, expression};
-use super::variables::{AT_CATCH, AT_CONDITION, AT_ENTRY, AT_EXIT, AT_ITEM, AT_TASK};
-
-/// Matches every error (fdl.md §5.1).
-const ANY_ERROR: &str = "FnF.ALL";
+use super::template::{EXPRESSION_SUFFIX, constructor, expression};
+use super::variables::{
+    AT_CATCH, AT_CONDITION, AT_ENTRY, AT_EXIT, AT_ITEM, AT_TASK, AT_TASK_CATCH, AT_TASK_EXIT,
+};
 
 /// Stands where something is missing or broken.
 const NOTHING: Expr = Expr::Literal(Value::Null);
@@ -50,14 +52,15 @@ pub(super) fn lower(definition: &Definition<'_>, problems: &Problems) -> Option<
 
 fn count_states(body: &Body<'_>) -> usize {
     let within = |state: &syntax::State<'_>| match &state.kind {
-        syntax::Kind::Parallel { branches } => branches.iter().map(count_states).sum(),
+        syntax::Kind::Parallel { branches } => branches.iter().flatten().map(count_states).sum(),
         syntax::Kind::Map { processor, .. } => processor.as_ref().map_or(0, count_states),
         syntax::Kind::Pass
         | syntax::Kind::Succeed
         | syntax::Kind::Fail { .. }
         | syntax::Kind::Wait { .. }
         | syntax::Kind::Choice { .. }
-        | syntax::Kind::Task { .. } => 0,
+        | syntax::Kind::Task { .. }
+        | syntax::Kind::Unknown => 0,
     };
     body.states.iter().map(|state| 1 + within(state)).sum()
 }
@@ -86,6 +89,9 @@ impl Lowering<'_> {
         for state in &body.states {
             let idx = scope.declare(state.name.value.clone());
             declared.push(idx);
+            if state.name.value.is_empty() {
+                continue;
+            }
             if names.insert(&state.name.value, idx).is_some() {
                 is_ambiguous = true;
                 let message = format!("another state of this scope is called `{}` too", state.name.value);
@@ -99,9 +105,10 @@ impl Lowering<'_> {
             }
         }
         let start = start?;
-        // Where one name is two states, which of them is led to is anybody's guess.
-        if !is_ambiguous {
-            reachability::check(&graph(body, &names, start), self.problems);
+        // Where one name is two states, which of them is led to is anybody's guess; where a state or a
+        // way out of one is broken, what it was to lead to.
+        if let (false, true, Some(graph)) = (is_ambiguous, body.is_whole, graph(body, &names, start)) {
+            reachability::check(&graph, self.problems);
         }
         self.builder.scope(scope, start).ok()
     }
@@ -131,20 +138,28 @@ impl Lowering<'_> {
 
     /// Nothing where a scope within the state could not be made.
     fn state(&mut self, state: &syntax::State<'_>, names: &Names<'_>, depth: usize) -> Option<State> {
-        let entry = if matches!(state.kind, syntax::Kind::Task { .. }) { AT_TASK } else { AT_ENTRY };
-        let global = self.constructor(&state.global, AT_EXIT);
+        // One of a wrong type may have been meant as one.
+        let is_task = matches!(state.kind, syntax::Kind::Task { .. } | syntax::Kind::Unknown);
+        let (entry, exit, caught) =
+            if is_task { (AT_TASK, AT_TASK_EXIT, AT_TASK_CATCH) } else { (AT_ENTRY, AT_EXIT, AT_CATCH) };
+        let global = self.constructor(&state.global, exit);
+        self.check_variable_names(&state.global);
         let variables = global.map(|values| Variables { scope: VariableScope::Run, values });
+        let input = self.constructor(&state.input, entry);
+        let output = self.constructor(&state.output, exit);
+        error_names::check(state.retry.iter().map(|rule| &rule.errors), self.problems);
+        error_names::check(state.catch.iter().map(|rule| &rule.errors), self.problems);
+        let catch = state.catch.iter().filter_map(|rule| self.catcher(rule, names, caught)).collect();
+        let next = self.next(names, state.next.as_ref());
         let (kind, result) = self.kind(state, names, depth, variables.as_ref())?;
-        self.warn_about_shadows(state.retry.iter().map(|rule| &rule.errors));
-        self.warn_about_shadows(state.catch.iter().map(|rule| &rule.errors));
         Some(State {
-            input: self.constructor(&state.input, entry),
+            input,
             result,
-            output: self.constructor(&state.output, AT_EXIT),
+            output,
             variables,
             retry: state.retry.iter().map(retrier).collect(),
-            catch: state.catch.iter().filter_map(|rule| self.catcher(rule, names)).collect(),
-            next: self.next(names, state.next.as_ref()),
+            catch,
+            next,
             ..State::new(state.name.value.clone(), kind)
         })
     }
@@ -158,7 +173,7 @@ impl Lowering<'_> {
         variables: Option<&Variables>,
     ) -> Option<(Kind, Option<Expr>)> {
         let kind = match &state.kind {
-            syntax::Kind::Pass => Kind::Pass { result: None },
+            syntax::Kind::Pass | syntax::Kind::Unknown => Kind::Pass { result: None },
             syntax::Kind::Succeed => Kind::Succeed,
             syntax::Kind::Fail { code, detail } => {
                 Kind::Fail { error: self.text(code), cause: self.text(detail) }
@@ -186,7 +201,8 @@ impl Lowering<'_> {
             }
             syntax::Kind::Task { .. } => self.task(&state.kind)?,
             syntax::Kind::Parallel { branches } => {
-                let scopes: Vec<_> = branches.iter().map(|branch| self.scope(branch, depth + 1)).collect();
+                let scope = |branch: &Option<Body<'_>>| self.scope(branch.as_ref()?, depth + 1);
+                let scopes: Vec<_> = branches.iter().map(scope).collect();
                 let scopes = scopes.into_iter().collect::<Option<Vec<_>>>()?;
                 let result = branches_by_name(scopes.len());
                 return Some((Kind::Parallel { arguments: None, branches: scopes }, Some(result)));
@@ -209,10 +225,10 @@ impl Lowering<'_> {
         let syntax::Kind::Task { action, mode, parameters, timeout } = kind else { return None };
         let arguments = self.constructor(parameters, AT_TASK);
         let timeout = self.whole_number(timeout, AT_TASK, 0..=TASK_TIMEOUT_SECONDS_MAX);
-        let action = action.as_ref()?;
+        let resource = action.as_ref().map_or_else(|| Arc::from(""), |action| action.value.clone());
         Some(Kind::Task {
-            resource: action.value.clone(),
-            arguments: with_payload(&action.value, arguments),
+            arguments: with_payload(&resource, arguments),
+            resource,
             completion: match mode {
                 Mode::RequestComplete => Completion::Response,
                 Mode::WaitForSystemCallback => Completion::Job,
@@ -223,10 +239,26 @@ impl Lowering<'_> {
         })
     }
 
-    fn catcher(&self, rule: &syntax::Catch<'_>, names: &Names<'_>) -> Option<Catcher> {
-        let output = self.constructor(&rule.output, AT_CATCH);
+    fn catcher(&self, rule: &syntax::Catch<'_>, names: &Names<'_>, known: Known) -> Option<Catcher> {
+        let output = self.constructor(&rule.output, known);
         let next = self.target(names, rule.next.as_ref())?;
         Some(Catcher { errors: patterns(&rule.errors), output, variables: None, next })
+    }
+
+    /// Names of run-wide variables are of limited length.
+    fn check_variable_names(&self, field: &Option<Field<'_>>) {
+        let mapping = field.as_ref().and_then(|field| field.node.as_mapping());
+        for entry in mapping.iter().flat_map(|mapping| &mapping.entries) {
+            let name = &*entry.key.name;
+            let length = name.strip_suffix(EXPRESSION_SUFFIX).unwrap_or(name).len();
+            if let (Some(field), true) = (field, length > VARIABLE_NAME_BYTES_MAX) {
+                let message = format!(
+                    "the name of a variable has {length} bytes, at most {VARIABLE_NAME_BYTES_MAX} are allowed"
+                );
+                let path = member_path(&field.path, name);
+                self.problems.push(Diagnostic::new(Code::LimitExceeded, path, entry.key.span, message));
+            }
+        }
     }
 
     fn constructor(&self, field: &Option<Field<'_>>, known: Known) -> Option<Expr> {
@@ -238,26 +270,14 @@ impl Lowering<'_> {
         text.as_ref().map_or(NOTHING, |text| expression(text, known, self.problems))
     }
 
-    /// Rules behind one that matches everything are never used.
-    fn warn_about_shadows<'t>(&self, rules: impl Iterator<Item = &'t Vec<Text>>) {
-        let mut is_caught = false;
-        for errors in rules {
-            if let (true, Some(first)) = (is_caught, errors.first()) {
-                let message = format!("the rule is never used: one before it matches `{ANY_ERROR}`");
-                let problem = Diagnostic::new(Code::ShadowedPattern, first.path.clone(), first.span, message);
-                self.problems.push(problem.with_help("rules are tried in order, put it first"));
-            }
-            is_caught |= errors.iter().any(|error| &*error.value == ANY_ERROR);
-        }
-    }
-
     /// A field that holds text.
     fn text(&self, field: &Option<Computed<'_>>) -> Option<Expr> {
         field.as_ref().map(|field| match field {
+            Computed::Broken => NOTHING,
             Computed::Expression(text) => expression(text, AT_ENTRY, self.problems),
             Computed::Literal(field) if field.node.as_str().is_some_and(|text| text.is_empty()) => NOTHING,
             Computed::Literal(field) => {
-                field.text(self.problems).map_or(NOTHING, |text| Expr::Literal(Value::String(text.value)))
+                field.name(self.problems).map_or(NOTHING, |text| Expr::Literal(Value::String(text.value)))
             }
         })
     }
@@ -271,6 +291,7 @@ impl Lowering<'_> {
         bounds: std::ops::RangeInclusive<u64>,
     ) -> Option<Expr> {
         field.as_ref().map(|field| match field {
+            Computed::Broken => NOTHING,
             Computed::Expression(text) => expression(text, known, self.problems),
             Computed::Literal(field) => field
                 .integer(bounds, self.problems)
@@ -288,16 +309,6 @@ fn retrier(rule: &syntax::Retry) -> Retrier {
         max_delay_seconds: rule.max_backoff_seconds,
         jitter: Jitter::None,
     }
-}
-
-fn patterns(errors: &[Text]) -> Vec<Pattern> {
-    errors
-        .iter()
-        .map(|error| match &*error.value {
-            ANY_ERROR => Pattern::Any,
-            _ => Pattern::Named(error.value.clone()),
-        })
-        .collect()
 }
 
 /// The arguments with the state's input where the service wants a payload and none is named.
@@ -320,21 +331,22 @@ fn branches_by_name(count: usize) -> Expr {
     Expr::Object((0..count).map(member).collect())
 }
 
-/// The scope as a graph, for the check that everything can be reached and come to an end.
-fn graph<'b>(body: &'b Body<'_>, names: &Names<'_>, start: StateIdx) -> Graph<'b> {
+/// The scope as a graph, for the check that everything can be reached and come to an end. Nothing where
+/// a way out of a state is broken, which was noted.
+fn graph<'b>(body: &'b Body<'_>, names: &Names<'_>, start: StateIdx) -> Option<Graph<'b>> {
     let to = |name: &Option<Text>| {
-        name.as_ref().and_then(|name| names.get(&*name.value)).map(|idx| idx.number() as usize)
+        let idx = name.as_ref().and_then(|name| names.get(&*name.value));
+        idx.map(|idx| idx.number() as usize)
     };
     let nodes = body.states.iter().map(|state| {
-        let mut targets: Vec<usize> = to(&state.next).into_iter().collect();
-        targets.extend(state.catch.iter().filter_map(|rule| to(&rule.next)));
+        let mut ways: Vec<_> = state.catch.iter().map(|rule| &rule.next).collect();
         if let syntax::Kind::Choice { branches, default } = &state.kind {
-            targets.extend(branches.iter().filter_map(|branch| to(&branch.next)));
-            targets.extend(to(default));
+            ways.extend(branches.iter().map(|branch| &branch.next).chain([default]));
+        } else if state.next.is_some() || !state.is_end {
+            ways.push(&state.next);
         }
-        // A name that leads nowhere was noted; it may well have meant an end.
-        let is_broken = state.next.is_some() && to(&state.next).is_none();
-        Node { name: &state.name, targets, is_end: state.is_end || is_broken }
+        let targets = ways.into_iter().map(to).collect::<Option<Vec<_>>>()?;
+        Some(Node { name: &state.name, targets, is_end: state.is_end })
     });
-    Graph { nodes: nodes.collect(), start: start.number() as usize }
+    Some(Graph { nodes: nodes.collect::<Option<_>>()?, start: start.number() as usize })
 }

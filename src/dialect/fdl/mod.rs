@@ -19,8 +19,14 @@
 //! * A Map over nothing gives `{"Items": []}`, over something that is no array it fails (19).
 //! * A run that would have more than 5,000 history events fails (25).
 //! * Unknown fields are refused, `End` on Fail and Succeed is accepted (29).
-//! * States that nothing leads to are a warning (30).
+//! * A field written without a value (`Retry:`) is one that is not there; within constructors and
+//!   Parameters `null` is data.
+//! * A number without quotes is the text of it where a name or a message is expected, as it is for a
+//!   key; `true` is not.
+//! * States that nothing leads to are a warning (30), unless something else is wrong with where the
+//!   states of the scope lead: then what was meant is not known.
 
+mod error_names;
 mod limits;
 mod lower;
 mod syntax;

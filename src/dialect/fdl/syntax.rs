@@ -1,7 +1,7 @@
 //! Documents as they are written (fdl.md §7 and §9). Nothing is interpreted: names are not
 //! resolved, expressions not read.
 
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 
 use super::super::reader::{Field, Fields, Problems, Text};
@@ -20,12 +20,15 @@ pub(super) struct Definition<'n> {
 pub(super) struct Body<'n> {
     pub(super) start_at: Option<Text>,
     pub(super) states: Vec<State<'n>>,
+    /// Whether each of them could be read: only then is known what leads where.
+    pub(super) is_whole: bool,
     pub(super) path: String,
     pub(super) span: Option<Span>,
 }
 
 #[derive(Debug)]
 pub(super) struct State<'n> {
+    /// Empty where the state has none, which was noted.
     pub(super) name: Text,
     pub(super) kind: Kind<'n>,
     pub(super) input: Option<Field<'n>>,
@@ -59,7 +62,8 @@ pub(super) enum Kind<'n> {
         timeout: Option<Computed<'n>>,
     },
     Parallel {
-        branches: Vec<Body<'n>>,
+        /// Nothing where a branch could not be read, which was noted.
+        branches: Vec<Option<Body<'n>>>,
     },
     Map {
         items: Option<Text>,
@@ -67,6 +71,8 @@ pub(super) enum Kind<'n> {
         processor: Option<Body<'n>>,
         concurrency: Option<Computed<'n>>,
     },
+    /// The type is missing or does not exist, which was noted.
+    Unknown,
 }
 
 /// `Field: value` or `Field.$: expression`.
@@ -74,6 +80,8 @@ pub(super) enum Kind<'n> {
 pub(super) enum Computed<'n> {
     Literal(Field<'n>),
     Expression(Text),
+    /// Neither, which was noted.
+    Broken,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,12 +116,46 @@ pub(super) struct Catch<'n> {
 
 const STATE_TYPES: &[&str] = &["Task", "Pass", "Wait", "Choice", "Parallel", "Map", "Succeed", "Fail"];
 
+/// Fields that states of some type have.
+const OWN_FIELDS: &[&str] = &[
+    "Action",
+    "Branches",
+    "Code",
+    "Code.$",
+    "Default",
+    "Detail",
+    "Detail.$",
+    "ItemConstructor",
+    "ItemsPath",
+    "MaxConcuccency",
+    "MaxConcuccency.$",
+    "MaxConcurrency",
+    "MaxConcurrency.$",
+    "Parameters",
+    "Processor",
+    "Seconds",
+    "Seconds.$",
+    "TaskMode",
+    "Timeout",
+    "Timeout.$",
+];
+
+/// What only distributed Maps have (§7.8).
+const DISTRIBUTED_FIELDS: &[&str] = &[
+    "ItemReader",
+    "ItemBatcher",
+    "ResultWriter",
+    "MaxItems",
+    "ToleratedFailedPercentage",
+    "ToleratedFailedCount",
+];
+
 impl<'n> Definition<'n> {
     pub(super) fn read(document: &Field<'n>, problems: &Problems) -> Option<Self> {
         let mut fields = document.fields(problems)?;
         expect_word(fields.required("Type", problems), &["StateMachine"], problems);
         expect_word(fields.required("SpecVersion", problems), &["v1"], problems);
-        let name = fields.optional("Name").and_then(|field| field.text(problems));
+        let name = fields.optional("Name").and_then(|field| field.name(problems));
         read_description(&mut fields, problems);
         let timeout = fields.optional("Timeout");
         let timeout_seconds =
@@ -126,79 +168,103 @@ impl<'n> Definition<'n> {
 
 impl<'n> Body<'n> {
     fn read(fields: &mut Fields<'n>, problems: &Problems) -> Self {
-        let start_at = fields.required("StartAt", problems).and_then(|field| field.text(problems));
-        let states = fields.required("States", problems);
-        let items = states.as_ref().and_then(|field| field.items(problems)).unwrap_or_default();
-        let is_list = |field: &&Field<'_>| matches!(field.node.content, crate::source::Content::Sequence(_));
-        if let (Some(field), true) = (states.as_ref().filter(is_list), items.is_empty()) {
-            problems.push(field.problem(Code::InvalidValue, "expected at least one state"));
-        }
-        let states = items.iter().filter_map(|item| State::read(item, problems)).collect();
-        Self { start_at, states, path: fields.path().to_owned(), span: fields.span() }
+        let start_at = fields.required("StartAt", problems).and_then(|field| field.name(problems));
+        let items = items_of(fields.required("States", problems), "state", problems);
+        let states: Vec<_> = items.iter().filter_map(|item| State::read(item, problems)).collect();
+        let is_known =
+            |state: &State<'_>| !matches!(state.kind, Kind::Unknown) && !state.name.value.is_empty();
+        let is_whole = states.len() == items.len() && states.iter().all(is_known);
+        Self { start_at, states, is_whole, path: fields.path().to_owned(), span: fields.span() }
     }
 
     fn read_own(field: &Field<'n>, place: &str, problems: &Problems) -> Option<Self> {
         let mut fields = field.fields(problems)?;
         let body = Self::read(&mut fields, problems);
-        if let Some(config) = fields.optional("ProcessorConfig") {
-            problems.push(
-                config
-                    .problem(Code::Unsupported, "distributed Maps do not run in this version")
-                    .with_help("without `ProcessorConfig` the Map runs inline"),
-            );
-        }
+        refuse_distributed(&mut fields, &["ProcessorConfig"], problems);
         fields.finish(place, problems);
         Some(body)
+    }
+}
+
+fn refuse_distributed(fields: &mut Fields<'_>, names: &[&'static str], problems: &Problems) {
+    for name in names {
+        if let Some(field) = fields.optional(name) {
+            problems.push(
+                field
+                    .problem(Code::Unsupported, "distributed Maps do not run in this version")
+                    .with_help(format!("without `{name}` the Map runs inline")),
+            );
+        }
     }
 }
 
 impl<'n> State<'n> {
     fn read(field: &Field<'n>, problems: &Problems) -> Option<Self> {
         let mut fields = field.fields(problems)?;
-        let name = fields.required("Name", problems).and_then(|field| field.text(problems));
-        let kind = fields.required("Type", problems).and_then(|field| field.text(problems));
+        let name = fields.required("Name", problems).and_then(|field| field.name(problems));
+        let name = name.unwrap_or_else(|| Text { value: "".into(), path: field.path.clone(), span: None });
         read_description(&mut fields, problems);
-        let kind = kind?;
-        let word = &*kind.value;
-        if !STATE_TYPES.contains(&word) {
-            let message = format!("there is no state type `{word}`");
-            let problem =
-                crate::diagnostic::Diagnostic::new(Code::UnknownStateType, kind.path, kind.span, message);
-            problems.push(match problems.closest(word, STATE_TYPES.iter().copied()) {
-                Some(close) => problem.with_help(format!("did you mean `{close}`?")),
-                None => problem.with_help(format!("types are {}", STATE_TYPES.join(", "))),
-            });
-            return None;
-        }
+        let word = read_type(&mut fields, problems);
         let input = fields.optional("InputConstructor");
-        let output = if word == "Choice" { None } else { fields.optional("OutputConstructor") };
+        let output = if word == Some("Choice") { None } else { fields.optional("OutputConstructor") };
         let global = fields.optional("GlobalConstructor");
         let (next, is_end) = read_way_out(word, &mut fields, problems);
         let (mut retry, mut catch) = (Vec::new(), Vec::new());
-        if matches!(word, "Task" | "Parallel" | "Map") {
+        if matches!(word, Some("Task" | "Parallel" | "Map") | None) {
             retry = read_list(fields.optional("Retry"), problems, Retry::read);
             catch = read_list(fields.optional("Catch"), problems, Catch::read);
         }
-        let kind = Kind::read(word, &mut fields, problems);
-        fields.finish(&format!("a {word} state"), problems);
-        Some(Self { name: name?, kind, input, output, global, next, is_end, retry, catch })
+        let kind = match word {
+            Some(word) => {
+                let kind = Kind::read(word, &mut fields, problems);
+                fields.finish(&format!("a {word} state"), problems);
+                kind
+            }
+            None => {
+                OWN_FIELDS.iter().chain(DISTRIBUTED_FIELDS).for_each(|name| drop(fields.optional(name)));
+                fields.finish("a state", problems);
+                Kind::Unknown
+            }
+        };
+        Some(Self { name, kind, input, output, global, next, is_end, retry, catch })
     }
 }
 
+/// The type of a state; nothing, with a note, where it is none.
+fn read_type(fields: &mut Fields<'_>, problems: &Problems) -> Option<&'static str> {
+    let kind = fields.required("Type", problems).and_then(|field| field.text(problems))?;
+    let word = &*kind.value;
+    let known = STATE_TYPES.iter().copied().find(|known| *known == word);
+    if known.is_none() {
+        let message = format!("there is no state type `{word}`");
+        let help = match problems.closest(word, STATE_TYPES.iter().copied()) {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => format!("types are {}", STATE_TYPES.join(", ")),
+        };
+        problems.push(Diagnostic::new(Code::UnknownStateType, kind.path, kind.span, message).with_help(help));
+    }
+    known
+}
+
 /// `Next` and `End`. Fail and Succeed are ends; that they say so is accepted (§14.29).
-fn read_way_out(word: &str, fields: &mut Fields<'_>, problems: &Problems) -> (Option<Text>, bool) {
+fn read_way_out(word: Option<&str>, fields: &mut Fields<'_>, problems: &Problems) -> (Option<Text>, bool) {
     match word {
-        "Choice" => (None, false),
-        "Succeed" | "Fail" => {
+        Some("Choice") => (None, false),
+        // Whether it needs either is not known.
+        None => {
+            fields.optional("End").and_then(|field| field.bool(problems));
+            (fields.optional("Next").and_then(|field| field.name(problems)), true)
+        }
+        Some(word @ ("Succeed" | "Fail")) => {
             let end = fields.optional("End");
             if end.as_ref().is_some_and(|end| end.bool(problems) == Some(false)) {
                 problems.push(fields.problem(Code::NextOrEnd, format!("a {word} state is always an end")));
             }
             (None, true)
         }
-        _ => {
+        Some(_) => {
             let next_field = fields.optional("Next");
-            let next = next_field.as_ref().and_then(|field| field.text(problems));
+            let next = next_field.as_ref().and_then(|field| field.name(problems));
             let end_field = fields.optional("End");
             // What is neither true nor false was noted, and nothing else is made of it.
             let end = end_field.map(|field| field.bool(problems));
@@ -232,13 +298,16 @@ impl<'n> Kind<'n> {
             "Wait" => {
                 let seconds = Computed::read(fields, "Seconds", "Seconds.$", problems);
                 if seconds.is_none() {
-                    problems.push(fields.problem(Code::MissingField, "field `Seconds` is missing"));
+                    fields.report_missing("Seconds", problems);
                 }
                 Self::Wait { seconds }
             }
             "Choice" => Self::Choice {
-                branches: read_list(fields.required("Branches", problems), problems, ChoiceBranch::read),
-                default: fields.required("Default", problems).and_then(|field| field.text(problems)),
+                branches: items_of(fields.required("Branches", problems), "branch", problems)
+                    .iter()
+                    .filter_map(|item| ChoiceBranch::read(item, problems))
+                    .collect(),
+                default: fields.required("Default", problems).and_then(|field| field.name(problems)),
             },
             "Task" => Self::Task {
                 action: fields.required("Action", problems).and_then(|field| field.text(problems)),
@@ -248,23 +317,17 @@ impl<'n> Kind<'n> {
             },
             "Parallel" => {
                 let field = fields.required("Branches", problems);
-                let branches = read_list(field.clone(), problems, |item, problems| {
-                    Body::read_own(item, "a branch", problems)
-                });
-                match field {
-                    Some(field) if branches.len() > BRANCHES_MAX => {
-                        let message =
-                            format!("{} branches, at most {BRANCHES_MAX} are allowed", branches.len());
-                        problems.push(field.problem(Code::LimitExceeded, message));
-                    }
-                    Some(field) if branches.is_empty() => {
-                        problems.push(field.problem(Code::InvalidValue, "expected at least one branch"));
-                    }
-                    Some(_) | None => {}
+                let items = items_of(field.clone(), "branch", problems);
+                if let (Some(field), true) = (field, items.len() > BRANCHES_MAX) {
+                    let message = format!("{} branches, at most {BRANCHES_MAX} are allowed", items.len());
+                    problems.push(field.problem(Code::LimitExceeded, message));
                 }
+                let read = |item| Body::read_own(item, "a branch", problems);
+                let branches = items.iter().map(read).collect();
                 Self::Parallel { branches }
             }
             "Map" => {
+                refuse_distributed(fields, DISTRIBUTED_FIELDS, problems);
                 let processor = fields.required("Processor", problems);
                 // The documents of the service misspell it; both are accepted (§7.8).
                 let concurrency = Computed::read(fields, "MaxConcurrency", "MaxConcurrency.$", problems);
@@ -294,7 +357,7 @@ impl<'n> Computed<'n> {
             problems.push(computed.problem(Code::DuplicateField, message).with_help("remove one of them"));
         }
         match (given, computed) {
-            (_, Some(field)) => field.text(problems).map(Self::Expression),
+            (_, Some(field)) => Some(field.text(problems).map_or(Self::Broken, Self::Expression)),
             (Some(field), None) => Some(Self::Literal(field)),
             (None, None) => None,
         }
@@ -316,7 +379,7 @@ impl ChoiceBranch {
     fn read(field: &Field<'_>, problems: &Problems) -> Option<Self> {
         let mut fields = field.fields(problems)?;
         let condition = fields.required("Condition", problems).and_then(|field| field.text(problems));
-        let next = fields.required("Next", problems).and_then(|field| field.text(problems));
+        let next = fields.required("Next", problems).and_then(|field| field.name(problems));
         read_description(&mut fields, problems);
         fields.finish("a branch of a Choice", problems);
         Some(Self { condition, next })
@@ -353,7 +416,7 @@ impl<'n> Catch<'n> {
         let mut fields = field.fields(problems)?;
         read_description(&mut fields, problems);
         let errors = read_errors(&mut fields, problems);
-        let next = fields.required("Next", problems).and_then(|field| field.text(problems));
+        let next = fields.required("Next", problems).and_then(|field| field.name(problems));
         let output = fields.optional("OutputConstructor");
         fields.finish("a Catch rule", problems);
         Some(Self { errors, next, output })
@@ -361,21 +424,27 @@ impl<'n> Catch<'n> {
 }
 
 fn read_errors(fields: &mut Fields<'_>, problems: &Problems) -> Vec<Text> {
-    let field = fields.required("Errors", problems);
-    let errors = read_list(field.clone(), problems, |item, problems| item.text(problems));
-    if let (Some(field), true) = (field, errors.is_empty()) {
-        problems.push(field.problem(Code::InvalidValue, "expected at least one error name"));
-    }
-    errors
+    let items = items_of(fields.required("Errors", problems), "error name", problems);
+    items.iter().filter_map(|item| item.name(problems)).collect()
 }
 
 fn read_description(fields: &mut Fields<'_>, problems: &Problems) {
     if let Some(field) = fields.optional("Description") {
         // Empty ones are harmless.
         if field.node.as_str().is_none() {
-            field.text(problems);
+            field.name(problems);
         }
     }
+}
+
+/// The elements of a list that must have some.
+fn items_of<'n>(field: Option<Field<'n>>, what: &str, problems: &Problems) -> Vec<Field<'n>> {
+    let Some(field) = field else { return Vec::new() };
+    let Some(items) = field.items(problems) else { return Vec::new() };
+    if items.is_empty() {
+        problems.push(field.problem(Code::InvalidValue, format!("expected at least one {what}")));
+    }
+    items
 }
 
 fn read_list<'n, T>(

@@ -1,6 +1,7 @@
 //! Constructors (fdl.md §8.2): objects in which a key that ends in `.$` holds an expression, at any
 //! depth.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
@@ -11,7 +12,8 @@ use crate::value::{Str, Value};
 
 use super::super::reader::{Field, Problems, Text, member_path, report_duplicates};
 
-const EXPRESSION_SUFFIX: &str = ".$";
+/// Of a key that holds an expression.
+pub(super) const EXPRESSION_SUFFIX: &str = ".$";
 
 /// A constructor or Parameters: an object at the top. What is wrong with it is noted, and `null`
 /// stands in its place.
@@ -44,24 +46,35 @@ fn template(node: &Node, path: &str, variables: Variables, problems: &Problems) 
 fn object(mapping: &Mapping, path: &str, variables: Variables, problems: &Problems) -> Expr {
     report_duplicates(mapping, path, problems);
     let mut members: Vec<(Str, Expr)> = Vec::with_capacity(mapping.entries.len());
+    // Where each key was placed, and whether it was written with the suffix.
+    let mut placed: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
     for entry in &mapping.entries {
         let name = &*entry.key.name;
         let path = member_path(path, name);
-        let (key, value) = match name.strip_suffix(EXPRESSION_SUFFIX) {
-            Some(key) => (key, expression_of(&entry.value, &path, variables, problems)),
-            None => (name, template(&entry.value, &path, variables, problems)),
+        let (key, is_expression) = match name.strip_suffix(EXPRESSION_SUFFIX) {
+            Some(key) => (key, true),
+            None => (name, false),
         };
-        let key: Str = Arc::from(key);
-        match members.iter_mut().find(|(known, _)| *known == key) {
-            Some(known) => {
+        let value = if is_expression {
+            expression_of(&entry.value, &path, variables, problems)
+        } else {
+            template(&entry.value, &path, variables, problems)
+        };
+        match placed.get(key) {
+            Some((position, was_expression)) => {
                 // `a` and `a.$`; `a` twice was noted above.
-                if mapping.entries.iter().filter(|other| other.key.name == entry.key.name).count() == 1 {
+                if *was_expression != is_expression {
                     let message = format!("`{key}` is given both as a value and as an expression");
                     problems.push(Diagnostic::new(Code::DuplicateField, path, entry.key.span, message));
                 }
-                known.1 = value;
+                if let Some(member) = members.get_mut(*position) {
+                    member.1 = value;
+                }
             }
-            None => members.push((key, value)),
+            None => {
+                placed.insert(key, (members.len(), is_expression));
+                members.push((Arc::from(key), value));
+            }
         }
     }
     Expr::object(members)
@@ -69,7 +82,7 @@ fn object(mapping: &Mapping, path: &str, variables: Variables, problems: &Proble
 
 fn expression_of(node: &Node, path: &str, variables: Variables, problems: &Problems) -> Expr {
     let Some(text) = node.as_str() else {
-        let message = format!("a key that ends in `.$` needs an expression, found a {}", node.kind());
+        let message = format!("a key that ends in `.$` needs an expression, found {}", node.kind());
         let problem = Diagnostic::new(Code::WrongType, path, node.span, message);
         problems.push(problem.with_help("write the expression as a string, or leave `.$` out"));
         return Expr::Literal(Value::Null);
@@ -92,9 +105,10 @@ pub(super) fn expression(text: &Text, variables: Variables, problems: &Problems)
                 // Where the scalar is written without escapes or line breaks, the place within it is
                 // known: behind the quote, if there is one.
                 let written = (span.end - span.start) as usize;
+                let before = text.value.get(..error.offset).unwrap_or_default();
                 match written.checked_sub(text.value.len()) {
-                    Some(0) => span.shifted(error.offset),
-                    Some(2) => span.shifted(error.offset + 1),
+                    Some(0) => span.behind("", before),
+                    Some(2) => span.behind("\"", before),
                     Some(_) | None => span,
                 }
             });

@@ -47,8 +47,14 @@ pub(super) const AT_ITEM: Variables =
 /// OutputConstructor and GlobalConstructor.
 pub(super) const AT_EXIT: Variables = constructor(&[INPUT, OUTPUT, ("Context", CONTEXT), GLOBAL]);
 
+/// The same in a Task.
+pub(super) const AT_TASK_EXIT: Variables = constructor(&[INPUT, OUTPUT, ("Context", TASK_CONTEXT), GLOBAL]);
+
 /// OutputConstructor of a Catch.
 pub(super) const AT_CATCH: Variables = AT_ENTRY;
+
+/// The same in a Task.
+pub(super) const AT_TASK_CATCH: Variables = AT_TASK;
 
 /// Conditions: a path that leads nowhere makes a comparison false.
 pub(super) const AT_CONDITION: Variables = Variables { missing: Missing::Undefined, ..AT_ENTRY };

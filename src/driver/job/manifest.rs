@@ -56,9 +56,13 @@ pub fn job_name(owner: &Owner<'_>, task: &TaskId) -> String {
 /// Where a member has the wrong shape; the cause names it, what was found and what was expected.
 pub fn from_arguments(owner: &Owner<'_>, task: &TaskId, arguments: &Value) -> Result<Job, TaskError> {
     const MEMBERS: &[&str] = &["manifest", "image", "command", "args", "env"];
-    let members = arguments
-        .as_object()
-        .ok_or_else(|| refuse(format!("the parameters must be an object, found a {}", arguments.kind())))?;
+    let members = arguments.as_object().ok_or_else(|| {
+        refuse(format!(
+            "the parameters must be an object, found {} `{}`",
+            arguments.kind(),
+            arguments.excerpt(64)
+        ))
+    })?;
     if let Some((unknown, _)) = members.iter().find(|(name, _)| !MEMBERS.contains(&&***name)) {
         return Err(refuse(format!("there is no parameter `{unknown}`; there are {}", MEMBERS.join(", "))));
     }

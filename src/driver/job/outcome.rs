@@ -14,7 +14,13 @@ use crate::value::{Object, Value};
 pub const IMAGE_GRACE: Duration = Duration::from_secs(20);
 
 /// How much of a container's message is shown in a cause, in characters.
-const MESSAGE_CHARS_MAX: usize = 512;
+const MESSAGE_CHARS_MAX: usize = 256;
+
+/// What the kubelet keeps of a termination message, in bytes: the end of it.
+const MESSAGE_BYTES_KEPT: usize = 4096;
+
+/// What it keeps of all messages of a pod, in bytes; each container has an equal share.
+const POD_MESSAGE_BYTES_KEPT: usize = 12 * 1024;
 
 /// Reasons for which a container waits that time does not mend.
 const HOPELESS: &[&str] = &["ErrImageNeverPull", "InvalidImageName"];
@@ -56,13 +62,13 @@ pub fn standing(job: &Job, pod: Option<&Pod>, is_read: bool, now: Timestamp) -> 
         if !has_ended && !is_read {
             return Standing::Unread;
         }
-        return Standing::Ended(Report::Failed(pod.and_then(failure_of).unwrap_or_else(|| {
-            TaskError::named("Job.Failed", format!("Job `{name}` failed: {reason}: {message}"))
-        })));
+        return Standing::Ended(Report::Failed(pod.and_then(|pod| failure_of(name, pod)).unwrap_or_else(
+            || TaskError::named("Job.Failed", format!("Job `{name}` failed: {reason}: {message}")),
+        )));
     }
     if condition(job, "Complete").is_some() {
         return match pod {
-            Some(pod) if has_ended => Standing::Ended(result_of(pod)),
+            Some(pod) if has_ended => Standing::Ended(result_of(name, pod)),
             Some(_) | None if is_read => {
                 fail("Job.ResultLost", format!("Job `{name}` succeeded, but its pod and the result are gone"))
             }
@@ -75,7 +81,7 @@ pub fn standing(job: &Job, pod: Option<&Pod>, is_read: bool, now: Timestamp) -> 
         Some(pod) if has_ended && (condition(job, "FailureTarget").is_some() || is_being_deleted(pod)) => {
             Standing::Going
         }
-        Some(pod) if is_single(job) => pod_standing(pod, now),
+        Some(pod) if is_single(job) => pod_standing(name, pod, now),
         Some(_) | None => Standing::Going,
     };
     match standing {
@@ -109,20 +115,20 @@ fn is_being_deleted(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
 }
 
-fn pod_standing(pod: &Pod, now: Timestamp) -> Standing {
+fn pod_standing(name: &str, pod: &Pod, now: Timestamp) -> Standing {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default();
     match phase {
-        "Succeeded" => Standing::Ended(result_of(pod)),
-        "Failed" => match failure_of(pod) {
+        "Succeeded" => Standing::Ended(result_of(name, pod)),
+        "Failed" => match failure_of(name, pod) {
             Some(error) => Standing::Ended(Report::Failed(error)),
             None => Standing::Going,
         },
-        "Pending" => pending(pod, now),
+        "Pending" => pending(name, pod, now),
         _ => Standing::Going,
     }
 }
 
-fn pending(pod: &Pod, now: Timestamp) -> Standing {
+fn pending(job: &str, pod: &Pod, now: Timestamp) -> Standing {
     let waiting = statuses(pod).find_map(|status| {
         let waiting = status.state.as_ref()?.waiting.as_ref()?;
         let reason = waiting.reason.as_deref()?;
@@ -135,7 +141,7 @@ fn pending(pod: &Pod, now: Timestamp) -> Standing {
             None => Standing::Going,
         };
     };
-    let text = format!("container `{}` cannot start: {reason}: {message}", status.name);
+    let text = format!("container `{}` of Job `{job}` cannot start: {reason}: {message}", status.name);
     let began = pod.status.as_ref().and_then(|status| status.start_time.as_ref()).map_or(now, |time| time.0);
     let is_over = Duration::try_from(now.duration_since(began)).is_ok_and(|waited| waited >= IMAGE_GRACE);
     if HOPELESS.contains(&reason) || (is_over && DOUBTFUL.contains(&reason)) {
@@ -186,18 +192,41 @@ fn terminated(pod: &Pod) -> impl Iterator<Item = (&ContainerStatus, &ContainerSt
 
 /// The result is the termination message of the first container that left one, as JSON; `{}` where
 /// none did.
-fn result_of(pod: &Pod) -> Report {
+fn result_of(job: &str, pod: &Pod) -> Report {
+    let bytes_kept = message_bytes_kept(pod);
     let message = terminated(pod)
-        .filter_map(|(status, state)| Some((status, state.message.as_deref()?.trim())))
-        .find(|(_, message)| !message.is_empty());
+        .filter_map(|(status, state)| Some((status, state.message.as_deref()?)))
+        .find(|(_, message)| message.len() >= bytes_kept || !message.trim().is_empty());
     let Some((status, message)) = message else { return empty() };
+    let container = format!("container `{}` of Job `{job}`", status.name);
+    if message.len() >= bytes_kept {
+        // It may be a part, and a part may be JSON of another meaning.
+        let cause = format!(
+            "the result of {container} is too large: a result may have at most {} bytes; store it \
+             elsewhere and return a reference",
+            bytes_kept - 1
+        );
+        return Report::Failed(TaskError::named("Job.ResultTooLarge", cause));
+    }
+    let message = message.trim();
     match Value::parse(message) {
         Ok(value) => Report::Succeeded(value),
         Err(error) => Report::Failed(TaskError::of(
             ErrorKind::InvalidResult,
-            format!("the termination message of container `{}` is {error}: `{}`", status.name, cut(message)),
+            format!("the termination message of {container} is {error}: `{}`", cut(message)),
         )),
     }
+}
+
+/// A termination message of this length, in bytes, may have been cut. Bytes that are no text are replaced
+/// on its way here, which makes them more, never less.
+fn message_bytes_kept(pod: &Pod) -> usize {
+    let containers = pod.spec.as_ref().map_or(1, |spec| {
+        let more = spec.init_containers.as_ref().map_or(0, Vec::len)
+            + spec.ephemeral_containers.as_ref().map_or(0, Vec::len);
+        (spec.containers.len() + more).max(1)
+    });
+    MESSAGE_BYTES_KEPT.min(POD_MESSAGE_BYTES_KEPT / containers)
 }
 
 fn empty() -> Report {
@@ -205,7 +234,7 @@ fn empty() -> Report {
 }
 
 /// Why a pod failed, as far as it says.
-fn failure_of(pod: &Pod) -> Option<TaskError> {
+fn failure_of(job: &str, pod: &Pod) -> Option<TaskError> {
     let status = pod.status.as_ref()?;
     if let Some(reason) = status.reason.as_deref() {
         let message = status.message.as_deref().unwrap_or_default();
@@ -214,20 +243,20 @@ fn failure_of(pod: &Pod) -> Option<TaskError> {
             "Evicted" | "Preempted" | "Shutdown" | "NodeLost" => "Job.Evicted".to_owned(),
             _ => "Job.Failed".to_owned(),
         };
-        return Some(TaskError::named(name, format!("{reason}: {message}")));
+        return Some(TaskError::named(name, format!("Job `{job}`: {reason}: {message}")));
     }
     let (status, state) = terminated(pod).find(|(_, state)| state.exit_code != 0)?;
     let message = state.message.as_deref().map(str::trim).filter(|message| !message.is_empty());
     let said = message.map_or_else(String::new, |message| format!(": {}", cut(message)));
+    let container = format!("container `{}` of Job `{job}`", status.name);
     if state.reason.as_deref() == Some("OOMKilled") {
-        let cause =
-            format!("container `{}` was killed: it used more memory than its limit{said}", status.name);
+        let cause = format!("{container} was killed: it used more memory than its limit{said}");
         return Some(TaskError::named("Job.OOMKilled", cause));
     }
     let code = state.exit_code;
     let reason = state.reason.as_deref().filter(|reason| *reason != "Error");
     let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
-    let cause = format!("container `{}` ended with exit code {code}{reason}{said}", status.name);
+    let cause = format!("{container} ended with exit code {code}{reason}{said}");
     Some(TaskError::named(format!("Job.ExitCode.{code}"), cause))
 }
 
@@ -300,12 +329,39 @@ mod tests {
         assert_eq!(result(""), "{}");
         assert!(result("done").contains("InvalidResult"));
         assert!(result("done").contains("`done`"));
+        // At 4096 bytes its beginning may be missing.
+        assert_eq!(result(&format!("1{}", " ".repeat(4094))), "1");
+        for too_long in [format!("1{}", " ".repeat(4095)), " ".repeat(4096)] {
+            let said = result(&too_long);
+            assert!(said.contains("Job.ResultTooLarge") && said.contains("at most 4095 bytes"), "{said}");
+        }
+    }
+
+    #[test]
+    fn containers_of_one_pod_share_what_is_kept_of_their_messages() {
+        let mut crowd = ended(0, "Completed", &format!("1{}", " ".repeat(2999)));
+        let containers: Vec<_> = ["a", "b", "c", "d"].map(|name| serde_json::json!({"name": name})).into();
+        let kept = |pod: &Pod| match standing(&going(), Some(pod), false, now()) {
+            Standing::Ended(Report::Succeeded(value)) => value.to_json(),
+            other => error(other).1,
+        };
+        crowd.spec = serde_json::from_value(serde_json::json!({"containers": containers[..3]})).unwrap();
+        assert_eq!(kept(&crowd), "1");
+        crowd.spec = serde_json::from_value(serde_json::json!({
+            "containers": containers, "initContainers": [{"name": "first"}],
+        }))
+        .unwrap();
+        assert!(kept(&crowd).contains("at most 2456 bytes"));
     }
 
     #[test]
     fn why_a_container_failed_is_named() {
         let cases = [
-            (ended(3, "Error", "boom"), "Job.ExitCode.3", "exit code 3: boom"),
+            (
+                ended(3, "Error", "boom"),
+                "Job.ExitCode.3",
+                "container `main` of Job `j` ended with exit code 3: boom",
+            ),
             (ended(137, "OOMKilled", ""), "Job.OOMKilled", "more memory"),
             (ended(128, "ContainerCannotRun", "no such file"), "Job.ExitCode.128", "(ContainerCannotRun)"),
             (
@@ -316,7 +372,7 @@ mod tests {
             (
                 waiting("ErrImageNeverPull", "2026-01-01T00:00:59Z"),
                 "Job.ImageUnavailable",
-                "`main` cannot start",
+                "`main` of Job `j` cannot start",
             ),
             (waiting("ImagePullBackOff", "2026-01-01T00:00:30Z"), "Job.ImageUnavailable", "why"),
         ];

@@ -457,7 +457,8 @@ impl Reader<'_> {
                 is_accepted: k,
             }),
             (PhaseV1::Waiting(until), Kind::Wait(_)) => Phase::Waiting { until: instant(until)? },
-            (PhaseV1::BackingOff(until), Kind::Parallel { .. } | Kind::Map { .. }) => {
+            // A task backs off where what it is to be asked with could not be made.
+            (PhaseV1::BackingOff(until), Kind::Task { .. } | Kind::Parallel { .. } | Kind::Map { .. }) => {
                 Phase::BackingOff { until: instant(until)? }
             }
             (PhaseV1::Failed, _) => Phase::Failed,

@@ -9,7 +9,7 @@ use crate::ir::{Catcher, Jitter, Next, Pattern, Retrier, Until, VariableScope, V
 #[derive(Clone, Debug)]
 enum Shape {
     Pass,
-    Task { retries: u32, is_caught: bool, completion: Completion },
+    Task { retries: u32, is_caught: bool, is_askable: bool, completion: Completion },
     Wait(u32),
     Parallel { branches: Vec<Vec<Shape>>, retries: u32 },
     Map { items: usize, body: Vec<Shape> },
@@ -20,11 +20,14 @@ fn any_shape() -> impl Strategy<Value = Vec<Shape>> {
         prop_oneof![Just(Completion::Response), Just(Completion::Job), Just(Completion::Callback)];
     let leaf = prop_oneof![
         Just(Shape::Pass),
-        (0_u32..3, any::<bool>(), completion).prop_map(|(retries, is_caught, completion)| Shape::Task {
-            retries,
-            is_caught,
-            completion
-        }),
+        (0_u32..3, any::<bool>(), prop::bool::weighted(0.8), completion).prop_map(
+            |(retries, is_caught, is_askable, completion)| Shape::Task {
+                retries,
+                is_caught,
+                is_askable,
+                completion
+            }
+        ),
         (0_u32..20).prop_map(Shape::Wait),
     ];
     let shape = leaf.prop_recursive(3, 24, 3, |inner| {
@@ -76,7 +79,7 @@ fn scope_of(builder: &mut Builder, handover: Handover, shapes: &[Shape]) -> Scop
             Shape::Wait(seconds) => {
                 State::new("", Kind::Wait(Until::Seconds(Expr::Literal(Value::from(*seconds)))))
             }
-            Shape::Task { retries, is_caught, completion } => {
+            Shape::Task { retries, is_caught, is_askable, completion } => {
                 let target = positions[(number + 1).min(positions.len() - 1)];
                 // The last one has nothing behind it to lead to.
                 let catch = (*is_caught && number + 1 < positions.len()).then(|| Catcher {
@@ -87,7 +90,8 @@ fn scope_of(builder: &mut Builder, handover: Handover, shapes: &[Shape]) -> Scop
                 });
                 let kind = Kind::Task {
                     resource: "r".into(),
-                    arguments: None,
+                    arguments: (!is_askable)
+                        .then(|| Expr::Call(crate::expr::Function::Length, vec![literal("3")])),
                     completion: *completion,
                     timeout: Some(literal("50")),
                     heartbeat: (*completion == Completion::Callback).then(|| literal("20")),

@@ -11,6 +11,9 @@
 //! variable    = "$" [ name ] { "." name | "[" ( integer | string | "*" ) "]" | ".*" }
 //! call        = name "(" [ expression { "," expression } ] ")"
 //! ```
+//!
+//! A name behind a dot may begin with a digit. One of digits alone leads to that member of an
+//! object and to that element of an array (`$Input.rows.0.id`).
 
 mod parser;
 mod token;

@@ -1,7 +1,5 @@
 //! Tokens to [`Expr`].
 
-use std::sync::Arc;
-
 use super::token::{Token, tokens};
 use super::{CALL_DEPTH_MAX, NESTING_MAX, SyntaxError, SyntaxErrorKind, Variables};
 use crate::expr::{Comparison, Expr, Function, PathStep};
@@ -15,6 +13,9 @@ pub(super) struct Parser {
     nesting: u32,
     calls: u32,
 }
+
+/// More than any function takes that does not take as many as one likes.
+const CALL_ARGUMENTS_MAX: usize = 10;
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
@@ -176,20 +177,31 @@ impl Parser {
             });
         };
         let missing = self.variables.missing;
-        let steps = self.steps()?;
-        Ok(layout.resolve(steps, missing))
+        let mut places = Vec::new();
+        let steps = self.steps(&mut places)?;
+        layout.resolve(steps, missing).map_err(|unknown| {
+            self.at = places.get(unknown.step).copied().unwrap_or(at);
+            let help = match closest(&unknown.name, unknown.known.iter().copied()) {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => format!("there are `{}`", unknown.known.join("`, `")),
+            };
+            SyntaxError {
+                kind: SyntaxErrorKind::Variable,
+                help: Some(help),
+                ..self.error(format!("`${name}` has no `{}` in this place", unknown.name))
+            }
+        })
     }
 
-    fn steps(&mut self) -> Result<Vec<PathStep>> {
+    /// The steps behind a variable, and the token at which each names where it leads.
+    fn steps(&mut self, places: &mut Vec<usize>) -> Result<Vec<PathStep>> {
         let mut steps = Vec::new();
         loop {
+            places.push(self.at + 1);
             if self.accept(".") {
                 steps.push(match self.next() {
-                    Some(Token::Name(name)) => PathStep::Member(name),
+                    Some(Token::Name(name)) => PathStep::member(name),
                     Some(Token::Sign("*")) => PathStep::All,
-                    Some(Token::Number(number)) if number.as_i64().is_some() => {
-                        PathStep::Member(Arc::from(number.to_string()))
-                    }
                     Some(_) | None => {
                         self.at -= 1;
                         return Err(self.error(format!("expected a name after `.`, found {}", self.found())));
@@ -246,8 +258,8 @@ impl Parser {
             Err(SyntaxError { kind: SyntaxErrorKind::Function, help, ..parser.error(message) })
         };
         let Some(function) = Function::named(name) else {
-            let close = Function::NAMES.iter().find(|known| strsim::damerau_levenshtein(known, name) <= 2);
-            let help = close.map(|known| format!("did you mean `{known}`?"));
+            let help = closest(name, Function::NAMES.iter().copied());
+            let help = help.map(|known| format!("did you mean `{known}`?"));
             return refuse(self, format!("no function `{name}`"), help);
         };
         self.calls += 1;
@@ -257,7 +269,7 @@ impl Parser {
         let arguments = self.list(")")?;
         self.calls -= 1;
         if !function.takes(arguments.len()) {
-            let message = format!("`{name}` does not take {} arguments", arguments.len());
+            let message = format!("`{name}` takes {}, found {}", arity(function), arguments.len());
             return refuse(self, message, None);
         }
         Ok(Expr::Call(function, arguments))
@@ -313,5 +325,30 @@ fn only(mut operands: Vec<Expr>) -> std::result::Result<Expr, Vec<Expr>> {
             Err(operands)
         }
         None => Err(operands),
+    }
+}
+
+/// The known name that was probably meant: at most a third of the letters differ, ignoring case.
+fn closest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    let distance = |known: &'static str| (strsim::damerau_levenshtein(&known.to_lowercase(), &name), known);
+    let tolerance = |known: &str| (known.len() / 3).max(1);
+    known
+        .map(distance)
+        .filter(|(distance, known)| *distance <= tolerance(known))
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// How many arguments a function takes, in words.
+fn arity(function: Function) -> String {
+    let least = (0..CALL_ARGUMENTS_MAX).find(|count| function.takes(*count)).unwrap_or_default();
+    match (least, function.takes(CALL_ARGUMENTS_MAX)) {
+        (0, false) => "no arguments".to_owned(),
+        (least, false) if function.takes(least + 1) => format!("{least} or {} arguments", least + 1),
+        (1, false) => "1 argument".to_owned(),
+        (least, false) => format!("{least} arguments"),
+        (1, true) => "at least 1 argument".to_owned(),
+        (least, true) => format!("at least {least} arguments"),
     }
 }

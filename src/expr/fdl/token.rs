@@ -43,7 +43,13 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
         rest = rest.trim_start();
         let offset = text.len() - rest.len();
         let Some(first) = rest.chars().next() else { return Ok(out) };
+        // Behind a dot stands the name of a member, which may begin with a digit or be all digits.
+        let is_member = matches!(out.last(), Some((_, Token::Sign("."))));
         let (token, length) = match first {
+            '0'..='9' if is_member => {
+                let name = name_characters(rest);
+                (Token::Name(Arc::from(name)), name.len())
+            }
             '$' => {
                 let name = name_prefix(rest.get(1..).unwrap_or_default());
                 (Token::Variable(Arc::from(name)), 1 + name.len())
@@ -77,6 +83,10 @@ fn name_prefix(text: &str) -> &str {
     if !text.starts_with(is_name_start) {
         return "";
     }
+    name_characters(text)
+}
+
+fn name_characters(text: &str) -> &str {
     let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).unwrap_or(text.len());
     text.get(..end).unwrap_or_default()
 }
@@ -114,10 +124,15 @@ fn string(text: &str, quote: char, offset: usize) -> Result<(Token, usize), Synt
             Some((_, 'n')) => out.push('\n'),
             Some((_, 't')) => out.push('\t'),
             Some((_, 'r')) => out.push('\r'),
+            Some((_, 'b')) => out.push('\u{8}'),
+            Some((_, 'f')) => out.push('\u{c}'),
             Some((_, 'u')) => {
-                let digits: String = chars.by_ref().take(4).map(|(_, digit)| digit).collect();
-                let code = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
-                out.push(code.ok_or_else(|| error(offset + at, format!("`\\u{digits}` is no character")))?);
+                let escape = text.get(at..).unwrap_or_default();
+                let (c, length) = unicode_escape(escape)
+                    .ok_or_else(|| error(offset + at, format!("`{escape:.6}` is no character")))?;
+                out.push(c);
+                // Backslash and `u` were taken already.
+                chars.by_ref().take(length - 2).for_each(drop);
             }
             Some((_, c @ ('\\' | '"' | '\'' | '/' | '`'))) => out.push(c),
             Some((_, c)) => {
@@ -127,4 +142,20 @@ fn string(text: &str, quote: char, offset: usize) -> Result<(Token, usize), Synt
         }
     }
     Err(error(offset, format!("the string that begins here is not closed with `{quote}`")))
+}
+
+/// The character that `\uXXXX` at the beginning of a text stands for, or a surrogate pair of two such, and
+/// the length of the escape.
+fn unicode_escape(text: &str) -> Option<(char, usize)> {
+    let unit = |at: usize| {
+        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        let is_hex = digits.chars().all(|digit| digit.is_ascii_hexdigit());
+        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
+    };
+    let first = unit(0)?;
+    if let Some(c) = char::from_u32(u32::from(first)) {
+        return Some((c, 6));
+    }
+    let pair = char::decode_utf16([first, unit(6)?]).next()?.ok()?;
+    Some((pair, 12))
 }

@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::rig::{Space, execution, wait};
-use crate::command::{Ended, Running, program, start_as, unread};
+use crate::command::{Ended, Running, file, program, start_as, unread};
 use crate::service::{Answer, Service};
 use crate::tools;
 
@@ -106,6 +107,12 @@ fn a_run_is_waited_for_and_its_end_is_the_exit_status() {
     let ended = person.millrace(&["output", "nap"]);
     check_said(&ended, 1, &["`nap` has not ended: it is Running, WaitingForTimer", "--wait"]);
 
+    let waiting = person.start(&["output", "nap", "--wait"]);
+    // By then it waits.
+    std::thread::sleep(Duration::from_secs(3));
+    waiting.interrupt();
+    check_said(&waiting.ended(), 130, &["stopped waiting", "goes on", "millrace tree nap"]);
+
     // Whoever waits sees a stop, and a deletion.
     let waiting = person.start(&["output", "nap", "--wait"]);
     let stop = json!({"spec": {"stop": {"mode": "Terminate", "error": "Enough"}}}).to_string();
@@ -173,6 +180,8 @@ fn a_run_is_started_with_what_is_asked_for() {
         (&["start", "greet", "--input", "@/nonexistent"], &["cannot read /nonexistent"]),
         (&["start", "greet", "--name", &long], &["at most 63 characters, this one 64"]),
         (&["start", "greet", "--timeout", "soon"], &["1h30m"]),
+        (&["start", "greet", "--timeout", "-5"], &["must be 0 or more"]),
+        (&["start", "greet", "--wait", "--wait-timeout", "-5s"], &["must be 0 or more"]),
         (&["start", "greet", "--wait-timeout", "1s"], &["--wait"]),
         (&["output", "grete"], &["no execution `grete`"]),
         (&["tree", "../flows/greet"], &["an execution is wanted"]),
@@ -261,7 +270,18 @@ fn a_list_shows_all_there_is_whatever_it_holds() {
 
     let names = |args: &[&str]| {
         let text = reader.prints(args);
-        text.lines().map(|line| line.replace("execution.millrace.dev/", "")).collect::<Vec<_>>()
+        let names = text.lines().map(|line| line.replace("execution.millrace.dev/", ""));
+        names.collect::<Vec<_>>()
+    };
+    // Creation times have no fractions: those of one second stand by name.
+    let by_age = names(&["list", "-o", "name"]);
+    let created =
+        by_age.iter().map(|name| space.execution(name)["metadata"]["creationTimestamp"].to_string());
+    assert!(created.is_sorted(), "{by_age:?}");
+    let names = |args: &[&str]| {
+        let mut names = names(args);
+        names.sort();
+        names
     };
     assert_eq!(names(&["list", "-o", "name"]), ["a", "b", "deep", &long]);
     assert_eq!(names(&["list", "-o", "name", "--flow", "greet"]), ["a", "deep"]);
@@ -423,10 +443,20 @@ fn what_stands_in_the_way_is_named_with_what_to_do() {
     let nowhere = with("nowhere", &|config| {
         config["clusters"][0]["cluster"]["server"] = json!("https://127.0.0.1:1");
     });
+    let garbage = file("garbage", "a: b: c\n\t- [");
     for (args, words) in [
+        (&["list", "--kubeconfig", &garbage][..], &["at line 1, column 5\n"][..]),
         (&["list", "--kubeconfig", &nobody][..], &["does not know who asks", "credentials"][..]),
         (&["list", "--kubeconfig", &nowhere], &["https://127.0.0.1:1", "onnection refused"]),
-        (&["list", "--kubeconfig", "/nonexistent"], &["the kubeconfig /nonexistent cannot be used"]),
+        (
+            &["list", "--kubeconfig", "/nonexistent"],
+            &["millrace: the kubeconfig /nonexistent cannot be used: No such file or directory"],
+        ),
+        (
+            &["list", "--kubeconfig", &garbage],
+            &[&format!("{garbage} cannot be used: it is no kubeconfig in YAML")],
+        ),
+        (&["--kubeconfig", "/nonexistent", "list"], &["the kubeconfig /nonexistent cannot be used"]),
         (&["list", "--context", "moon"], &["moon"]),
         (&["list", "--namespace", "kube-system"], &["cannot list resource \"executions\"", "kube-system"]),
         (&["list", "--namespace", "a/b"], &["lower-case letters"]),
@@ -487,4 +517,8 @@ fn kubectl_finds_it_as_its_plugin() {
     assert!(help.stdout.contains("Usage: kubectl millrace list"), "{help:?}");
     assert!(help.stdout.contains("Example: kubectl millrace list"), "{help:?}");
     check_said(&kubectl(&["list"]), 0, &["there are no executions in namespace", &space.name]);
+    for args in [&["-n", &space.name, "list"][..], &["list", "-n", &space.name]] {
+        check_said(&kubectl(args), 0, &["there are no executions in namespace", &space.name]);
+    }
+    check_said(&kubectl(&["output", "one"]), 2, &["`kubectl millrace list --namespace"]);
 }

@@ -44,7 +44,7 @@ const CASES: &[Case] = &[
         "  - {Type: Pass, Name: First, End: true, OutputConstructor: {x.$: 'formt(1)'}}\n",
         ("E013", "States[0].OutputConstructor.x.$", 5, 68, "did you mean `format`?"),
     ),
-    ("nothing", "", ("E003", "States", 4, 7, "")),
+    ("nothing", "", ("E004", "States", 4, 1, "its value is not")),
 ];
 
 #[test]
@@ -74,7 +74,7 @@ fn a_wrong_definition_says_where_it_is_wrong_and_heals_when_it_is_mended() {
     }
     for (name, ..) in CASES {
         let waiting = space.condition(name, "Accepted", "Unknown", "FlowNotReady");
-        assert!(waiting["message"].as_str().unwrap().contains("no valid definition yet. E0"), "{waiting}");
+        assert!(waiting["message"].as_str().unwrap().contains("cannot be run yet. E0"), "{waiting}");
         space.apply(&manifest("Flow", name, json!({"definition": format!("{HEAD}{RIGHT}")})).to_string());
     }
     for (name, ..) in CASES {

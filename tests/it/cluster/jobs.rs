@@ -105,7 +105,7 @@ fn why_a_job_failed_is_the_tasks_error() {
     let names = ["exit", "noresult", "noimage", "greedy", "slow", "invalid", "nonsense", "never"];
     names.iter().for_each(|name| start(&space, name));
     let cases = [
-        ("exit", "Job.ExitCode.3", "container `main` ended with exit code 3: going wrong"),
+        ("exit", "Job.ExitCode.3", "ended with exit code 3: going wrong"),
         ("noresult", "FnF.InvalidLocal", "termination message of container `main`"),
         ("greedy", "Job.OOMKilled", "more memory than its limit"),
         ("slow", "Job.DeadlineExceeded", "deadline"),
@@ -122,6 +122,11 @@ fn why_a_job_failed_is_the_tasks_error() {
             "{name}: {status:#}"
         );
         assert!(status["cause"].as_str().unwrap().contains(cause), "{name}: {}", status["cause"]);
+        // By its Job the pod is found, and its log.
+        if status["cause"].as_str().unwrap().contains("container `") {
+            let job = job_of(&space, name)["metadata"]["name"].as_str().unwrap().to_owned();
+            assert!(status["cause"].as_str().unwrap().contains(&job), "{name}: {}", status["cause"]);
+        }
     }
 }
 
@@ -129,18 +134,22 @@ fn why_a_job_failed_is_the_tasks_error() {
 fn a_termination_message_of_garbage_is_an_error_or_cut_to_what_can_be_shown() {
     let space = Space::new("jobgarbage");
     let controller = space.controller();
-    let random = "head -c 4096 /dev/urandom > /dev/termination-log";
+    let random = "head -c 1000 /dev/urandom > /dev/termination-log";
     // More than is kept, cut by the kubelet in the middle of a letter.
     let long = "yes '\\303\\274' | tr -d '\\n' | head -c 9999 > /dev/termination-log";
     shell(&space, "random", random);
     shell(&space, "random-fails", &format!("{random}; exit 9"));
-    shell(&space, "zeros", "head -c 4096 /dev/zero > /dev/termination-log");
+    shell(&space, "zeros", "head -c 4095 /dev/zero > /dev/termination-log");
+    // What is left of it by the kubelet is JSON, and means something else.
+    let too_large = "(head -c 200 /dev/zero | tr '\\0' 1; printf '%4095s' '') > /dev/termination-log";
+    shell(&space, "too-large", too_large);
     shell(&space, "long-fails", &format!("{long}; exit 9"));
     shell(&space, "long-text", "printf '\"%04090d\"' 7 > /dev/termination-log");
     let cases = [
         ("random", "FnF.InvalidLocal"),
         ("random-fails", "Job.ExitCode.9"),
         ("zeros", "FnF.InvalidLocal"),
+        ("too-large", "Job.ResultTooLarge"),
         ("long-fails", "Job.ExitCode.9"),
     ];
     cases.iter().for_each(|(name, _)| start(&space, name));
@@ -148,7 +157,7 @@ fn a_termination_message_of_garbage_is_an_error_or_cut_to_what_can_be_shown() {
     for (name, error) in cases {
         let status = space.ended(name)["status"].clone();
         assert_eq!(status["error"], error, "{name}: {status:#}");
-        assert!(status["cause"].as_str().unwrap().chars().count() < 1_000, "{name}");
+        assert!(status["cause"].as_str().unwrap().chars().count() < 500, "{name}");
     }
     assert_eq!(space.output("long-text").as_str().unwrap().len(), 4_090);
     let log = controller.log();

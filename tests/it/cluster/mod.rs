@@ -16,6 +16,7 @@ mod lifecycle;
 mod limits;
 mod names;
 mod outage;
+mod revisions;
 mod secrets;
 mod texts;
 mod unanswered;
