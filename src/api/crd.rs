@@ -21,7 +21,10 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         status.default = Some(JSON(initial_status()));
     }
     let mut crds = vec![Flow::crd(), FlowRevision::crd(), execution];
-    crds.iter_mut().filter_map(schema_of).for_each(refuse_null);
+    for schema in crds.iter_mut().filter_map(schema_of) {
+        refuse_null(schema);
+        join_lines(schema);
+    }
     crds
 }
 
@@ -34,6 +37,19 @@ fn refuse_null(schema: &mut JSONSchemaProps) {
     schema.properties.iter_mut().flatten().for_each(|(_, property)| refuse_null(property));
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
         refuse_null(items);
+    }
+}
+
+/// Comments are broken into lines where the source is wide enough, and `kubectl explain` would break
+/// them there too, in the middle of a sentence. Empty lines stay: they part paragraphs.
+fn join_lines(schema: &mut JSONSchemaProps) {
+    if let Some(description) = &mut schema.description {
+        let paragraphs: Vec<_> = description.split("\n\n").map(|text| text.replace('\n', " ")).collect();
+        *description = paragraphs.join("\n\n");
+    }
+    schema.properties.iter_mut().flatten().for_each(|(_, property)| join_lines(property));
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        join_lines(items);
     }
 }
 

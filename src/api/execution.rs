@@ -76,16 +76,17 @@ pub const PATH_CHARS_MAX: usize = 1_024;
 pub struct ExecutionSpec {
     /// flowRef names the Flow to run.
     pub flow_ref: FlowRef,
-    /// input of the run, any JSON value up to 100 levels deep. Which values the Flow takes is a matter
-    /// of its dialect. `{}` when absent.
+    /// input of the run, `{}` when absent. FDL takes an object of at most 64 KiB, up to 100 levels deep.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(with = "Payload")]
     pub input: Option<Payload>,
-    /// timeoutSeconds after which the run is TimedOut, counted from its start. 0 ends it at once.
+    /// timeoutSeconds after which the run is TimedOut, counted from its start. 0 ends it at once. The
+    /// Flow's default when absent, else the definition's, else a year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = YEAR_SECONDS))]
     pub timeout_seconds: Option<i64>,
-    /// taskTimeoutSeconds for each attempt of a task whose state names none.
+    /// taskTimeoutSeconds for each attempt of a task whose state names no timeout. 0 is unlimited. The
+    /// Flow's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = YEAR_SECONDS))]
     pub task_timeout_seconds: Option<i64>,
@@ -295,10 +296,10 @@ pub struct Accepted {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Effective {
-    /// timeoutSeconds of the run.
+    /// timeoutSeconds of the run; the definition's, else a year, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<i64>,
-    /// taskTimeoutSeconds of tasks whose state names none.
+    /// taskTimeoutSeconds of tasks whose state names no timeout; unlimited when absent or 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_timeout_seconds: Option<i64>,
     /// serviceAccountName that the run acts as.

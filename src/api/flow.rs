@@ -85,11 +85,12 @@ pub enum DialectName {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FlowDefaults {
-    /// timeoutSeconds after which a run is TimedOut, counted from its start.
+    /// timeoutSeconds after which a run is TimedOut, counted from its start. 0 ends it at once. The
+    /// definition's when absent, else a year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = YEAR_SECONDS))]
     pub timeout_seconds: Option<i64>,
-    /// taskTimeoutSeconds for each attempt of a task whose state names none. Unlimited when absent
+    /// taskTimeoutSeconds for each attempt of a task whose state names no timeout. Unlimited when absent
     /// or 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = YEAR_SECONDS))]

@@ -39,8 +39,12 @@ fn every_field_of_the_types_has_a_description_and_every_list_a_bound() {
         let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) else { return };
         for (name, property) in properties {
             let path = format!("{path}.{name}");
-            if property.get("description").is_none() {
-                problems.push(format!("{path} has no description"));
+            match property.get("description").and_then(|text| text.as_str()) {
+                None => problems.push(format!("{path} has no description")),
+                Some(text) if text.replace("\n\n", "").contains('\n') => {
+                    problems.push(format!("{path} breaks its description in the middle of a sentence"));
+                }
+                Some(_) => {}
             }
             let kind = property.get("type").and_then(|t| t.as_str());
             if kind == Some("array") && property.get("maxItems").is_none() {
