@@ -108,6 +108,8 @@ codes! {
     UnboundResource = "W104",
     /// The scope can never come to an end.
     NoEnd = "W105",
+    /// A task of a built-in resource has a parameter that the resource does not know.
+    UnknownParameter = "W107",
 }
 
 impl Code {
