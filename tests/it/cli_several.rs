@@ -16,7 +16,7 @@ fn of_several_flows_the_one_that_is_named_runs() {
     for name in ["order", "refund"] {
         let ended = millrace(&["run", &two, "--flow", name]);
         assert_eq!(ended.status, Some(0), "{ended:?}");
-        assert!(ended.stdout.contains(&format!("\"ran\":\"{name}\"")), "{ended:?}");
+        assert!(ended.stdout.contains(&format!("\"ran\": \"{name}\"")), "{ended:?}");
     }
     let same = file("same.yaml", &[flow("order"), flow("order")].concat());
     let bare = file("bare.yaml", "---\nType: Pass\n---\nType: Pass\n");
