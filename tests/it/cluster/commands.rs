@@ -1,16 +1,18 @@
 //! The commands for people and scripts, run as they run them: the real program, as an account that has
 //! the chart's roles for users.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::rig::{Space, execution, wait};
-use crate::command::{Ended, Running, file, program, start_as, unread};
+use crate::command::{Ended, Running, file, program, start_as};
 use crate::service::{Answer, Service};
-use crate::tools;
+
+mod program;
+mod stop;
 
 const GREET: &str = "Type: StateMachine\nSpecVersion: v1\nStartAt: Greet\nStates:\n- {Type: Pass, Name: Greet, End: true, OutputConstructor: {\"hello.$\": $Input.name}}";
 
@@ -228,61 +230,6 @@ fn the_same_name_is_the_run_that_is_there() {
     space.apply(&execution("long", json!({"flowRef": {"name": "nap"}, "timeoutSeconds": 3600})));
     space.condition("long", "AlreadyExists", "True", "ExecutionInProgress");
     check_said(&person.millrace(&["start", "nap", "--name", "long"]), 0, &["same arguments: Running"]);
-}
-
-#[test]
-fn a_run_is_stopped_gently_or_at_once() {
-    let space = Space::new("stop");
-    let _controller = space.controller();
-    let person = Person::new(&space, "edit");
-    person.flows(&[("nap", NAP), ("greet", GREET)]);
-    for name in ["one", "two"] {
-        person.prints(&["start", "nap", "--name", name]);
-        space.condition(name, "InProgress", "True", "WaitingForTimer");
-    }
-    let stopped = person.millrace(&["stop", "one", "--error", "Enough", "--cause", "it rains"]);
-    check_said(&stopped, 0, &["it begins nothing new", "millrace output one --wait"]);
-    assert_eq!(stopped.stdout, "execution.millrace.dev/one stopping\n");
-    check_said(&person.millrace(&["output", "one", "--wait"]), 1, &["Stopped: Enough\n  it rains\n"]);
-    let object = space.execution("one");
-    assert_eq!(object["spec"]["stop"], json!({"mode": "Cancel", "error": "Enough", "cause": "it rains"}));
-    check_said(&person.millrace(&["stop", "one"]), 1, &["`one` has ended already (Stopped)"]);
-
-    let stopped = person.millrace(&["stop", "execution.millrace.dev/two", "--terminate"]);
-    check_said(&stopped, 0, &["it ends at once"]);
-    space.ended("two");
-    let two = space.execution("two");
-    assert_eq!(
-        (&two["spec"]["stop"], &two["status"]["phase"]),
-        (&json!({"mode": "Terminate"}), &json!("Stopped"))
-    );
-
-    check_said(&person.millrace(&["stop", "tow"]), 2, &["no execution `tow`", "did you mean `two`?"]);
-    person.prints(&["start", "nap", "--name", "three"]);
-    let reader = Person::new(&space, "view");
-    check_said(&reader.millrace(&["stop", "three"]), 2, &["cannot patch resource \"executions\"", "`edit`"]);
-    let long = "e".repeat(257);
-    check_said(
-        &person.millrace(&["stop", "three", "--error", &long]),
-        2,
-        &["three cannot be stopped", "256"],
-    );
-
-    // A run stays that of its flow, whatever is asked for later.
-    let other = json!({"spec": {"flowRef": {"name": "greet"}}}).to_string();
-    assert!(space.kubectl(&["patch", "executions", "three", "--type=merge", "-p", &other]).status.success());
-    space.condition("three", "AlreadyExists", "True", "ExecutionInProgress");
-    let list = person.prints(&["list", "--flow", "nap"]);
-    let line = list.lines().find(|line| line.starts_with("three")).unwrap_or_else(|| panic!("{list}"));
-    assert!(line.contains(" nap ") && line.contains("AlreadyExists, Waiting"), "{list}");
-    check_said(&person.millrace(&["list", "--flow", "greet"]), 0, &["no such executions"]);
-    let tree = person.prints(&["tree", "three"]);
-    assert!(
-        tree.contains("Flow     nap (nap-1)") && tree.contains("Conflict ExecutionInProgress: "),
-        "{tree}"
-    );
-    let again = person.millrace(&["start", "greet", "--name", "three"]);
-    check_said(&again, 2, &["execution `three` for flow `nap` is in progress since"]);
 }
 
 #[test]
@@ -524,56 +471,4 @@ fn what_stands_in_the_way_is_named_with_what_to_do() {
     let mut lost = person.program(&["list"]);
     lost.env_remove("KUBECONFIG").env_remove("KUBERNETES_SERVICE_HOST").env("HOME", "/nonexistent");
     check_said(&start_as(&mut lost, "").ended(), 2, &["no cluster is configured", "--kubeconfig"]);
-}
-
-#[test]
-fn a_reader_who_goes_away_is_no_reason_to_fail() {
-    let space = Space::new("unread");
-    let _controller = space.controller();
-    let person = Person::new(&space, "edit");
-    person.flows(&[("greet", GREET)]);
-    person.prints(&["start", "greet", "--name", "one", "--wait", "--input", r#"{"name": "a"}"#]);
-    person.flows(&[("nap", NAP)]);
-    person.prints(&["start", "nap", "--name", "long"]);
-    for args in [
-        &["tree", "long", "--watch"][..],
-        &["tree", "long", "--watch", "-o", "json"],
-        &["crds"],
-        &["list"],
-        &["list", "-o", "json"],
-        &["list", "-o", "name"],
-        &["tree", "one"],
-        &["tree", "one", "-o", "yaml"],
-        &["output", "one"],
-        &["start", "greet", "-o", "json"],
-        &["start", "greet", "--wait", "--input", r#"{"name": "a"}"#],
-        &["start", "--help"],
-    ] {
-        let ended = unread(&mut person.program(args));
-        assert_eq!(ended.status, Some(0), "{args:?}: {ended:?}");
-        assert!(!ended.stderr.contains("panicked"), "{args:?}: {ended:?}");
-    }
-}
-
-#[test]
-fn kubectl_finds_it_as_its_plugin() {
-    let space = Space::new("plugin");
-    let person = Person::new(&space, "view");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&space.name);
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_millrace"), folder.join("kubectl-millrace")).unwrap();
-    let path = std::env::var("PATH").unwrap();
-    let kubectl = |args: &[&str]| {
-        let mut kubectl = tools::kubectl();
-        kubectl.arg("millrace").args(args).env("PATH", format!("{}:{path}", folder.display()));
-        kubectl.env("KUBECONFIG", &person.kubeconfig);
-        start_as(&mut kubectl, "").ended()
-    };
-    let help = kubectl(&["list", "--help"]);
-    assert!(help.stdout.contains("Usage: kubectl millrace list"), "{help:?}");
-    assert!(help.stdout.contains("Example: kubectl millrace list"), "{help:?}");
-    check_said(&kubectl(&["list"]), 0, &["there are no executions in namespace", &space.name]);
-    for args in [&["-n", &space.name, "list"][..], &["list", "-n", &space.name]] {
-        check_said(&kubectl(args), 0, &["there are no executions in namespace", &space.name]);
-    }
-    check_said(&kubectl(&["output", "one"]), 2, &["`kubectl millrace list --namespace"]);
 }
