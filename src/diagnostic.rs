@@ -110,6 +110,8 @@ codes! {
     NoEnd = "W105",
     /// A Retry or Catch names an error that nothing raises.
     UnknownError = "W106",
+    /// A task of a built-in resource has a parameter that the resource does not know.
+    UnknownParameter = "W107",
 }
 
 impl Code {

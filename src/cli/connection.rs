@@ -236,7 +236,7 @@ impl Connection {
                  are missing, wrong or too old"
             ),
             ApiError::Forbidden(message) => format!(
-                "{what}: {message}; the cluster roles `view` (reading) and `edit` (starting) hold the \
+                "{what}: {message}; the cluster roles `view` (reading) and `edit` (starting and stopping) hold the \
                  right where Millrace's chart is installed"
             ),
             ApiError::Unavailable(message) => {

@@ -25,6 +25,7 @@ mod problem;
 mod run;
 mod source;
 mod start;
+mod stop;
 mod table;
 mod terminal;
 mod timeline;
@@ -62,6 +63,7 @@ enum Command {
     Output(output::Args),
     Run(run::Args),
     Start(start::Args),
+    Stop(stop::Args),
     Tree(tree::Args),
 }
 
@@ -75,6 +77,7 @@ impl Command {
             Self::List(args) => ("list", Some(&mut args.target)),
             Self::Output(args) => ("output", Some(&mut args.target)),
             Self::Start(args) => ("start", Some(&mut args.target)),
+            Self::Stop(args) => ("stop", Some(&mut args.target)),
             Self::Tree(args) => ("tree", Some(&mut args.target)),
             Self::Controller(_) => ("controller", None),
             Self::Crds(_) => ("crds", None),
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
         Command::Output(args) => output::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Start(args) => start::run(&args),
+        Command::Stop(args) => stop::run(&args),
         Command::Tree(args) => tree::run(&args),
     }
 }

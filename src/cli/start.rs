@@ -30,7 +30,7 @@ const PREFIX_CHARS_MAX: usize = NAME_CHARS_MAX - GENERATED_CHARS;
 const GENERATE_ATTEMPTS: usize = 3;
 
 /// Field manager of what the command line writes.
-const FIELD_MANAGER: &str = "millrace-cli";
+pub(super) const FIELD_MANAGER: &str = "millrace-cli";
 
 /// Start an execution of a flow.
 ///

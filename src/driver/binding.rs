@@ -4,6 +4,7 @@ use crate::api::flow::{Binding, SecretKeyRef};
 use crate::cluster::object::is_name;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::TaskCommand;
+use crate::expr::Expr;
 use crate::ir::{Kind, Program};
 use crate::value::Value;
 
@@ -98,22 +99,74 @@ pub fn problem(binding: &Binding) -> Option<String> {
     }
 }
 
-/// A warning for every task that nobody would do: its resource means nothing by itself, and none of
-/// the bindings is about it. The places of states are not known any more; the path is the name.
+/// A warning for every task that nobody would do, for its resource means nothing by itself and none of
+/// the bindings is about it, and for every parameter that a built-in resource would refuse. The places of
+/// states are not known any more; the path is the name.
 #[must_use]
 pub fn warnings(program: &Program, bindings: &[Binding]) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for state in program.states() {
-        let Kind::Task { resource, .. } = &state.kind else { continue };
-        if resolve(resource, bindings) == Executor::Unbound {
-            let message = format!("nothing is bound to the resource `{resource}` of task `{}`", state.name);
-            let warning = Diagnostic::new(Code::UnboundResource, &*state.name, None, message);
-            warnings.push(
-                warning.with_help("bind it to a URL, a Service or a Job under `spec.bindings` of the Flow"),
-            );
+        let Kind::Task { resource, arguments, .. } = &state.kind else { continue };
+        let known = match resolve(resource, bindings) {
+            Executor::Http => HTTP_PARAMETERS,
+            Executor::Job => JOB_PARAMETERS,
+            Executor::Post(_) | Executor::JobTemplate(_) => continue,
+            Executor::Unbound => {
+                let message =
+                    format!("nothing is bound to the resource `{resource}` of task `{}`", state.name);
+                let bind = "bind it to a URL, a Service or a Job under `spec.bindings` of the Flow";
+                let help = match closest(resource, BUILT_IN.iter().map(|(name, _)| *name)) {
+                    Some(close) => format!("did you mean `{close}`? Otherwise {bind}"),
+                    None => bind.to_owned(),
+                };
+                warnings.push(
+                    Diagnostic::new(Code::UnboundResource, &*state.name, None, message).with_help(help),
+                );
+                continue;
+            }
+        };
+        let names = arguments.iter().flat_map(member_names);
+        for name in names.filter(|name| !known.contains(name)) {
+            let message = format!("`{resource}` of task `{}` has no parameter `{name}`", state.name);
+            let help = match closest(name, known.iter().copied()) {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => format!("there are {}", known.join(", ")),
+            };
+            let warning = Diagnostic::new(Code::UnknownParameter, &*state.name, None, message);
+            warnings.push(warning.with_help(help));
         }
     }
     warnings
+}
+
+/// Parameters of `HTTP:Request`.
+const HTTP_PARAMETERS: &[&str] = &["url", "method", "headers", "query", "body", "timeoutSeconds"];
+
+/// Parameters of `Kubernetes:RunJob`.
+const JOB_PARAMETERS: &[&str] = &["manifest", "image", "command", "args", "env"];
+
+/// Names of members that an object is sure to have.
+fn member_names(expr: &Expr) -> Vec<&str> {
+    match expr {
+        Expr::Literal(value) => {
+            value.as_object().into_iter().flat_map(|object| object.iter()).map(|(name, _)| &**name).collect()
+        }
+        Expr::Object(members) | Expr::Record(members) => members.iter().map(|(name, _)| &**name).collect(),
+        Expr::Merge(parts) => parts.iter().flat_map(member_names).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The name that was meant, if it is near to a known one: a third of its letters may be wrong, and their
+/// case.
+fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let tolerance = name.chars().count() / 3;
+    // Looking at a long name takes time.
+    let near = known.filter(|known| known.chars().count().abs_diff(name.chars().count()) <= tolerance);
+    let distances = near.map(|known| (strsim::damerau_levenshtein(&known.to_lowercase(), &name), known));
+    let (_, known) = distances.filter(|(distance, _)| *distance <= tolerance).min()?;
+    Some(known)
 }
 
 /// Whether a pattern in which `*` stands for any characters matches the whole of a text.
@@ -188,6 +241,42 @@ mod tests {
         assert_eq!((found[0].code, &*found[0].path), (Code::UnboundResource, "B"));
         assert!(found[0].message.contains("`Other:X` of task `B`"), "{}", found[0]);
         assert_eq!(warnings(&program, &[binding("Other:*")]), []);
+    }
+
+    #[test]
+    fn what_is_near_to_something_built_in_is_suggested() {
+        let said = |action: &str, parameters: &str| {
+            let task =
+                format!("{{Type: Task, Name: T, Action: '{action}', Parameters: {parameters}, End: true}}");
+            let text = format!("{{Type: StateMachine, SpecVersion: v1, StartAt: T, States: [{task}]}}");
+            let program = crate::dialect::compile(&text, None).program.unwrap();
+            let found = warnings(&program, &[]);
+            found.into_iter().map(|found| (found.code, found.help.unwrap())).collect::<Vec<_>>()
+        };
+        let [(Code::UnboundResource, help)] = &said("HTTP:Reqest", "{ulr: x}")[..] else { panic!() };
+        assert!(help.starts_with("did you mean `HTTP:Request`? Otherwise bind it"), "{help}");
+        assert!(said("FC:InvokeFunction", "{}")[0].1.starts_with("bind it"));
+        for (action, parameters, help) in [
+            ("HTTP:Request", "{url: x, \"header.$\": $Input.h}", "did you mean `headers`?"),
+            ("HTTP:Request", "{URL: x}", "did you mean `url`?"),
+            ("Kubernetes:RunJob", "{imgae: x}", "did you mean `image`?"),
+            ("Kubernetes:RunJob", "{image: x, url: y}", "there are manifest, image, command, args, env"),
+        ] {
+            assert_eq!(said(action, parameters), [(Code::UnknownParameter, help.to_owned())]);
+        }
+        assert_eq!(said("HTTP:Request", "{url: x, body: {any: 1}, timeoutSeconds: 3}"), []);
+    }
+
+    #[test]
+    fn the_parameters_are_those_that_the_drivers_read() {
+        use super::super::job::manifest;
+        let odd = Value::parse(r#"{"odd": 1}"#).unwrap();
+        let owner = manifest::Owner { namespace: "n", name: "n", uid: "u" };
+        let http = super::super::http::Request::from_arguments(&odd).unwrap_err();
+        let job = manifest::from_arguments(&owner, &"T@1".into(), &odd).unwrap_err();
+        for (error, known) in [(format!("{http:?}"), HTTP_PARAMETERS), (format!("{job:?}"), JOB_PARAMETERS)] {
+            assert!(error.contains(&format!("there are {}", known.join(", "))), "{error}");
+        }
     }
 
     #[test]

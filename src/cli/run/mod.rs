@@ -37,6 +37,9 @@ pub(super) struct Args {
     /// Definition, or manifest of a Flow; `-` is stdin
     #[arg(value_name = "FILE")]
     file: String,
+    /// Name of the Flow to run, where the file holds several
+    #[arg(long, value_name = "NAME")]
+    flow: Option<String>,
     /// Input as JSON, or a file with it in JSON or YAML; {} when absent
     #[arg(long, value_name = "JSON|@FILE")]
     input: Option<String>,

@@ -10,6 +10,7 @@ use crate::mock::Mocks;
 use crate::value::{Object, Value};
 
 use super::super::definition::{self, Definition, Document, Manifest};
+use super::super::name::near;
 use super::super::problem;
 use super::super::source::{STDIN, Source};
 use super::super::terminal::{count, tell};
@@ -42,7 +43,7 @@ pub(super) fn read(args: &Args) -> Result<Request, String> {
     }
     let mut bindings = args.bind.iter().map(|bind| parse_bind(bind)).collect::<Result<Vec<_>, _>>()?;
     let source = Source::read(&args.file)?;
-    let Definition { compiled, manifest } = the_definition(&source)?;
+    let Definition { compiled, manifest } = the_definition(&source, args.flow.as_deref())?;
     for problem in &compiled.diagnostics {
         if !args.quiet || problem.severity() == Severity::Error {
             tell(problem::to_text(problem, &source));
@@ -78,8 +79,8 @@ pub(super) fn read(args: &Args) -> Result<Request, String> {
     })
 }
 
-/// The one definition that a file must hold.
-fn the_definition(source: &Source) -> Result<Definition, String> {
+/// The definition that is to run: the one that the file holds, or that of the Flow `wanted`.
+fn the_definition(source: &Source, wanted: Option<&str>) -> Result<Definition, String> {
     let mut definitions = Vec::new();
     let mut others = Vec::new();
     for document in definition::read(&source.text, None) {
@@ -88,14 +89,42 @@ fn the_definition(source: &Source) -> Result<Definition, String> {
             Document::Other { kind } => others.push(kind),
         }
     }
-    let found = definitions.len() as u64;
-    match (definitions.pop(), found) {
-        (Some(definition), 1) => Ok(definition),
-        (None, _) => Err(format!("{} holds no definition, only {}", source.name, others.join(", "))),
-        (Some(_), _) => {
-            Err(format!("{} holds {}; only one can run", source.name, count(found, "definition")))
-        }
+    if definitions.is_empty() {
+        return Err(format!("{} holds no definition, only {}", source.name, others.join(", ")));
     }
+    let names: Vec<_> = definitions.iter().filter_map(flow_name).map(ToString::to_string).collect();
+    let found = count(definitions.len() as u64, "definition");
+    let listed = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if let Some(wanted) = wanted {
+        definitions.retain(|definition| flow_name(definition) == Some(wanted));
+    }
+    match (definitions.pop(), definitions.len(), wanted) {
+        (Some(definition), 0, _) => Ok(definition),
+        (None, _, _) => {
+            let wanted = wanted.unwrap_or_default();
+            let there_are = match (near(wanted, &names), &*listed) {
+                (Some(near), _) => near,
+                (None, "") => format!("the {found} in it have no names"),
+                (None, listed) => format!("there are {listed}"),
+            };
+            Err(format!("{} holds no Flow `{wanted}`; {there_are}", source.name))
+        }
+        (Some(_), more, Some(wanted)) => {
+            Err(format!("{} holds {} Flows `{wanted}`; only one can run", source.name, more + 1))
+        }
+        (Some(_), _, None) if names.is_empty() => {
+            Err(format!("{} holds {found}; only one can run", source.name))
+        }
+        (Some(_), _, None) => Err(format!(
+            "{} holds {found}; only one can run: choose a Flow with --flow, there are {listed}",
+            source.name
+        )),
+    }
+}
+
+/// `metadata.name` of the Flow that a definition stands in.
+fn flow_name(definition: &Definition) -> Option<&str> {
+    definition.manifest.as_ref()?.name.as_deref()
 }
 
 fn input_file(args: &Args) -> Option<&str> {

@@ -80,27 +80,28 @@ fn head(view: &View, now: Timestamp) -> String {
         format!(" {} {}", if view.is_ended() { "after" } else { "for" }, harmless(&span))
     });
     let name = &view.key.name;
-    let mut text = format!("{bold}{name}{bold:#}  {style}{}{style:#}{span}\n", harmless(&status.phase));
+    let mut head = format!("{bold}{name}{bold:#}  {style}{}{style:#}{span}\n", harmless(&status.phase));
     let revision = status.flow_revision.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
     let started = match status.start_time {
         Some(at) => format!(", started {}", seconds(at)),
         None => format!(", created {}", seconds(view.created_at)),
     };
-    text.push_str(&said("Flow", &format!("{}{revision}{started}", view.flow)));
+    head.push_str(&said("Flow", &format!("{}{revision}{started}", view.flow)));
     let message = |condition: &Condition| format!("{}: {}", condition.reason, condition.message);
     if let Some(condition) = view.already_exists() {
-        text.push_str(&said("Conflict", &message(condition)));
+        head.push_str(&said("Conflict", &message(condition)));
     }
     if view.is_ended() {
-        return text;
+        return head;
     }
-    if let Some(condition) = view.condition("InProgress") {
-        text.push_str(&said("Waiting", &message(condition)));
+    let stalled = view.stalled().map(message);
+    // Where the engine is at fault both say the same.
+    let waiting =
+        view.condition("InProgress").map(message).filter(|waiting| Some(waiting) != stalled.as_ref());
+    for (word, text) in [("Waiting", waiting), ("Stalled", stalled)] {
+        head.extend(text.map(|text| said(word, &text)));
     }
-    if let Some(condition) = view.stalled() {
-        text.push_str(&said("Stalled", &message(condition)));
-    }
-    text
+    head
 }
 
 fn said(word: &str, text: &str) -> String {
@@ -174,14 +175,14 @@ impl Printer<'_> {
                     state.left_at
                 }
             };
-            let span = end.map(|end| duration_text(entered_at, end)).unwrap_or_default();
+            let span = end.map_or_else(unknown, |end| duration_text(entered_at, end));
             (format!("+{}", duration_text(self.began, entered_at)), span)
         });
-        let (start, span) = times.unwrap_or_default();
+        let (start, span) = times.unwrap_or_else(|| (unknown(), unknown()));
         let tries = if state.attempt > 1 { state.attempt.to_string() } else { String::new() };
         let cells = vec![
             Cell { text: label.to_owned(), style: style(state.standing) },
-            Cell::from(harmless(state.kind.as_deref().unwrap_or("?"))),
+            Cell::from(state.kind.as_deref().map_or_else(unknown, harmless)),
             Cell::from(start),
             Cell::from(span),
             Cell::from(tries),
@@ -247,6 +248,12 @@ impl Printer<'_> {
     }
 }
 
+/// What stands for a time or type that is not known: the event that told it is no longer kept, or there
+/// never was one.
+fn unknown() -> String {
+    "-".to_owned()
+}
+
 /// An error as it is shown.
 fn text(failure: &Failure) -> String {
     failure.text().chars().take(CAUSE_CHARS_MAX).collect()
@@ -298,4 +305,51 @@ fn style(standing: Standing) -> Style {
 
 fn seconds(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::history::Record;
+
+    fn told(status: &str, records: &str) -> String {
+        let view = format!(
+            r#"{{"metadata": {{"name": "one"}}, "spec": {{"flowRef": {{"name": "later"}}}}, "status": {status}}}"#
+        );
+        let view = View::read(&view).unwrap();
+        let records: Vec<Record> = serde_json::from_str(records).unwrap();
+        let tree = Tree::new(&records, &view.status.active, view.is_ended());
+        let text = to_text(&view, &Ok(tree), Look { is_all: false, now: Timestamp::UNIX_EPOCH });
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn what_is_told_twice_is_shown_once_and_what_was_asked_for_later_too() {
+        let fault = r#""status": "True", "reason": "EngineFault", "message": "its revision is gone""#;
+        let text = told(
+            &format!(
+                r#"{{"phase": "Running", "flowRevision": "order-3", "conditions": [
+                {{"type": "InProgress", {fault}}}, {{"type": "Stalled", {fault}}},
+                {{"type": "AlreadyExists", "status": "True", "reason": "ExecutionInProgress", "message": "no"}}]}}"#
+            ),
+            "[]",
+        );
+        assert_eq!(text.matches("EngineFault: its revision is gone").count(), 1, "{text}");
+        assert!(text.contains("Stalled  EngineFault") && text.contains("Flow     order (order-3)"), "{text}");
+        assert!(text.contains("Conflict ExecutionInProgress: no"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_dash() {
+        let records = r#"[{"i": 1, "t": 0, "p": "", "k": "ExecutionStarted"},
+            {"i": 9, "t": 5, "p": "Cut", "k": "StateExited"},
+            {"i": 10, "t": 5, "p": "Left", "k": "StateEntered", "w": "Wait"}]"#;
+        let text = told(r#"{"phase": "Failed", "startTime": "1970-01-01T00:00:00Z"}"#, records);
+        let cells = |name: &str| {
+            let line = text.lines().find(|line| line.contains(name)).unwrap();
+            line.split_whitespace().skip(2).map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(cells("Cut"), ["-", "-", "-"], "{text}");
+        assert_eq!(cells("Left"), ["Wait", "+5ms", "-"], "{text}");
+    }
 }
