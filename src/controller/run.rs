@@ -324,13 +324,16 @@ async fn follow_flows(
     turns: Arc<flow::Turns>,
     mut changes: Receiver<Change<Stored<Flow>>>,
 ) {
+    // A look goes on until it has worked, and ends with the term.
+    let mut looks = JoinSet::new();
     while let Some(change) = changes.recv().await {
+        while looks.try_join_next().is_some() {}
         match change {
             Change::Seen(flow) => {
                 let key = flow.key();
                 context.executions.flow_changed(&key);
                 let (context, turns) = (context.clone(), turns.clone());
-                tokio::spawn(async move { flow::look(&context, &turns, key).await });
+                looks.spawn(async move { flow::look(&context, &turns, key).await });
             }
             Change::Gone(flow) => context.executions.flow_changed(&flow.key()),
             Change::Listing | Change::Listed => {}

@@ -370,8 +370,9 @@ pub fn fault(observed: &Observed, why: &str) -> Decision {
         Phase::Starting => Phase::Running,
         phase => phase,
     };
-    let message =
-        format!("{why}; stop the Execution (spec.stop) or delete it, or restore what it needs, and it goes on");
+    let message = format!(
+        "{why}; stop the Execution (spec.stop) or delete it, or restore what it needs, and it goes on"
+    );
     let stalled = Some((Reason::EngineFault, message.clone()));
     let standing = Standing { phase, reason: Reason::EngineFault, message, stalled };
     let status = with_standing(observed, standing);
