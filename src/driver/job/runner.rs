@@ -22,6 +22,7 @@ use crate::cluster::object::Key;
 use crate::cluster::watch::Listed;
 use crate::driver::binding::{Executor, resolve};
 use crate::driver::call::wait_until;
+use crate::driver::tenure::Tenure;
 use crate::driver::{News, Owner, What};
 use crate::engine::{Report, TaskCommand, TaskError, TaskId};
 
@@ -45,6 +46,7 @@ const LABEL_JOB_NAME: &str = "batch.kubernetes.io/job-name";
 pub struct JobRunner {
     api: ApiServer,
     news: UnboundedSender<News>,
+    tenure: Arc<Tenure>,
     state: Mutex<State>,
 }
 
@@ -76,8 +78,8 @@ struct Wanted {
 impl JobRunner {
     /// A runner that tells its news to `news`.
     #[must_use]
-    pub fn new(api: ApiServer, news: UnboundedSender<News>) -> Self {
-        Self { api, news, state: Mutex::default() }
+    pub fn new(api: ApiServer, news: UnboundedSender<News>, tenure: Arc<Tenure>) -> Self {
+        Self { api, news, tenure, state: Mutex::default() }
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
@@ -107,7 +109,7 @@ impl JobRunner {
                 });
                 if is_stopping && !wanted.is_ending {
                     wanted.is_ending = true;
-                    tokio::spawn(self.clone().end(job.clone()));
+                    self.tenure.spawn(self.clone().end(job.clone()));
                 }
                 is_new
             };
@@ -117,7 +119,7 @@ impl JobRunner {
                     // Made by an earlier controller, or by this one before it lost its memory.
                     self.judge(&job, false);
                 } else if !is_stopping {
-                    tokio::spawn(self.clone().make(owner.clone(), task.clone(), job));
+                    self.tenure.spawn(self.clone().make(owner.clone(), task.clone(), job));
                 }
             }
         }
@@ -199,7 +201,7 @@ impl JobRunner {
             }
             Standing::Unread => {
                 drop(state);
-                tokio::spawn(self.clone().read_and_judge(key.clone()));
+                self.tenure.spawn(self.clone().read_and_judge(key.clone()));
                 return;
             }
             Standing::Going if wanted.pending.take().is_some() => What::Clear,
@@ -211,7 +213,7 @@ impl JobRunner {
                 drop(state);
                 if let Some(at) = recheck {
                     let (this, key) = (self.clone(), key.clone());
-                    tokio::spawn(async move {
+                    self.tenure.spawn(async move {
                         wait_until(Some(at)).await;
                         this.judge(&key, false);
                     });
@@ -252,8 +254,9 @@ impl JobRunner {
         let _ = self.news.send(News { key, uid, task, what });
     }
 
+    /// Whether a Job is wanted, and anything may be begun for it.
     fn is_wanted(&self, key: &Key) -> bool {
-        self.locked().wanted.contains_key(key)
+        self.tenure.may_begin() && self.locked().wanted.contains_key(key)
     }
 
     /// Makes the Job of an attempt, however often that takes. Waits for its time first.
@@ -316,7 +319,7 @@ impl JobRunner {
         if was_blocked {
             self.tell(owner.key.clone(), owner.uid.clone(), task.id.clone(), What::Clear);
         }
-        tokio::spawn(self.clone().mention_pending(key.clone()));
+        self.tenure.spawn(self.clone().mention_pending(key.clone()));
         self.judge(&key, false);
     }
 
@@ -398,7 +401,7 @@ impl JobRunner {
             .collect();
         for key in over {
             if state.releasing.insert(key.clone()) {
-                tokio::spawn(self.clone().release_one(key));
+                self.tenure.spawn(self.clone().release_one(key));
             }
         }
     }
@@ -406,7 +409,7 @@ impl JobRunner {
     /// Deletes a Job that goes on without anyone wanting it, and takes the finalizer off it.
     async fn release_one(self: Arc<Self>, key: Key) {
         let mut delay = RETRY_MIN;
-        loop {
+        while self.tenure.is_valid() {
             match self.try_release(&key).await {
                 Ok(()) | Err(ApiError::NotFound) => break,
                 // It has changed since it was read.
@@ -442,7 +445,7 @@ impl JobRunner {
         ]);
         let request = Request::patch(format!("{}/{}", collection::<Job>(&key.namespace), key.name))
             .header(header::CONTENT_TYPE, "application/json-patch+json");
-        self.api.send(request, patch.to_string()).await.map(drop)
+        self.tenure.checked(&self.api)?.send(request, patch.to_string()).await.map(drop)
     }
 
     /// Whether there is anything of a Job to end. Its result may be known before it has ended itself.
@@ -461,7 +464,7 @@ impl JobRunner {
             "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
         });
         let request = Request::delete(format!("{}/{}", collection::<Job>(&key.namespace), key.name));
-        self.api.send(request, options.to_string()).await.map(drop)
+        self.tenure.checked(&self.api)?.send(request, options.to_string()).await.map(drop)
     }
 }
 
