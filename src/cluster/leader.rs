@@ -28,7 +28,8 @@ use tracing::{info, warn};
 /// The lease is renewed so often within its duration.
 const RENEWALS_PER_DURATION: u32 = 5;
 
-/// How often a lease that is held by another is looked at: how long a hand-over takes at most.
+/// How often a lease that is held by another is looked at, and one that could not be renewed is tried
+/// again: how long a hand-over takes at most.
 const RETRY_PERIOD: Duration = Duration::from_millis(500);
 
 /// Who holds which lease, and for how long it counts.
@@ -153,11 +154,14 @@ impl Election {
     /// Renews the lease until it is lost.
     pub async fn keep(&mut self) {
         let period = self.candidate.duration / RENEWALS_PER_DURATION;
+        let mut pause = period;
         loop {
-            tokio::time::sleep(period.min(self.leadership.left())).await;
+            tokio::time::sleep(pause.min(self.leadership.left())).await;
+            // An API server that is back is noticed at once.
+            pause = period.min(RETRY_PERIOD);
             // The answer may not come at all.
             match tokio::time::timeout(self.leadership.left(), self.renew()).await {
-                Ok(Ok(true)) => {}
+                Ok(Ok(true)) => pause = period,
                 Ok(Ok(false)) => {
                     let holder = self.holder().unwrap_or_default().to_owned();
                     warn!(lease = self.candidate.lease, holder, "the lease was lost");
