@@ -4,6 +4,8 @@
 //!
 //! * [`Leadership::is_valid`] is true only while nobody else may have taken the lease, by this machine's
 //!   boot clock, which goes on while the machine sleeps.
+//! * A [`Leadership`] that has ended never counts again: after a lapse, even one that nobody else has
+//!   used, the lease is won anew, so that whoever gave way meanwhile begins from what there is then.
 //! * The holder named in the lease takes it again at once: a controller that was restarted under its
 //!   name does not wait for itself.
 //! * A lease that was given up is free at once.
@@ -26,7 +28,8 @@ use tracing::{info, warn};
 /// The lease is renewed so often within its duration.
 const RENEWALS_PER_DURATION: u32 = 5;
 
-/// How often a lease that is held by another is looked at: how long a hand-over takes at most.
+/// How often a lease that is held by another is looked at, and one that could not be renewed is tried
+/// again: how long a hand-over takes at most.
 const RETRY_PERIOD: Duration = Duration::from_millis(500);
 
 /// Who holds which lease, and for how long it counts.
@@ -42,28 +45,58 @@ pub struct Candidate {
     pub duration: Duration,
 }
 
-/// The right to act, as long as it lasts. Cheap to ask.
+/// The right to act, as long as it lasts: when it has ended it stays so. Cheap to ask.
 #[derive(Clone, Debug, Default)]
 pub struct Leadership {
-    /// Milliseconds since boot until which the lease counts.
+    /// Milliseconds since boot until which the lease counts; 0 when it was found to have run out.
     valid_until: Arc<AtomicU64>,
 }
 
 impl Leadership {
+    fn since(from: u64, duration: Duration) -> Self {
+        Self { valid_until: Arc::new(AtomicU64::new(end_of(from, duration))) }
+    }
+
+    /// One that lasts so long from now on.
+    #[cfg(test)]
+    pub(crate) fn lasting(duration: Duration) -> Self {
+        Self::since(boot_millis(), duration)
+    }
+
     /// Whether one may act.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        boot_millis() < self.valid_until.load(Ordering::Acquire)
+        !self.left().is_zero()
     }
 
-    fn extend(&self, from: u64, duration: Duration) {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        self.valid_until.store(from.saturating_add(millis), Ordering::Release);
+    /// How long it lasts if it is not renewed.
+    fn left(&self) -> Duration {
+        loop {
+            let (now, until) = (boot_millis(), self.valid_until.load(Ordering::Acquire));
+            if now < until {
+                return Duration::from_millis(until - now);
+            }
+            // Somebody gives way because of it: from now on no renewal counts.
+            if self.valid_until.compare_exchange(until, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                return Duration::ZERO;
+            }
+        }
+    }
+
+    /// Makes it last longer, unless it has ended.
+    fn extend(&self, from: u64, duration: Duration) -> bool {
+        let end = end_of(from, duration);
+        let renewed = |until: u64| (boot_millis() < until).then_some(end);
+        self.valid_until.fetch_update(Ordering::AcqRel, Ordering::Acquire, renewed).is_ok()
     }
 
     fn end(&self) {
         self.valid_until.store(0, Ordering::Release);
     }
+}
+
+fn end_of(from: u64, duration: Duration) -> u64 {
+    from.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Milliseconds since boot, sleep included.
@@ -101,16 +134,17 @@ impl Election {
         let mut was_told = false;
         loop {
             match self.try_take().await {
-                Ok(true) => {
+                Ok(Some(leadership)) => {
                     info!(lease = self.candidate.lease, identity = self.candidate.identity, "leading");
-                    return self.leadership.clone();
+                    self.leadership = leadership.clone();
+                    return leadership;
                 }
-                Ok(false) if !was_told => {
+                Ok(None) if !was_told => {
                     let holder = self.holder().unwrap_or_default().to_owned();
                     info!(lease = self.candidate.lease, holder, "another controller leads; waiting");
                     was_told = true;
                 }
-                Ok(false) => {}
+                Ok(None) => {}
                 Err(error) => warn!(lease = self.candidate.lease, %error, "the lease cannot be taken"),
             }
             tokio::time::sleep(RETRY_PERIOD).await;
@@ -120,16 +154,21 @@ impl Election {
     /// Renews the lease until it is lost.
     pub async fn keep(&mut self) {
         let period = self.candidate.duration / RENEWALS_PER_DURATION;
+        let mut pause = period;
         loop {
-            tokio::time::sleep(period).await;
-            match self.try_take().await {
-                Ok(true) => {}
-                Ok(false) => {
+            tokio::time::sleep(pause.min(self.leadership.left())).await;
+            // An API server that is back is noticed at once.
+            pause = period.min(RETRY_PERIOD);
+            // The answer may not come at all.
+            match tokio::time::timeout(self.leadership.left(), self.renew()).await {
+                Ok(Ok(true)) => pause = period,
+                Ok(Ok(false)) => {
                     let holder = self.holder().unwrap_or_default().to_owned();
                     warn!(lease = self.candidate.lease, holder, "the lease was lost");
                     break;
                 }
-                Err(error) => warn!(lease = self.candidate.lease, %error, "the lease cannot be renewed"),
+                Ok(Err(error)) => warn!(lease = self.candidate.lease, %error, "the lease cannot be renewed"),
+                Err(_) => warn!(lease = self.candidate.lease, "the lease is not renewed in time"),
             }
             if !self.leadership.is_valid() {
                 warn!(lease = self.candidate.lease, "the lease has run out");
@@ -142,46 +181,67 @@ impl Election {
     /// Gives the lease up, so that nobody has to wait for it to run out.
     pub async fn give_up(&mut self) {
         self.leadership.end();
-        let Some(seen) =
-            self.seen.take().filter(|seen| holder(&seen.lease) == Some(&*self.candidate.identity))
-        else {
-            return;
-        };
-        let mut lease = seen.lease;
+        // A renewal may be under way still: once more then.
+        for _ in 0..2 {
+            if self.holder() != Some(&self.candidate.identity) {
+                return;
+            }
+            match self.try_give_up().await {
+                Ok(()) => return,
+                Err(error) => warn!(lease = self.candidate.lease, %error, "the lease cannot be given up"),
+            }
+        }
+    }
+
+    async fn try_give_up(&mut self) -> kube::Result<()> {
+        let current = self.look(boot_millis()).await?;
+        let ours = current.filter(|lease| holder(lease) == Some(&self.candidate.identity));
+        let Some(mut lease) = ours else { return Ok(()) };
         let spec = lease.spec.get_or_insert_default();
         spec.holder_identity = None;
         spec.lease_duration_seconds = Some(1);
-        if let Err(error) = self.api.replace(&self.candidate.lease, &PostParams::default(), &lease).await {
-            warn!(lease = self.candidate.lease, %error, "the lease cannot be given up");
-        }
+        self.api.replace(&self.candidate.lease, &PostParams::default(), &lease).await.map(drop)
     }
 
     fn holder(&self) -> Option<&str> {
         self.seen.as_ref().and_then(|seen| holder(&seen.lease))
     }
 
-    /// Takes or renews the lease, if it is free or ours.
-    async fn try_take(&mut self) -> kube::Result<bool> {
+    /// Takes the lease, if it is free or ours.
+    async fn try_take(&mut self) -> kube::Result<Option<Leadership>> {
         // What counts is when the request began: the answer may be late.
         let began = boot_millis();
-        let params = PostParams::default();
-        let written = match self.look(began).await? {
-            None => self.api.create(&params, &self.lease(None)).await,
-            Some(current) if self.may_take(&current, began) => {
-                self.api.replace(&self.candidate.lease, &params, &self.lease(Some(current))).await
-            }
-            Some(_) => return Ok(false),
-        };
-        match written {
-            Ok(lease) => {
-                self.leadership.extend(began, self.candidate.duration);
-                self.seen = Some(Seen { lease, since: began });
-                Ok(true)
-            }
+        let current = self.look(began).await?;
+        if current.as_ref().is_some_and(|current| !self.may_take(current, began)) {
+            return Ok(None);
+        }
+        match self.write(current, began).await {
+            Ok(()) => Ok(Some(Leadership::since(began, self.candidate.duration))),
             // Somebody was quicker.
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Renews the lease, if it names us still and has not run out.
+    async fn renew(&mut self) -> kube::Result<bool> {
+        let began = boot_millis();
+        let current = self.look(began).await?;
+        if current.as_ref().and_then(holder) != Some(&*self.candidate.identity) {
+            return Ok(false);
+        }
+        self.write(current, began).await?;
+        Ok(self.leadership.extend(began, self.candidate.duration))
+    }
+
+    async fn write(&mut self, current: Option<Lease>, began: u64) -> kube::Result<()> {
+        let (exists, lease, params) = (current.is_some(), self.lease(current), PostParams::default());
+        let lease = match exists {
+            true => self.api.replace(&self.candidate.lease, &params, &lease).await?,
+            false => self.api.create(&params, &lease).await?,
+        };
+        self.seen = Some(Seen { lease, since: began });
+        Ok(())
     }
 
     /// Reads the lease and notes since when it has not changed.
@@ -230,4 +290,97 @@ impl Election {
 
 fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    const DURATION: Duration = Duration::from_millis(400);
+
+    /// The Lease as it is stored, where there is one.
+    type Store = Arc<Mutex<Option<Lease>>>;
+
+    /// An election before an API server that holds one Lease.
+    fn election() -> (Election, Store) {
+        let store = Store::default();
+        let behind = store.clone();
+        let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            let store = behind.clone();
+            async move {
+                let is_read = request.method() == http::Method::GET;
+                let body = request.into_body().collect_bytes().await.unwrap();
+                let mut store = store.lock().unwrap();
+                if !is_read {
+                    *store = Some(serde_json::from_slice(&body).unwrap());
+                }
+                let (status, text) = match &*store {
+                    Some(lease) => (200, serde_json::to_vec(lease).unwrap()),
+                    None => (404, br#"{"status": "Failure", "reason": "NotFound", "code": 404}"#.to_vec()),
+                };
+                let answer = http::Response::builder().status(status);
+                Ok::<_, std::convert::Infallible>(answer.body(kube::client::Body::from(text)).unwrap())
+            }
+        });
+        let candidate = Candidate {
+            lease: "lease".to_owned(),
+            namespace: "n".to_owned(),
+            identity: "me".to_owned(),
+            duration: DURATION,
+        };
+        (Election::new(kube::Client::new(service, "n"), candidate), store)
+    }
+
+    fn name(store: &Store, holder: Option<&str>) {
+        store.lock().unwrap().as_mut().unwrap().spec.as_mut().unwrap().holder_identity =
+            holder.map(str::to_owned);
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_is_renewed_lasts() {
+        let (mut election, _store) = election();
+        let leadership = election.win().await;
+        assert!(tokio::time::timeout(DURATION * 3, election.keep()).await.is_err());
+        assert!(leadership.is_valid());
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_has_run_out_is_lost_even_where_nobody_took_it() {
+        let (mut election, store) = election();
+        let leadership = election.win().await;
+        tokio::time::sleep(DURATION + Duration::from_millis(10)).await;
+        // Nobody has asked meanwhile.
+        election.keep().await;
+        assert!(!leadership.is_valid());
+        assert_eq!(store.lock().unwrap().as_ref().and_then(holder), Some("me"));
+        let next = election.win().await;
+        assert_eq!((next.is_valid(), leadership.is_valid()), (true, false));
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_named_somebody_else_or_nobody_is_lost() {
+        for other in [Some("other"), Some(""), None] {
+            let (mut election, store) = election();
+            let leadership = election.win().await;
+            name(&store, other);
+            tokio::time::timeout(DURATION, election.keep()).await.unwrap();
+            assert!(!leadership.is_valid());
+        }
+        let (mut election, store) = election();
+        election.win().await;
+        *store.lock().unwrap() = None;
+        tokio::time::timeout(DURATION, election.keep()).await.unwrap();
+    }
+
+    #[test]
+    fn whoever_was_told_that_it_has_ended_is_right_for_ever() {
+        let leadership = Leadership::since(boot_millis().saturating_sub(10), Duration::from_millis(5));
+        assert!(!leadership.is_valid());
+        assert!(!leadership.extend(boot_millis(), DURATION));
+        assert!(!leadership.is_valid());
+        let leadership = Leadership::lasting(DURATION);
+        assert!(leadership.extend(boot_millis(), DURATION * 2) && leadership.left() > DURATION);
+    }
 }

@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::mpsc::{Receiver, channel, unbounded_channel};
-use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
+use tokio::sync::{Semaphore, mpsc::UnboundedReceiver, oneshot};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
@@ -30,6 +31,7 @@ use crate::cluster::watch::{Change, Listing, watch, watch_metadata};
 use crate::driver::egress::Egress;
 use crate::driver::http::HttpCaller;
 use crate::driver::job::runner::JobRunner;
+use crate::driver::tenure::Tenure;
 use crate::driver::{Driver, News};
 use crate::engine::TokenKey;
 
@@ -81,32 +83,24 @@ pub async fn run(
     let http = HttpCaller::new(Egress::guarded(config.allowed_egress.clone(), config.api_server.clone()))
         .map_err(|error| error.to_string())?;
     let mut election = Election::new(client.clone(), config.candidate.clone());
-    tokio::pin!(shutdown);
+    let shutdown = shutdown.shared();
     tokio::select! {
         () = wait_for_resources(&client, &config, &readiness) => {}
-        () = &mut shutdown => return Ok(()),
+        () = shutdown.clone() => return Ok(()),
     }
     // A follower is as ready as a leader: it takes over when it has to.
     readiness.is_given();
     loop {
         let leadership = tokio::select! {
             leadership = election.win() => leadership,
-            () = &mut shutdown => break,
+            () = shutdown.clone() => break,
         };
         metrics.leading.set(1);
-        let mut term = tokio::select! {
-            term = Term::begin(&client, &config, &http, &metrics, leadership) => term,
-            () = &mut shutdown => break,
-        };
         let is_over = tokio::select! {
+            // From the first moment until calls that are out have ended: either may take its time.
             () = election.keep() => false,
-            () = &mut shutdown => true,
+            () = lead(&client, &config, &http, &metrics, &readiness, leadership, shutdown.clone()) => true,
         };
-        if is_over {
-            info!("ending");
-            readiness.waits_for("the controller ends");
-            term.drain().await;
-        }
         metrics.leading.set(0);
         if is_over {
             break;
@@ -116,15 +110,38 @@ pub async fn run(
     Ok(())
 }
 
-/// Waits until the API server knows our resources.
+/// Leads until `shutdown` is done; then ends what it has begun.
+async fn lead(
+    client: &Client,
+    config: &Config,
+    http: &HttpCaller,
+    metrics: &Arc<Metrics>,
+    readiness: &Readiness,
+    leadership: Leadership,
+    shutdown: impl Future<Output = ()> + Clone,
+) {
+    let mut term = tokio::select! {
+        term = Term::begin(client, config, http, metrics, leadership) => term,
+        () = shutdown.clone() => return,
+    };
+    shutdown.await;
+    info!("ending");
+    readiness.waits_for("the controller ends");
+    term.drain().await;
+}
+
+/// Waits until the API server knows our resources, and shows them in one of the namespaces at least.
 async fn wait_for_resources(client: &Client, config: &Config, readiness: &Readiness) {
     let mut was_told = String::new();
     loop {
-        let namespace = config.namespaces.first().map(String::as_str);
-        let missing = match first_missing(client, namespace).await {
-            None => return,
-            Some(missing) => missing,
-        };
+        let mut missing = String::new();
+        // The last word is the first namespace's.
+        for scope in scopes(config).iter().rev() {
+            match first_missing(client, scope.as_deref()).await {
+                None => return,
+                Some(why) => missing = why,
+            }
+        }
         if missing != was_told {
             warn!("waiting: {missing}");
             readiness.waits_for(missing.clone());
@@ -162,6 +179,8 @@ async fn first_missing(client: &Client, namespace: Option<&str>) -> Option<Strin
 /// A time of leading. Everything it has begun ends with it.
 struct Term {
     context: Arc<Context>,
+    /// What the driver has begun.
+    tenure: Arc<Tenure>,
     /// What goes on to the end.
     tasks: JoinSet<()>,
     /// What brings new work.
@@ -182,7 +201,8 @@ impl Term {
         let (lost_revisions, lost_revisions_out) = unbounded_channel();
         let (notices, notices_out) = Notices::new(config.events);
         let executions = Arc::new(Registry::new(turns));
-        let jobs = Arc::new(JobRunner::new(api.clone(), news.clone()));
+        let tenure = Arc::new(Tenure::new(leadership.clone()));
+        let jobs = Arc::new(JobRunner::new(api.clone(), news.clone(), tenure.clone()));
         let token_key = token_key::read_or_make(&api, &config.candidate).await;
         let context = Arc::new(Context {
             api: api.clone(),
@@ -190,7 +210,7 @@ impl Term {
             flows: FlowReads::new(api.clone()),
             revisions: Revisions::new(api.clone()),
             lost_revisions,
-            driver: Driver::new(http.clone(), jobs.clone(), api, news),
+            driver: Driver::new(http.clone(), jobs.clone(), api, news, tenure.clone()),
             leadership,
             notices,
             metrics: metrics.clone(),
@@ -201,29 +221,37 @@ impl Term {
         tasks.spawn(notice::send(client.clone(), notices_out));
         tasks.spawn(hear(context.clone(), news_out));
         tasks.spawn(wake(context.clone()));
-        tasks.spawn(measure(context.clone()));
+        tasks.spawn(measure(context.clone(), tenure.clone()));
         let mut watches = JoinSet::new();
-        watch_jobs(&mut tasks, client, config, &jobs).await;
         watch_flows(&mut watches, client, config, &context, lost_revisions_out);
-        watch_executions(&mut watches, client, config, &context);
+        for scope in scopes(config) {
+            let are_listed = watch_jobs(&mut tasks, client, scope.clone(), &jobs);
+            watches.spawn(watch_executions(client.clone(), scope, context.clone(), are_listed));
+        }
         tasks.spawn(take_turns(context.clone(), turns_out));
-        Self { context, tasks, watches }
+        Self { context, tenure, tasks, watches }
     }
 
     /// Nothing new begins; calls that are out are waited for, so that nobody has to repeat them.
     async fn drain(&mut self) {
         self.watches.abort_all();
-        self.context.driver.begin_nothing();
+        self.tenure.begin_nothing();
         let is_drained = async {
-            while self.context.driver.calls_out() > 0 || self.context.executions.is_looking() {
+            while self.tenure.out() > 0 || self.context.executions.is_looking() {
                 tokio::time::sleep(DRAIN_POLL).await;
             }
         };
         if tokio::time::timeout(DRAIN_MAX, is_drained).await.is_err() {
-            let calls = self.context.driver.calls_out();
+            let calls = self.tenure.out();
             info!(calls, "calls that are out are left to the next controller");
         }
         self.tasks.abort_all();
+    }
+}
+
+impl Drop for Term {
+    fn drop(&mut self) {
+        self.tenure.end();
     }
 }
 
@@ -245,28 +273,30 @@ where
     }
 }
 
-/// Watches Jobs and their pods; returns when all there are have been seen, so that none is made twice.
-async fn watch_jobs(tasks: &mut JoinSet<()>, client: &Client, config: &Config, jobs: &Arc<JobRunner>) {
-    for scope in scopes(config) {
-        let (seen_jobs, jobs_out) = channel(CHANGES_MAX);
-        let (seen_pods, pods_out) = channel(CHANGES_MAX);
-        let of_jobs = watcher::Config::default().labels(&format!("{LABEL_EXECUTION_UID},!{LABEL_RELEASED}"));
-        let of_pods = watcher::Config::default().labels(LABEL_EXECUTION_UID);
-        tasks.spawn(watch(api_in::<Job>(client, scope.as_ref()), of_jobs, "Jobs", seen_jobs));
-        tasks.spawn(watch(api_in::<Pod>(client, scope.as_ref()), of_pods, "pods", seen_pods));
-        let (listed, is_listed) = tokio::sync::oneshot::channel();
-        tasks.spawn(follow_jobs(jobs.clone(), Listing::of(scope), jobs_out, listed));
-        tasks.spawn(follow_pods(jobs.clone(), pods_out));
-        // The sender is gone only when the controller ends.
-        let _ = is_listed.await;
-    }
+/// Watches Jobs of a namespace and their pods; says when all Jobs there are have been seen.
+fn watch_jobs(
+    tasks: &mut JoinSet<()>,
+    client: &Client,
+    scope: Option<String>,
+    jobs: &Arc<JobRunner>,
+) -> oneshot::Receiver<()> {
+    let (seen_jobs, jobs_out) = channel(CHANGES_MAX);
+    let (seen_pods, pods_out) = channel(CHANGES_MAX);
+    let of_jobs = watcher::Config::default().labels(&format!("{LABEL_EXECUTION_UID},!{LABEL_RELEASED}"));
+    let of_pods = watcher::Config::default().labels(LABEL_EXECUTION_UID);
+    tasks.spawn(watch(api_in::<Job>(client, scope.as_ref()), of_jobs, "Jobs", seen_jobs));
+    tasks.spawn(watch(api_in::<Pod>(client, scope.as_ref()), of_pods, "pods", seen_pods));
+    let (listed, are_listed) = oneshot::channel();
+    tasks.spawn(follow_jobs(jobs.clone(), Listing::of(scope), jobs_out, listed));
+    tasks.spawn(follow_pods(jobs.clone(), pods_out));
+    are_listed
 }
 
 async fn follow_jobs(
     jobs: Arc<JobRunner>,
     mut listing: Listing,
     mut changes: Receiver<Change<Job>>,
-    listed: tokio::sync::oneshot::Sender<()>,
+    listed: oneshot::Sender<()>,
 ) {
     let mut listed = Some(listed);
     while let Some(change) = changes.recv().await {
@@ -324,13 +354,16 @@ async fn follow_flows(
     turns: Arc<flow::Turns>,
     mut changes: Receiver<Change<Stored<Flow>>>,
 ) {
+    // A look goes on until it has worked, and ends with the term.
+    let mut looks = JoinSet::new();
     while let Some(change) = changes.recv().await {
+        while looks.try_join_next().is_some() {}
         match change {
             Change::Seen(flow) => {
                 let key = flow.key();
                 context.executions.flow_changed(&key);
                 let (context, turns) = (context.clone(), turns.clone());
-                tokio::spawn(async move { flow::look(&context, &turns, key).await });
+                looks.spawn(async move { flow::look(&context, &turns, key).await });
             }
             Change::Gone(flow) => context.executions.flow_changed(&flow.key()),
             Change::Listing | Change::Listed => {}
@@ -338,19 +371,28 @@ async fn follow_flows(
     }
 }
 
-fn watch_executions(tasks: &mut JoinSet<()>, client: &Client, config: &Config, context: &Arc<Context>) {
-    for scope in scopes(config) {
-        let (changes, changes_out) = channel(CHANGES_MAX);
-        let (ended, ended_out) = channel(CHANGES_MAX);
-        let api = api_in::<Stored<Execution>>(client, scope.as_ref());
-        let going = watcher::Config::default().fields(&phases_other_than(Phase::is_ended));
-        tasks.spawn(watch(api, going, "Executions", changes));
-        let has_ended = phases_other_than(|phase| !phase.is_ended());
-        let listing = Listing::of(scope.clone());
-        tasks.spawn(watch_metadata::<Execution>(client.clone(), scope, has_ended, "ended Executions", ended));
-        tasks.spawn(follow_executions(context.clone(), listing, changes_out));
-        tasks.spawn(follow_ended(context.clone(), ended_out));
-    }
+/// Watches Executions of a namespace once all Jobs there have been seen, so that none is made twice.
+/// Namespaces do not wait for each other: one of them may not be readable.
+async fn watch_executions(
+    client: Client,
+    scope: Option<String>,
+    context: Arc<Context>,
+    jobs_are_listed: oneshot::Receiver<()>,
+) {
+    // The sender is gone only when the term ends.
+    let Ok(()) = jobs_are_listed.await else { return };
+    let (changes, changes_out) = channel(CHANGES_MAX);
+    let (ended, ended_out) = channel(CHANGES_MAX);
+    let api = api_in::<Stored<Execution>>(&client, scope.as_ref());
+    let going = watcher::Config::default().fields(&phases_other_than(Phase::is_ended));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(watch(api, going, "Executions", changes));
+    let has_ended = phases_other_than(|phase| !phase.is_ended());
+    let listing = Listing::of(scope.clone());
+    tasks.spawn(watch_metadata::<Execution>(client, scope, has_ended, "ended Executions", ended));
+    tasks.spawn(follow_executions(context.clone(), listing, changes_out));
+    tasks.spawn(follow_ended(context, ended_out));
+    tasks.join_all().await;
 }
 
 /// A field selector: all phases but those. There is no `in` for fields.
@@ -411,12 +453,12 @@ async fn wake(context: Arc<Context>) {
     }
 }
 
-async fn measure(context: Arc<Context>) {
+async fn measure(context: Arc<Context>, tenure: Arc<Tenure>) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     loop {
         ticks.tick().await;
         context.metrics.executions.set(i64::try_from(context.executions.len()).unwrap_or(i64::MAX));
-        context.metrics.calls.set(i64::try_from(context.driver.calls_out()).unwrap_or(i64::MAX));
+        context.metrics.calls.set(i64::try_from(tenure.out()).unwrap_or(i64::MAX));
     }
 }
 

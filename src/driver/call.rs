@@ -24,21 +24,29 @@ const UNAVAILABLE_RETRY: Duration = Duration::from_secs(1);
 /// Port of a Service whose binding names none.
 const SERVICE_PORT: i32 = 80;
 
-/// What comes of a call. Waits for its time first.
-pub(super) async fn answer(
-    http: &HttpCaller,
+/// What is to be asked. Waits for the time of the call, and for what it needs.
+pub(super) async fn request(
     api: &ApiServer,
     owner: &Owner,
     task: &TaskCommand,
     news: &UnboundedSender<News>,
-) -> Report {
+) -> Result<Request, TaskError> {
     wait_until(task.not_before).await;
-    let request = match binding::resolve(&task.resource, &owner.bindings) {
+    match binding::resolve(&task.resource, &owner.bindings) {
         Executor::Post(binding) => bound_request(api, owner, task, binding, news).await,
         Executor::Http | Executor::Job | Executor::JobTemplate(_) | Executor::Unbound => {
             Request::from_arguments(&task.arguments)
         }
-    };
+    }
+}
+
+/// What comes of a call.
+pub(super) async fn answer(
+    http: &HttpCaller,
+    owner: &Owner,
+    task: &TaskCommand,
+    request: Result<Request, TaskError>,
+) -> Report {
     match request {
         Ok(request) => {
             let outcome = http.call(request, &idempotency_key(&owner.uid, &task.id)).await;

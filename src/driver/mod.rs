@@ -9,9 +9,9 @@ mod call;
 pub mod egress;
 pub mod http;
 pub mod job;
+pub mod tenure;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
@@ -27,6 +27,7 @@ use crate::ir::ErrorKind;
 use binding::Executor;
 use http::HttpCaller;
 use job::runner::JobRunner;
+use tenure::Tenure;
 
 /// The run that tasks belong to.
 #[derive(Clone, Debug)]
@@ -75,23 +76,28 @@ pub struct Driver {
     jobs: Arc<JobRunner>,
     api: ApiServer,
     news: UnboundedSender<News>,
-    /// Calls that are out, by the uid of their run.
+    tenure: Arc<Tenure>,
+    /// Calls that are out or wait for their time, by the uid of their run.
     calls: Mutex<HashMap<String, HashMap<TaskId, AbortHandle>>>,
-    /// Nothing new begins: the controller ends.
-    begins_nothing: AtomicBool,
 }
 
 impl Driver {
     /// A driver that tells its news to `news`.
     #[must_use]
-    pub fn new(http: HttpCaller, jobs: Arc<JobRunner>, api: ApiServer, news: UnboundedSender<News>) -> Self {
-        Self { http, jobs, api, news, calls: Mutex::default(), begins_nothing: AtomicBool::new(false) }
+    pub fn new(
+        http: HttpCaller,
+        jobs: Arc<JobRunner>,
+        api: ApiServer,
+        news: UnboundedSender<News>,
+        tenure: Arc<Tenure>,
+    ) -> Self {
+        Self { http, jobs, api, news, tenure, calls: Mutex::default() }
     }
 
     /// Makes these tasks of a run, and no others, go on. `is_stopping`: nothing begins, and what can be
     /// asked to end is asked to.
     pub fn keep_going(&self, owner: &Owner, tasks: &[TaskCommand], is_stopping: bool) {
-        if self.begins_nothing.load(Ordering::Acquire) {
+        if !self.tenure.may_begin() {
             return;
         }
         let wanted: HashSet<&TaskId> = tasks.iter().map(|task| &task.id).collect();
@@ -114,17 +120,6 @@ impl Driver {
         self.jobs.let_go(uid);
     }
 
-    /// From now on nothing begins and nothing is let go of; what is out goes on.
-    pub fn begin_nothing(&self) {
-        self.begins_nothing.store(true, Ordering::Release);
-    }
-
-    /// Calls that are out.
-    #[must_use]
-    pub fn calls_out(&self) -> usize {
-        self.locked().values().flat_map(HashMap::values).filter(|call| !call.is_finished()).count()
-    }
-
     fn call(&self, owner: &Owner, task: &TaskCommand, is_stopping: bool) {
         let mut calls = self.locked();
         let calls = calls.entry(owner.uid.clone()).or_default();
@@ -140,14 +135,18 @@ impl Driver {
             return;
         }
         let (http, api, news) = (self.http.clone(), self.api.clone(), self.news.clone());
+        let tenure = self.tenure.clone();
         let (owner, task_id, task) = (owner.clone(), task.id.clone(), task.clone());
-        let call = tokio::spawn(async move {
-            let report = call::answer(&http, &api, &owner, &task, &news).await;
-            // The receiver is gone only when the controller ends.
+        let call = self.tenure.spawn(async move {
+            let request = call::request(&api, &owner, &task, &news).await;
+            // It may have waited for long.
+            let Some(_out) = tenure.begin() else { return };
+            let report = call::answer(&http, &owner, &task, request).await;
+            // The receiver is gone only when the term ends.
             let _ =
                 news.send(News { key: owner.key, uid: owner.uid, task: task.id, what: What::Report(report) });
         });
-        calls.insert(task_id, call.abort_handle());
+        calls.insert(task_id, call);
     }
 
     fn end_calls(&self, uid: &str, is_over: impl Fn(&TaskId) -> bool) {
@@ -192,4 +191,74 @@ fn unbound(task: &TaskCommand) -> TaskError {
 pub fn idempotency_key(execution_id: &str, task: &TaskId) -> String {
     let digest = Sha256::digest(format!("{execution_id}/{task}"));
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+    use crate::cluster::leader::Leadership;
+    use crate::ir::Completion;
+    use crate::value::Value;
+
+    const PAUSE: Duration = Duration::from_millis(200);
+
+    /// A driver whose term lasts so long, and before a service: a call in back-off.
+    fn in_back_off(leads_for: Duration) -> (TcpListener, Driver, Arc<Tenure>, UnboundedReceiver<News>) {
+        let service = TcpListener::bind("127.0.0.1:0").unwrap();
+        service.set_nonblocking(true).unwrap();
+        let nobody = tower::service_fn(|_: ::http::Request<kube::client::Body>| async {
+            Err::<::http::Response<kube::client::Body>, _>(std::io::Error::other("nobody is asked"))
+        });
+        let api = ApiServer::new(kube::Client::new(nobody, "n"));
+        let (news, news_out) = unbounded_channel();
+        let tenure = Arc::new(Tenure::new(Leadership::lasting(leads_for)));
+        let jobs = Arc::new(JobRunner::new(api.clone(), news.clone(), tenure.clone()));
+        let http = HttpCaller::new(egress::Egress::open()).unwrap();
+        let driver = Driver::new(http, jobs, api, news, tenure.clone());
+        let owner = Owner {
+            key: Key::new("n", "run"),
+            uid: "u".to_owned(),
+            service_account: "a".to_owned(),
+            bindings: Arc::default(),
+        };
+        let url = format!("http://{}/", service.local_addr().unwrap());
+        let task = TaskCommand {
+            id: TaskId::from("a@2"),
+            resource: "HTTP:Request".into(),
+            arguments: Value::Object([("url", Value::from(url))].into_iter().collect()),
+            completion: Completion::Response,
+            not_before: Some(Timestamp::now() + PAUSE),
+            deadline: None,
+            is_accepted: false,
+        };
+        driver.keep_going(&owner, &[task], false);
+        (service, driver, tenure, news_out)
+    }
+
+    #[tokio::test]
+    async fn a_call_goes_out_after_its_back_off() {
+        let (service, _driver, tenure, _news) = in_back_off(PAUSE * 100);
+        assert_eq!(tenure.out(), 0);
+        tokio::time::sleep(PAUSE * 2).await;
+        assert!(service.accept().is_ok());
+        assert_eq!(tenure.out(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_term_ends_in_its_back_off_never_goes_out() {
+        let (lost, _driver, _, mut news) = in_back_off(PAUSE / 2);
+        let (ending, _other, tenure, _news) = in_back_off(PAUSE * 100);
+        tenure.begin_nothing();
+        tokio::time::sleep(PAUSE * 2).await;
+        assert!(lost.accept().is_err() && ending.accept().is_err());
+        // Nor is anything said of it: it is for the next leader to call.
+        assert!(news.try_recv().is_err());
+        assert_eq!(tenure.out(), 0);
+    }
 }

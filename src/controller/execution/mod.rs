@@ -73,6 +73,10 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
     let decision = decide_aside(context, &observed).await;
     let committed = commit::commit(context, key, seen, &observed, decision.status.as_deref()).await;
     match committed {
+        // What stands is for the next term to perform.
+        Committed::Stands(_) | Committed::Faulted(_) | Committed::Gone if !context.leadership.is_valid() => {
+            Ended::Again { reports: Vec::new(), is_conflict: false }
+        }
         Committed::Stands(seen) => {
             perform(context, key, &seen, &decision);
             tell(context, key, &observed, &decision);
@@ -121,9 +125,6 @@ async fn decide_aside(context: &Context, observed: &Observed) -> Decision {
 
 /// Makes what was committed so. Takes what stands, so nothing is performed that was not committed.
 fn perform(context: &Context, key: &Key, seen: &Seen, decision: &Decision) {
-    if !context.leadership.is_valid() {
-        return;
-    }
     match &decision.run {
         Some((run, revision)) => {
             let owner = owner_of(key, seen, run, revision);

@@ -113,7 +113,7 @@ async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiE
     };
     let decision = tokio::task::block_in_place(|| decide::decide(&observed));
     if !context.leadership.is_valid() {
-        return Ok(Looked::Enough);
+        return Err(ApiError::Unavailable("the lease has run out".to_owned()));
     }
     commit(context, key, &flow, decision).await
 }

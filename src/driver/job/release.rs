@@ -28,7 +28,7 @@ impl JobRunner {
             .collect();
         for key in over {
             if state.releasing.insert(key.clone()) {
-                tokio::spawn(self.clone().release_one(key));
+                self.tenure.spawn(self.clone().release_one(key));
             }
         }
     }
@@ -36,7 +36,7 @@ impl JobRunner {
     /// Deletes a Job that goes on without anyone wanting it, and takes the finalizer off it.
     async fn release_one(self: Arc<Self>, key: Key) {
         let mut delay = RETRY_MIN;
-        loop {
+        while self.tenure.is_valid() {
             match self.try_release(&key).await {
                 Ok(()) | Err(ApiError::NotFound) => break,
                 // It has changed since it was read.
@@ -72,7 +72,7 @@ impl JobRunner {
         ]);
         let request = Request::patch(format!("{}/{}", collection::<Job>(&key.namespace), key.name))
             .header(header::CONTENT_TYPE, "application/json-patch+json");
-        self.api.send(request, patch.to_string()).await.map(drop)
+        self.tenure.checked(&self.api)?.send(request, patch.to_string()).await.map(drop)
     }
 
     /// Whether there is anything of a Job to end. Its result may be known before it has ended itself.

@@ -22,6 +22,7 @@ use crate::cluster::object::Key;
 use crate::cluster::watch::Listed;
 use crate::driver::binding::{Executor, resolve};
 use crate::driver::call::wait_until;
+use crate::driver::tenure::Tenure;
 use crate::driver::{News, Owner, What};
 use crate::engine::{Report, TaskCommand, TaskError, TaskId};
 
@@ -45,6 +46,7 @@ const LABEL_JOB_NAME: &str = "batch.kubernetes.io/job-name";
 pub struct JobRunner {
     pub(super) api: ApiServer,
     news: UnboundedSender<News>,
+    pub(super) tenure: Arc<Tenure>,
     state: Mutex<State>,
 }
 
@@ -94,8 +96,8 @@ impl Propagation {
 impl JobRunner {
     /// A runner that tells its news to `news`.
     #[must_use]
-    pub fn new(api: ApiServer, news: UnboundedSender<News>) -> Self {
-        Self { api, news, state: Mutex::default() }
+    pub fn new(api: ApiServer, news: UnboundedSender<News>, tenure: Arc<Tenure>) -> Self {
+        Self { api, news, tenure, state: Mutex::default() }
     }
 
     pub(super) fn locked(&self) -> MutexGuard<'_, State> {
@@ -125,7 +127,7 @@ impl JobRunner {
                 });
                 if is_stopping && !wanted.is_ending {
                     wanted.is_ending = true;
-                    tokio::spawn(self.clone().end(job.clone()));
+                    self.tenure.spawn(self.clone().end(job.clone()));
                 }
                 is_new
             };
@@ -134,9 +136,9 @@ impl JobRunner {
                 if exists {
                     // Made by an earlier controller, or by this one before it lost its memory.
                     self.judge(&job, false);
-                    tokio::spawn(self.clone().mention_pending(job));
+                    self.tenure.spawn(self.clone().mention_pending(job));
                 } else if !is_stopping {
-                    tokio::spawn(self.clone().make(owner.clone(), task.clone(), job));
+                    self.tenure.spawn(self.clone().make(owner.clone(), task.clone(), job));
                 }
             }
         }
@@ -219,7 +221,7 @@ impl JobRunner {
             }
             Standing::Unread => {
                 drop(state);
-                tokio::spawn(self.clone().read_and_judge(key.clone()));
+                self.tenure.spawn(self.clone().read_and_judge(key.clone()));
                 return;
             }
             Standing::Going if wanted.pending.take().is_some() => What::Clear,
@@ -231,7 +233,7 @@ impl JobRunner {
                 drop(state);
                 if let Some(at) = recheck {
                     let (this, key) = (self.clone(), key.clone());
-                    tokio::spawn(async move {
+                    self.tenure.spawn(async move {
                         wait_until(Some(at)).await;
                         this.judge(&key, false);
                     });
@@ -279,8 +281,9 @@ impl JobRunner {
         let _ = self.news.send(News { key, uid, task, what });
     }
 
+    /// Whether a Job is wanted, and anything may be begun for it.
     fn is_wanted(&self, key: &Key) -> bool {
-        self.locked().wanted.contains_key(key)
+        self.tenure.may_begin() && self.locked().wanted.contains_key(key)
     }
 
     /// Makes the Job of an attempt, however often that takes. Waits for its time first.
@@ -343,7 +346,7 @@ impl JobRunner {
         if was_blocked {
             self.tell(owner.key.clone(), owner.uid.clone(), task.id.clone(), What::Clear);
         }
-        tokio::spawn(self.clone().mention_pending(key.clone()));
+        self.tenure.spawn(self.clone().mention_pending(key.clone()));
         self.judge(&key, false);
     }
 
@@ -419,7 +422,7 @@ impl JobRunner {
             "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation.name(),
         });
         let request = Request::delete(format!("{}/{}", collection::<Job>(&key.namespace), key.name));
-        self.api.send(request, options.to_string()).await.map(drop)
+        self.tenure.checked(&self.api)?.send(request, options.to_string()).await.map(drop)
     }
 }
 

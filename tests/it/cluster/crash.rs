@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::rig::{Space, wait};
+use super::rig::{Space, execution, wait};
 use crate::service::{Answer, Asked, Service};
 
 /// The image that is there on the test node.
@@ -189,6 +189,56 @@ fn a_leader_that_stands_still_is_replaced_and_does_no_harm_when_it_goes_on() {
     check_effects(&service, &runs);
     assert_eq!(space.list("jobs").len(), runs.len());
     drop(runtime);
+}
+
+#[test]
+fn a_lease_that_runs_out_while_nobody_else_wants_it_leaves_no_run_behind() {
+    const RUNS: usize = 200;
+    let runtime = Runtime::new().unwrap();
+    let service = runtime.block_on(Service::start(|_: &Asked, _| Answer::json(&json!({}))));
+    let space = Space::new("lapse");
+    let controller = space.controller_with(&["--lease-duration", "2"]);
+    let task = |name: &str, next: &str| {
+        let url = service.url(&format!("/{name}"));
+        format!(
+            "  - {{Type: Task, Name: {name}, Action: HTTP:Request, {next}, Parameters: {{url: \"{url}\"}}}}\n"
+        )
+    };
+    let head = "Type: StateMachine\nSpecVersion: v1\nStartAt: a\nStates:\n";
+    let tasks = [task("a", "Next: b"), task("b", "Next: c"), task("c", "End: true")].concat();
+    space.flow("calls", &format!("{head}{tasks}"));
+    let spec = json!({"flowRef": {"name": "calls"}});
+    let runs: Vec<_> = (0..RUNS).map(|run| execution(&format!("run-{run}"), spec.clone())).collect();
+    let created = space.try_create(&runs.join("\n---\n"));
+    assert!(created.status.success(), "{created:?}");
+    for asked in [RUNS / 2, RUNS] {
+        wait("calls", || (service.asked().len() >= asked).then_some(()));
+        controller.signal("-STOP");
+        // Its time runs out meanwhile; nothing shows it from outside.
+        std::thread::sleep(Duration::from_millis(2_500));
+        controller.signal("-CONT");
+    }
+    wait("all runs to end", || {
+        let ended =
+            space.list("executions").iter().filter(|run| run["status"]["phase"] == "Succeeded").count();
+        (ended == RUNS).then_some(())
+    });
+    assert!(controller.log().matches("leading").count() >= 2, "{}", controller.log());
+    drop(runtime);
+}
+
+#[test]
+fn a_namespace_without_rights_keeps_no_other_from_being_served() {
+    let space = Space::new("rights");
+    let controller =
+        space.spawn_controller("controller", &["--namespace", "not-granted", "--lease-duration", "2"]);
+    // Takes longer than the lease lasts.
+    let states = "[{Type: Wait, Name: w, Seconds: 3, End: true}]";
+    space.flow("wait", &format!("Type: StateMachine\nSpecVersion: v1\nStartAt: w\nStates: {states}"));
+    space.start("one", json!({"flowRef": {"name": "wait"}}));
+    space.output("one");
+    assert!(!controller.log().contains("lease has run out"), "{}", controller.log());
+    assert_eq!(controller.figure("millrace_leading"), 1.0);
 }
 
 #[test]

@@ -46,7 +46,8 @@ fn an_api_server_that_is_away_for_a_while_costs_nothing_but_time() {
     let cluster = Cluster::own("test-outage", &[]);
     cluster.install_crds();
     let space = Space::within(cluster, "outage");
-    let controller = space.controller();
+    // With a lease that has run out meanwhile, what was answered would be lost with the term.
+    let controller = space.controller_with(&["--lease-duration", "60"]);
     let task = |name: &str, next: &str| {
         format!(
             "  - {{Type: Task, Name: {name}, Action: HTTP:Request, {next}, Parameters: {{url: \"{}\"}}, OutputConstructor: {{\"path.$\": $Output.body.path}}}}\n",
