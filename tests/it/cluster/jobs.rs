@@ -124,7 +124,7 @@ fn why_a_job_failed_is_the_tasks_error() {
         assert!(status["cause"].as_str().unwrap().contains(cause), "{name}: {}", status["cause"]);
         // By its Job the pod is found, and its log.
         if status["cause"].as_str().unwrap().contains("container `") {
-            let job = job_of(&space, name)["metadata"]["name"].as_str().unwrap().to_owned();
+            let job = format!("of Job `{name}-");
             assert!(status["cause"].as_str().unwrap().contains(&job), "{name}: {}", status["cause"]);
         }
     }
