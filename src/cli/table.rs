@@ -113,11 +113,12 @@ impl Table {
             let taken = width(&text);
             if !text.is_empty() {
                 let start = if *fit == Fit::Right { begin + column.saturating_sub(taken) } else { begin };
-                if at > start {
-                    // A name before it was too long.
+                // A name before it was too long, or it is one itself.
+                if at > start || (at > 0 && start + taken > COLUMNS) {
                     out.push('\n');
                     at = 0;
                 }
+                let start = start.min(COLUMNS.saturating_sub(taken));
                 let style = cell.style;
                 out.push_str(&format!("{}{style}{text}{style:#}", " ".repeat(start - at)));
                 at = start + taken;
@@ -148,6 +149,19 @@ mod tests {
             rendered(&[["a", "", "1s"], ["bb", "订单", "10s"]]),
             "NAME  WHY   AGE\na            1s\nbb    订单  10s\n"
         );
+    }
+
+    #[test]
+    fn a_long_name_behind_another_has_a_line_of_its_own() {
+        let mut table =
+            Table::new(vec![("NAMESPACE", Fit::Whole), ("NAME", Fit::Whole), ("AGE", Fit::Right)]);
+        let (namespace, name) = ("s".repeat(30), "n".repeat(63));
+        let cells = [&*namespace, &name, "1s"].map(|text| Cell::from(text.to_owned())).to_vec();
+        table.push(Row { cells, notes: Vec::new() });
+        let text = anstream::adapter::strip_str(&table.render()).to_string();
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        assert_eq!(lines[1..], [&*namespace, &name, "1s"]);
+        assert!(text.lines().all(|line| width(line) <= COLUMNS), "{text}");
     }
 
     #[test]
