@@ -12,6 +12,7 @@ mod cli_crds;
 mod cli_lint;
 #[cfg(feature = "operator")]
 mod cli_run;
+#[cfg(feature = "operator")]
 mod cli_several;
 #[cfg(feature = "operator")]
 mod cluster;
