@@ -20,8 +20,8 @@ use super::object::{Key, Stored};
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(3);
 
-/// Objects that a page of a list holds.
-const PAGE_SIZE: u32 = 500;
+/// Objects that a page of a list holds. They come whole, and one that has failed may hold a megabyte.
+const PAGE_SIZE: u32 = 100;
 
 /// Something about the objects that are watched.
 #[derive(Clone, Debug)]
