@@ -63,6 +63,18 @@ pub struct FlowRevisionSpec {
     pub bindings: Vec<Binding>,
 }
 
+/// Name of the revision of a Flow.
+#[must_use]
+pub fn revision_name(flow: &str, number: i64) -> String {
+    format!("{flow}-{number}")
+}
+
+/// The Flow that a revision of this name belongs to.
+#[must_use]
+pub fn flow_of(revision_name: &str) -> Option<&str> {
+    revision_name.rsplit_once('-').map(|(flow, _)| flow)
+}
+
 fn definition_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
 }

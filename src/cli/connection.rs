@@ -8,7 +8,7 @@ use kube::{Client, Config};
 use serde::Deserialize;
 
 use crate::api::{Execution, Flow};
-use crate::cluster::api_server::{ApiError, ApiServer, collection, with_sources};
+use crate::cluster::api_server::{ApiError, ApiServer, path_of, with_sources};
 use crate::cluster::object::{Key, Stored};
 
 use super::execution::Condition;
@@ -170,8 +170,7 @@ impl Connection {
     /// # Errors
     /// Where it cannot be asked for.
     pub(super) async fn find_execution(&self, key: &Key) -> Result<Option<String>, String> {
-        let path = format!("{}/{}", collection::<Execution>(&key.namespace), key.name);
-        match self.server.send(http::Request::get(path), String::new()).await {
+        match self.server.send(http::Request::get(path_of::<Execution>(key)), String::new()).await {
             Ok(text) => Ok(Some(text)),
             Err(ApiError::NotFound) => Ok(None),
             Err(error) => Err(self.explain(&format!("execution {key} cannot be read"), error)),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::api::execution::{Accepted, ActiveEntry};
+use crate::api::flow_revision::flow_of;
 use crate::api::payload::present;
 use crate::api::{Execution, Payload, Phase};
 use crate::cluster::object::{Key, Stored};
@@ -79,9 +80,7 @@ impl View {
         }
         let spec: Spec = stored.decode_spec()?;
         let status: Status = stored.decode_status()?;
-        // Revisions are called `FLOW-N`.
-        let revision = status.flow_revision.as_deref().and_then(|revision| revision.rsplit_once('-'));
-        let accepted = revision.map(|(flow, _)| flow.to_owned());
+        let accepted = status.flow_revision.as_deref().and_then(flow_of).map(str::to_owned);
         Ok(Self {
             key: stored.key(),
             uid: stored.uid().to_owned(),

@@ -11,6 +11,7 @@ use crate::api::{API_VERSION, Execution, ExecutionSpec, Payload};
 use crate::cluster::api_server::{ApiError, collection};
 use crate::cluster::object::{Key, Stored};
 use crate::controller::execution::digest::spec_digest;
+use crate::controller::execution::status::instant_text;
 
 use super::connection::{Connection, Target};
 use super::execution::View;
@@ -215,10 +216,9 @@ async fn existing(connection: &Connection, key: &Key, spec: &RawValue) -> Result
     }
     let standing = match (view.is_ended(), view.status.start_time) {
         (true, _) => format!("already exists with other arguments and has ended ({})", view.status.phase),
-        (false, Some(at)) => format!(
-            "is in progress since {} with other arguments and goes on as it is",
-            at.strftime("%Y-%m-%dT%H:%M:%SZ")
-        ),
+        (false, Some(at)) => {
+            format!("is in progress since {} with other arguments and goes on as it is", instant_text(at))
+        }
         (false, None) => "is about to start with other arguments".to_owned(),
     };
     Err(format!(

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::api::Execution;
 use crate::api::execution::{StopModeName, StopRequest};
-use crate::cluster::api_server::{ApiError, collection};
+use crate::cluster::api_server::{ApiError, path_of};
 use crate::cluster::object::{Key, Stored};
 
 use super::connection::{Connection, Target};
@@ -103,11 +103,7 @@ fn wish(args: &Args, before: Option<&StopRequest>) -> StopRequest {
 
 /// Writes the wish and nothing else; gives the object as it is then.
 async fn patch(connection: &Connection, key: &Key, wish: &StopRequest) -> Result<String, String> {
-    let path = format!(
-        "{}/{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict",
-        collection::<Execution>(&key.namespace),
-        key.name
-    );
+    let path = format!("{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict", path_of::<Execution>(key));
     let body = serde_json::json!({"spec": {"stop": wish}}).to_string();
     let request = http::Request::patch(path).header(header::CONTENT_TYPE, "application/merge-patch+json");
     match connection.server.send(request, body).await {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use http::{HeaderValue, Request, StatusCode, header};
 use kube::{Client, Resource};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::object::{Key, Stored, is_name};
 use crate::api::API_VERSION;
@@ -17,6 +16,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest object that is sent, in bytes. At 1,536 KiB the API server answers with a plain 500
 /// (control-plane.md §9); spec and metadata need their share.
 pub const STATUS_BYTES_MAX: usize = 1_200 * 1024;
+
+/// Asks for an object as it is.
+const WHOLE: &str = "application/json";
 
 /// Asks for an answer without spec and status.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
@@ -89,7 +91,7 @@ impl ApiServer {
     where
         K: Resource<DynamicType = ()>,
     {
-        self.read_as::<K, Stored<K>>(key).await
+        self.find::<K, Stored<K>>(key, WHOLE).await
     }
 
     /// Reads an object of a kind whose whole is wanted.
@@ -100,10 +102,10 @@ impl ApiServer {
     where
         K: Resource<DynamicType = ()> + for<'de> Deserialize<'de>,
     {
-        self.read_as::<K, K>(key).await
+        self.find::<K, K>(key, WHOLE).await
     }
 
-    async fn read_as<K, T>(&self, key: &Key) -> Result<Option<T>, ApiError>
+    async fn find<K, T>(&self, key: &Key, accept: &'static str) -> Result<Option<T>, ApiError>
     where
         K: Resource<DynamicType = ()>,
         T: for<'de> Deserialize<'de>,
@@ -112,8 +114,8 @@ impl ApiServer {
             // It would be another path.
             return Ok(None);
         }
-        let path = format!("{}/{}", collection::<K>(&key.namespace), key.name);
-        match self.send(Request::get(path), String::new()).await {
+        let request = Request::get(path_of::<K>(key)).header(header::ACCEPT, accept);
+        match self.send(request, String::new()).await {
             Ok(text) => parse(&text).map(Some),
             Err(ApiError::NotFound) => Ok(None),
             Err(error) => Err(error),
@@ -128,12 +130,8 @@ impl ApiServer {
     where
         K: Resource<DynamicType = ()>,
     {
-        let path = format!("{}/{}", collection::<K>(&key.namespace), key.name);
-        match self.send(Request::get(path).header(header::ACCEPT, METADATA_ONLY), String::new()).await {
-            Ok(text) => Ok(Some(parse::<Stored<K>>(&text)?.uid().to_owned())),
-            Err(ApiError::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let object = self.find::<K, Stored<K>>(key, METADATA_ONLY).await?;
+        Ok(object.map(|object| object.uid().to_owned()))
     }
 
     /// Makes an object.
@@ -177,7 +175,7 @@ impl ApiServer {
             json(&key.namespace),
             json(uid),
         );
-        let path = format!("{}/{}/status", collection::<K>(&key.namespace), key.name);
+        let path = format!("{}/status", path_of::<K>(key));
         let text = self.send(Request::put(path).header(header::ACCEPT, METADATA_ONLY), body).await?;
         Ok(parse::<Stored<K>>(&text)?.version())
     }
@@ -251,6 +249,12 @@ pub fn collection<K: Resource<DynamicType = ()>>(namespace: &str) -> String {
     K::url_path(&(), Some(namespace))
 }
 
+/// Path of an object.
+#[must_use]
+pub fn path_of<K: Resource<DynamicType = ()>>(key: &Key) -> String {
+    format!("{}/{}", collection::<K>(&key.namespace), key.name)
+}
+
 fn parse<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, ApiError> {
     serde_json::from_str(text)
         .map_err(|error| ApiError::Unavailable(format!("an answer cannot be read: {error}")))
@@ -264,14 +268,9 @@ fn error_of(status: StatusCode, text: &str) -> ApiError {
         message: String,
         #[serde(default)]
         reason: String,
-        #[serde(default)]
-        _details: Option<Box<RawValue>>,
     }
-    let Refusal { message, reason, .. } = serde_json::from_str(text).unwrap_or_else(|_| Refusal {
-        message: text.to_owned(),
-        reason: String::new(),
-        _details: None,
-    });
+    let Refusal { message, reason } = serde_json::from_str(text)
+        .unwrap_or_else(|_| Refusal { message: text.to_owned(), reason: String::new() });
     let is_too_large =
         message.contains("request is too large") || message.contains("message larger than max");
     match status {

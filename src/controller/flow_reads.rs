@@ -10,6 +10,7 @@ use futures::future::{BoxFuture, Shared};
 
 use super::execution::admit::{FlowView, Latest};
 use crate::api::condition::{self, ConditionStatus, ConditionType};
+use crate::api::flow_revision::revision_name;
 use crate::api::{Flow, FlowRevision, FlowStatus};
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::object::{Key, Stored};
@@ -77,7 +78,7 @@ async fn view(api: &ApiServer, key: &Key) -> Answer {
     let ready = condition::find(&status.conditions, ConditionType::Ready);
     let latest_revision = match status.latest_revision {
         Some(number) => {
-            let name = format!("{}-{number}", key.name);
+            let name = revision_name(&key.name, number);
             let uid = api.uid::<FlowRevision>(&Key::new(&key.namespace, name)).await;
             Some(Latest { number, uid: uid.map_err(|error| error.to_string())? })
         }

@@ -110,7 +110,11 @@ impl Stepper<'_> {
         let until = time::after_millis(self.now, delay_millis);
         if matches!(state.kind, Kind::Task { .. }) {
             // The next attempt is asked for now and begun then: no look in between is needed.
-            match self.begin_attempt(frame, place, active, Some(until))? {
+            let work = match self.make_input(frame, place, active)? {
+                Ok(()) => self.begin_attempt(frame, place, active, Some(until))?,
+                Err(failure) => Work::Failed(failure),
+            };
+            match work {
                 Work::Pending | Work::Result(_) => return Ok(None),
                 // What it was to be asked with cannot be made. It is made again when its time has come,
                 // and what is wrong then is raised like any other error.

@@ -20,13 +20,6 @@ impl Stepper<'_> {
         not_before: Option<jiff::Timestamp>,
     ) -> Result<Work, Fault> {
         let state = self.state_of(frame, active)?;
-        if active.attempt > 1 {
-            // The token and the number of retries are new with every attempt.
-            match self.input_of(frame, place, active, state) {
-                Ok(input) => active.input = input,
-                Err(failure) => return Ok(Work::Failed(failure)),
-            }
-        }
         let task = match self.task_of(frame, place, active, state, not_before) {
             Ok(task) => task,
             Err(failure) => return Ok(Work::Failed(failure)),

@@ -161,20 +161,29 @@ impl Stepper<'_> {
         Ok(input)
     }
 
-    /// Begins the work of a state anew after a back-off. So is its input made: what it was made from,
-    /// such as the number of retries, is another.
+    /// Makes the input of a further attempt: what it is made from, such as the token and the number of
+    /// retries, is another.
+    pub(super) fn make_input(
+        &self,
+        frame: &Frame,
+        place: &Place<'_>,
+        active: &mut Active,
+    ) -> Result<Result<(), Failure>, Fault> {
+        let state = self.state_of(frame, active)?;
+        Ok(self.input_of(frame, place, active, state).map(|input| active.input = input))
+    }
+
+    /// Begins the work of a state anew after a back-off.
     pub(super) fn work_again(
         &mut self,
         frame: &Frame,
         place: &Place<'_>,
         active: &mut Active,
     ) -> Result<Work, Fault> {
-        let state = self.state_of(frame, active)?;
-        match self.input_of(frame, place, active, state) {
-            Ok(input) => active.input = input,
-            Err(failure) => return Ok(Work::Failed(failure)),
+        match self.make_input(frame, place, active)? {
+            Ok(()) => self.work(frame, place, active),
+            Err(failure) => Ok(Work::Failed(failure)),
         }
-        self.work(frame, place, active)
     }
 
     /// Does the work of a state, or as much of it as can be done now.

@@ -88,6 +88,14 @@ fn gather(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 impl Running {
+    /// Whether it has made provision for Ctrl-C, as Linux shows the signals that a process catches.
+    pub(crate) fn catches_interrupts(&self) -> bool {
+        const INTERRUPT: u64 = 1 << 1;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & INTERRUPT != 0
+    }
+
     /// What Ctrl-C in a terminal does.
     pub(crate) fn interrupt(&self) {
         let pid = self.child.id().to_string();

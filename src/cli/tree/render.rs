@@ -17,7 +17,7 @@
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
-use crate::controller::execution::status::duration_text;
+use crate::controller::execution::status::{duration_text, instant_text};
 
 use super::super::ending;
 use super::super::execution::{Condition, View};
@@ -83,8 +83,8 @@ fn head(view: &View, now: Timestamp) -> String {
     let mut head = format!("{bold}{name}{bold:#}  {style}{}{style:#}{span}\n", harmless(&status.phase));
     let revision = status.flow_revision.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
     let started = match status.start_time {
-        Some(at) => format!(", started {}", seconds(at)),
-        None => format!(", created {}", seconds(view.created_at)),
+        Some(at) => format!(", started {}", instant_text(at)),
+        None => format!(", created {}", instant_text(view.created_at)),
     };
     head.push_str(&said("Flow", &format!("{}{revision}{started}", view.flow)));
     let message = |condition: &Condition| format!("{}: {}", condition.reason, condition.message);
@@ -301,10 +301,6 @@ fn style(standing: Standing) -> Style {
         Standing::Failed => AnsiColor::BrightRed.on_default(),
         Standing::Abandoned => Style::new().dimmed(),
     }
-}
-
-fn seconds(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

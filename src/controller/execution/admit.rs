@@ -3,7 +3,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::status::instant_text;
 use crate::api::execution::{Effective, STARTING_DEADLINE_SECONDS};
+use crate::api::flow_revision::revision_name;
 use crate::api::{DEFAULT_SERVICE_ACCOUNT, ExecutionSpec, Reason};
 use crate::controller::revision::Revision;
 use crate::value::{Object, Value};
@@ -80,7 +82,7 @@ pub fn admit(
         let seconds = spec.starting_deadline_seconds.unwrap_or(STARTING_DEADLINE_SECONDS);
         let until = created_at.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
         if until > now {
-            let message = format!("{message} Waits until {}.", until.strftime("%Y-%m-%dT%H:%M:%SZ"));
+            let message = format!("{message} Waits until {}.", instant_text(until));
             return Admission::Wait { reason, message, until };
         }
         Admission::Reject { reason, message: format!("{message} Gave up after waiting {seconds} s.") }
@@ -91,7 +93,10 @@ pub fn admit(
             wait(Reason::FlowNotReady, format!("Flow {name} was changed and has not been looked at yet."))
         }
         (FlowView::Present { latest_revision: Some(Latest { number, uid: None }), .. }, _) => {
-            let message = format!("FlowRevision {name}-{number} was deleted; Flow {name} is published anew.");
+            let message = format!(
+                "FlowRevision {} was deleted; Flow {name} is published anew.",
+                revision_name(name, *number)
+            );
             wait(Reason::FlowNotReady, message)
         }
         (FlowView::Present { latest_revision: None, problem, .. }, _)

@@ -10,6 +10,7 @@ use super::history;
 use super::status::{self, Existing, Jobs, Obstacles, Standing};
 use crate::api::condition::{self, ConditionType};
 use crate::api::execution::{Accepted, StopModeName, StopRequest};
+use crate::api::flow_revision::flow_of;
 use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason, stored};
 use crate::controller::revision::Revision;
 use crate::engine::{
@@ -413,17 +414,15 @@ fn existing(observed: &Observed, status: &ExecutionStatus, standing: &Standing) 
         return Existing::Matches { was_different };
     }
     let name = &facts.name;
-    let flow = status.flow_revision.as_deref().and_then(|revision| revision.rsplit_once('-'));
-    let flow = flow.map_or(facts.flow.as_str(), |(flow, _)| flow);
+    let flow = status.flow_revision.as_deref().and_then(flow_of).unwrap_or(&facts.flow);
     Existing::Differs(if standing.phase.is_ended() {
         format!(
             "Execution {name} for flow {flow} already exists. It has ended ({}); another run needs another name.",
             standing.phase.as_str()
         )
     } else {
-        let started = status
-            .start_time
-            .map_or_else(String::new, |at| format!(" since {}", at.strftime("%Y-%m-%dT%H:%M:%SZ")));
+        let started =
+            status.start_time.map_or_else(String::new, |at| format!(" since {}", status::instant_text(at)));
         format!(
             "Execution {name} for flow {flow} is in progress{started} and goes on as it was accepted; another run needs another name."
         )

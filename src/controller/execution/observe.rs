@@ -6,6 +6,7 @@ use super::admit::{FlowView, Latest};
 use super::decide::{Footing, Observed};
 use super::registry::{Look, Seen};
 use super::status::Obstacles;
+use crate::api::flow_revision::revision_name;
 use crate::api::{Execution, ExecutionStatus, Phase};
 use crate::cluster::object::{Key, is_name};
 use crate::controller::context::Context;
@@ -130,7 +131,7 @@ async fn admission(
             latest_revision: Some(Latest { number, uid: Some(uid) }),
             ..
         } => {
-            let name = format!("{}-{number}", seen.facts.flow);
+            let name = revision_name(&seen.facts.flow, *number);
             let is_meant = |revision: &Revision| revision.uid == *uid;
             match context.revisions.get(&Key::new(&key.namespace, &name), is_meant).await {
                 Ok(revision) => Some(revision),

@@ -195,11 +195,11 @@ fn going(active: &ActiveState, obstacles: &Obstacles, jobs: &Jobs<'_>) -> (Reaso
     let ActiveState { path, since, attempt, deadline, resource, .. } = active;
     let job = jobs.job_of(active).map_or_else(String::new, |job| format!(", Job `{job}`"));
     let resource = resource.as_deref().map_or_else(String::new, |resource| format!(" ({resource}{job})"));
-    let since = seconds(*since);
+    let since = instant_text(*since);
     let attempt_text = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
     let given_up = deadline.map_or_else(
         || ", without a time-out of its own".to_owned(),
-        |deadline| format!(", given up at {}", seconds(deadline)),
+        |deadline| format!(", given up at {}", instant_text(deadline)),
     );
     let obstacle = obstacles.pending.get(&task_id(active)).map_or_else(String::new, |why| format!(": {why}"));
     match active.activity {
@@ -214,7 +214,7 @@ fn going(active: &ActiveState, obstacles: &Obstacles, jobs: &Jobs<'_>) -> (Reaso
             ),
         ),
         Activity::Timer => {
-            let until = deadline.map_or_else(String::new, |until| format!(" until {}", seconds(until)));
+            let until = deadline.map_or_else(String::new, |until| format!(" until {}", instant_text(until)));
             (Reason::WaitingForTimer, format!("`{path}` waits since {since}{until}"))
         }
         Activity::BackOff { until } => {
@@ -224,7 +224,7 @@ fn going(active: &ActiveState, obstacles: &Obstacles, jobs: &Jobs<'_>) -> (Reaso
                 .map_or_else(String::new, |failure| format!(" after {}", failure_text(failure)));
             (
                 Reason::RetryBackoff,
-                format!("`{path}` is tried again at {}{attempt_text}{error}", seconds(until)),
+                format!("`{path}` is tried again at {}{attempt_text}{error}", instant_text(until)),
             )
         }
         Activity::Running => (Reason::Running, format!("`{path}` since {since}")),
@@ -264,8 +264,9 @@ fn failure_text(failure: &Failure) -> String {
     }
 }
 
-/// An instant as conditions show it.
-fn seconds(at: Timestamp) -> String {
+/// An instant as conditions and people are told it, to the second.
+#[must_use]
+pub fn instant_text(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

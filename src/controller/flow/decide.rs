@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::api::condition::{self, Claim, cut};
 use crate::api::flow::{Binding, DiagnosticEntry, DialectName, FlowState};
+use crate::api::flow_revision::revision_name;
 use crate::api::{
     ConditionStatus, ConditionType, FlowRevision, FlowRevisionSpec, FlowSpec, FlowStatus, Reason,
 };
@@ -202,7 +203,7 @@ fn digest_of(spec: &FlowSpec, dialect: Dialect) -> String {
 
 fn revision_of(name: &str, number: i64, digest: String, dialect: Dialect, spec: &FlowSpec) -> FlowRevision {
     FlowRevision::new(
-        &format!("{name}-{number}"),
+        &revision_name(name, number),
         FlowRevisionSpec {
             flow: name.to_owned(),
             number,

@@ -11,6 +11,7 @@ use kube::core::ObjectList;
 use serde::Deserialize;
 use tracing::{debug, warn};
 
+use crate::api::flow_revision::revision_name;
 use crate::api::{Flow, FlowRevision, FlowSpec, FlowStatus};
 use crate::cluster::api_server::{ApiError, collection};
 use crate::cluster::object::{Key, Stored};
@@ -121,7 +122,7 @@ async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiE
 /// Whether the newest valid definition stands where the status says: revisions can be deleted.
 async fn is_published(context: &Context, key: &Key, status: &FlowStatus) -> Result<bool, ApiError> {
     let Some(number) = status.latest_revision else { return Ok(true) };
-    let revision = Key::new(&key.namespace, format!("{}-{number}", key.name));
+    let revision = Key::new(&key.namespace, revision_name(&key.name, number));
     Ok(context.api.uid::<FlowRevision>(&revision).await?.is_some())
 }
 

@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use tracing::warn;
 
 use crate::api::{FINALIZER_RESULT, LABEL_EXECUTION_UID, LABEL_RELEASED};
-use crate::cluster::api_server::{ApiError, collection};
+use crate::cluster::api_server::{ApiError, path_of};
 use crate::cluster::object::Key;
 
 use super::outcome::has_done_its_work;
@@ -70,8 +70,8 @@ impl JobRunner {
             { "op": "remove", "path": path },
             { "op": "add", "path": label, "value": "true" },
         ]);
-        let request = Request::patch(format!("{}/{}", collection::<Job>(&key.namespace), key.name))
-            .header(header::CONTENT_TYPE, "application/json-patch+json");
+        let request =
+            Request::patch(path_of::<Job>(key)).header(header::CONTENT_TYPE, "application/json-patch+json");
         self.tenure.checked(&self.api)?.send(request, patch.to_string()).await.map(drop)
     }
 

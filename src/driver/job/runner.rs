@@ -17,7 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tracing::warn;
 
 use crate::api::{ANNOTATION_TASK, LABEL_EXECUTION, LABEL_EXECUTION_UID};
-use crate::cluster::api_server::{ApiError, ApiServer, collection};
+use crate::cluster::api_server::{ApiError, ApiServer, collection, path_of};
 use crate::cluster::object::Key;
 use crate::cluster::watch::Listed;
 use crate::driver::binding::{Executor, resolve};
@@ -169,17 +169,25 @@ impl JobRunner {
     /// A Job is gone, or was let go of.
     pub fn job_gone(&self, job: &Job) {
         let key = key_of(&job.metadata);
-        let mut state = self.locked();
-        state.jobs.remove(&key);
-        state.pods.remove(&key);
-        state.releasing.remove(&key);
-        let Some(wanted) = state.wanted.get_mut(&key).filter(|wanted| !wanted.is_told) else { return };
-        wanted.is_told = true;
-        let wanted = wanted.clone();
-        drop(state);
+        {
+            let mut state = self.locked();
+            state.jobs.remove(&key);
+            state.pods.remove(&key);
+            state.releasing.remove(&key);
+        }
         let cause = format!("Job `{}` was removed before its task was done", key.name);
-        let report = Report::Failed(TaskError::named("Job.Deleted", cause));
-        self.tell(wanted.execution, wanted.uid, wanted.task, What::Report(report));
+        self.tell_end(&key, TaskError::named("Job.Deleted", cause));
+    }
+
+    /// Tells the end of a wanted Job that nothing else will tell, unless it was told.
+    fn tell_end(&self, key: &Key, error: TaskError) {
+        let wanted = {
+            let mut state = self.locked();
+            let Some(wanted) = state.wanted.get_mut(key).filter(|wanted| !wanted.is_told) else { return };
+            wanted.is_told = true;
+            wanted.clone()
+        };
+        self.tell(wanted.execution, wanted.uid, wanted.task, What::Report(Report::Failed(error)));
     }
 
     /// A pod is as the watch shows it.
@@ -396,18 +404,8 @@ impl JobRunner {
                 Ok(()) => return,
                 // It was never made, or is gone: that is its end.
                 Err(ApiError::NotFound) => {
-                    let mut state = self.locked();
-                    let Some(wanted) = state.wanted.get_mut(&key).filter(|wanted| !wanted.is_told) else {
-                        return;
-                    };
-                    wanted.is_told = true;
-                    let wanted = wanted.clone();
-                    drop(state);
-                    let error =
-                        TaskError::named("Job.Deleted", "the execution was canceled before the Job was made");
-                    let what = What::Report(Report::Failed(error));
-                    self.tell(wanted.execution, wanted.uid, wanted.task, what);
-                    return;
+                    let cause = "the execution was canceled before the Job was made";
+                    return self.tell_end(&key, TaskError::named("Job.Deleted", cause));
                 }
                 Err(error) => warn!(job = %key, %error, "a Job cannot be deleted"),
             }
@@ -421,7 +419,7 @@ impl JobRunner {
         let options = serde_json::json!({
             "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation.name(),
         });
-        let request = Request::delete(format!("{}/{}", collection::<Job>(&key.namespace), key.name));
+        let request = Request::delete(path_of::<Job>(key));
         self.tenure.checked(&self.api)?.send(request, options.to_string()).await.map(drop)
     }
 }

@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -110,8 +109,7 @@ fn a_run_is_waited_for_and_its_end_is_the_exit_status() {
     check_said(&ended, 1, &["`nap` has not ended: it is Running, WaitingForTimer", "--wait"]);
 
     let waiting = person.start(&["output", "nap", "--wait"]);
-    // By then it waits.
-    std::thread::sleep(Duration::from_secs(3));
+    space.wait("the command to wait", || waiting.catches_interrupts().then_some(()));
     waiting.interrupt();
     check_said(&waiting.ended(), 130, &["stopped waiting", "goes on", "millrace tree nap"]);
 
