@@ -18,7 +18,9 @@
     )
 )]
 
+mod asl;
 pub mod fdl;
+mod legacy;
 mod reachability;
 mod reader;
 
@@ -123,12 +125,8 @@ pub fn compile_document(document: &Node, forced: Option<Dialect>) -> Compiled {
     };
     let (program, mut diagnostics) = match dialect {
         Dialect::Fdl => fdl::compile(document),
-        Dialect::FdlLegacy | Dialect::Asl => {
-            let message = format!("definitions in {dialect} do not run in this version");
-            let help = format!("write the definition in {}", Dialect::Fdl);
-            let problem = Diagnostic::new(Code::Unsupported, "", document.span, message).with_help(help);
-            (None, vec![problem])
-        }
+        Dialect::FdlLegacy => legacy::compile(document),
+        Dialect::Asl => asl::compile(document),
     };
     diagnostic::sort(&mut diagnostics);
     let program = program.filter(|_| !diagnostic::has_errors(&diagnostics));

@@ -34,7 +34,7 @@ impl Inner<'_> {
     fn body_of(&self, slot: usize) -> Option<ScopeIdx> {
         match &self.state.kind {
             Kind::Parallel { branches, .. } => branches.get(slot).copied(),
-            Kind::Map { body, .. } => Some(*body),
+            Kind::Map(map) => Some(map.body),
             Kind::Choice { .. } => branch_of(self.state, self.active).and_then(|branch| branch.body),
             Kind::Pass { .. } | Kind::Task { .. } | Kind::Wait(_) | Kind::Succeed | Kind::Fail { .. } => None,
         }
@@ -81,14 +81,14 @@ impl Stepper<'_> {
         let environment = self.environment(frame, place, active, state);
         Ok(match &state.kind {
             Kind::Parallel { branches, .. } => children(None, branches.len(), branches.len()),
-            Kind::Map { items, concurrency, .. } => {
-                let items = self.eval(items, &environment)?;
+            Kind::Map(map) => {
+                let items = self.eval(&map.items, &environment)?;
                 let Some(items) = items.as_array().cloned() else {
                     let (found, excerpt) = (items.kind(), items.excerpt(64));
                     let cause = format!("Map `{}` needs an array, found {found} `{excerpt}`", state.name);
                     return Err(self.failure(ErrorKind::Value, cause));
                 };
-                let concurrency = self.concurrency(concurrency.as_ref(), &environment, state)?;
+                let concurrency = self.concurrency(map.concurrency.as_ref(), &environment, state)?;
                 let total = items.len();
                 children(Some(items), total, concurrency)
             }
@@ -158,7 +158,7 @@ impl Stepper<'_> {
         Ok(Work::Result(match &inner.state.kind {
             Kind::Choice { .. } => results.pop().unwrap_or_default(),
             Kind::Parallel { .. }
-            | Kind::Map { .. }
+            | Kind::Map(_)
             | Kind::Pass { .. }
             | Kind::Task { .. }
             | Kind::Wait(_)
@@ -171,9 +171,10 @@ impl Stepper<'_> {
         let environment = self.environment(inner.frame, inner.place, inner.active, inner.state);
         let element = children.items.as_ref().and_then(|items| items.get(slot));
         let input = match (&inner.state.kind, element) {
-            (Kind::Map { item: Some(expr), .. }, Some(element)) => {
-                self.eval(expr, &Environment { item: Some((element, slot)), ..environment })?
-            }
+            (Kind::Map(map), Some(element)) => match &map.item {
+                Some(expr) => self.eval(expr, &Environment { item: Some((element, slot)), ..environment })?,
+                None => element.clone(),
+            },
             (_, Some(element)) => element.clone(),
             (Kind::Parallel { arguments: Some(expr), .. }, None) => self.eval(expr, &environment)?,
             (_, None) => inner.active.input.clone(),

@@ -77,6 +77,7 @@ impl Scope for Environment<'_> {
             Root::Result => self.result.cloned(),
             Root::Item => item.map(|(item, _)| item.clone()),
             Root::ItemIndex => item.map(|(_, index)| Value::from(index)),
+            Root::ItemKey | Root::ItemSource | Root::StateEventId => None,
             Root::Variable(name) => self.place.variable(self.frame, name),
             Root::ErrorName => failure.map(|failure| text_or_null(failure.name.as_ref())),
             Root::ErrorCause => failure.map(|failure| text_or_null(failure.cause.as_ref())),
@@ -91,6 +92,7 @@ impl Scope for Environment<'_> {
             | Root::ExecutionInput
             | Root::ExecutionId
             | Root::StartTime
+            | Root::RedriveCount
             | Root::FlowName
             | Root::ServiceAccount => {
                 let frame = Some(self.frame);
@@ -126,6 +128,7 @@ impl Scope for BoundaryScope<'_> {
             Root::ExecutionInput => Some(execution.input.clone()),
             Root::ExecutionId => Some(Value::String(execution.id.clone())),
             Root::StartTime => Some(Value::from(rfc3339(execution.started_at))),
+            Root::RedriveCount => Some(Value::from(0_u32)),
             Root::FlowName => Some(Value::String(execution.flow.clone())),
             Root::ServiceAccount => execution.service_account.clone().map(Value::String),
             Root::Input
@@ -133,6 +136,9 @@ impl Scope for BoundaryScope<'_> {
             | Root::Result
             | Root::Item
             | Root::ItemIndex
+            | Root::ItemKey
+            | Root::ItemSource
+            | Root::StateEventId
             | Root::Variable(_)
             | Root::ErrorName
             | Root::ErrorCause

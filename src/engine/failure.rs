@@ -25,7 +25,7 @@ impl Failure {
         Self {
             name: name.name.map(Arc::from),
             alias: name.alias.map(Arc::from),
-            cause,
+            cause: cause.filter(|_| name.has_cause),
             is_catchable: name.is_catchable,
         }
         .cut(program)

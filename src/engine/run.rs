@@ -397,7 +397,7 @@ fn active_of(program: &Program, frame: &Frame, states: &mut Vec<ActiveState>) {
         | crate::ir::Kind::Wait(_)
         | crate::ir::Kind::Choice { .. }
         | crate::ir::Kind::Parallel { .. }
-        | crate::ir::Kind::Map { .. }
+        | crate::ir::Kind::Map(_)
         | crate::ir::Kind::Succeed
         | crate::ir::Kind::Fail { .. } => None,
     };
@@ -443,7 +443,7 @@ impl Active {
             | crate::ir::Kind::Wait(_)
             | crate::ir::Kind::Choice { .. }
             | crate::ir::Kind::Parallel { .. }
-            | crate::ir::Kind::Map { .. }
+            | crate::ir::Kind::Map(_)
             | crate::ir::Kind::Succeed
             | crate::ir::Kind::Fail { .. } => None,
         }

@@ -85,11 +85,12 @@ impl Stepper<'_> {
             return Ok(None);
         }
         let seconds = value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
-        let seconds =
-            seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds <= max);
+        let min = self.program.limits().task_timeout_seconds_min;
+        let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let seconds = seconds.filter(|seconds| (min..=max).contains(seconds));
         seconds.map(Some).ok_or_else(|| {
             let cause = format!(
-                "the {what} of task `{}` must be whole seconds from 0 to {max}, found {} `{}`",
+                "the {what} of task `{}` must be whole seconds from {min} to {max}, found {} `{}`",
                 state.name,
                 value.kind(),
                 value.excerpt(64)

@@ -221,7 +221,7 @@ impl Stepper<'_> {
                     Err(failure) => Err(failure),
                 }
             }
-            Kind::Parallel { .. } | Kind::Map { .. } => return self.begin_children(frame, place, active),
+            Kind::Parallel { .. } | Kind::Map(_) => return self.begin_children(frame, place, active),
             Kind::Fail { error, cause } => {
                 let environment = self.environment(frame, place, active, state);
                 let text = |expr: &Option<Expr>| match expr {

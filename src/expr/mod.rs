@@ -18,8 +18,13 @@
     )
 )]
 
+mod check;
+mod dataset;
 pub mod fdl;
 mod function;
+pub mod intrinsic;
+pub mod jsonata;
+pub mod jsonpath;
 mod layout;
 mod path;
 mod scope;
@@ -28,10 +33,14 @@ mod scope;
 mod tests;
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use crate::value::{Array, Number, Object, Str, Value};
+use crate::value::{Number, Object, Str, Value};
 
+pub use check::{Check, Kind, TextPattern};
+pub use dataset::{Dataset, Delimiter, Header};
 pub use function::Function;
+pub use intrinsic::Intrinsic;
 pub use layout::{Layout, UnknownPart};
 pub use path::{Missing, PathStep};
 pub use scope::{Root, Scope};
@@ -54,7 +63,7 @@ pub enum Expr {
     },
     /// An object; a member without a value is `null`.
     Object(Vec<(Str, Expr)>),
-    /// An object; a member without a value is left out.
+    /// An object; a member without a value is left out. One of which all are left out has no value.
     Record(Vec<(Str, Expr)>),
     /// A list.
     Array(Vec<Expr>),
@@ -68,6 +77,23 @@ pub enum Expr {
     Any(Vec<Expr>),
     /// All hold; those behind the first that does not are not looked at.
     All(Vec<Expr>),
+    /// A call of an intrinsic function of Amazon States Language.
+    Intrinsic(Intrinsic, Vec<Expr>),
+    /// What a path in Jayway's dialect of `JSONPath` finds.
+    Query {
+        /// Where the path begins.
+        from: Box<Expr>,
+        /// Where it leads.
+        path: Arc<jsonpath::Path>,
+        /// What it means when a definite path leads nowhere.
+        missing: Missing,
+    },
+    /// A `JSONata` expression.
+    Jsonata(Arc<jsonata::Expression>),
+    /// A test of a Choice rule; a missing operand is one that is undefined.
+    Check(Check, Vec<Expr>),
+    /// The items in the text of a file.
+    Dataset(Arc<Dataset>, Box<Expr>),
     /// A comparison.
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
@@ -124,6 +150,12 @@ pub enum ErrorKind {
     Place,
     /// A value would be larger than anything that could be handed on.
     TooLarge,
+    /// A `JSONata` expression fails, gives nothing, or not what its field needs.
+    Query,
+    /// A value is not what the field needs.
+    Value,
+    /// The text of a file is not what its format says.
+    Dataset,
 }
 
 impl Error {
@@ -179,6 +211,11 @@ impl Expr {
             | Self::Record(_)
             | Self::Array(_)
             | Self::Call(..)
+            | Self::Intrinsic(..)
+            | Self::Query { .. }
+            | Self::Jsonata(_)
+            | Self::Check(..)
+            | Self::Dataset(..)
             | Self::Not(_)
             | Self::Negate(_)
             | Self::Any(_)
@@ -201,43 +238,27 @@ impl Expr {
                 let base = from.eval(scope)?;
                 return path::select(base, steps, *missing);
             }
-            Self::Object(members) => {
-                let member = |(key, member): &(Str, Self)| {
-                    member.eval(scope).map(|value| (key.clone(), value.unwrap_or_default()))
-                };
-                Value::Object(members.iter().map(member).collect::<Result<Object, _>>()?)
-            }
-            Self::Record(members) => {
-                let member = |(key, member): &(Str, Self)| {
-                    member.eval(scope).map(|value| value.map(|value| (key.clone(), value))).transpose()
-                };
-                Value::Object(members.iter().filter_map(member).collect::<Result<Object, _>>()?)
-            }
-            Self::Array(items) => Value::Array(
-                items
+            Self::Object(members) => Value::Object(
+                members
                     .iter()
-                    .map(|item| item.eval(scope).map(Option::unwrap_or_default))
-                    .collect::<Result<Array, _>>()?,
+                    .map(|(key, member)| Ok((key.clone(), member.eval(scope)?.unwrap_or_default())))
+                    .collect::<Result<Object, _>>()?,
             ),
+            Self::Record(members) => return record(members, scope),
+            Self::Array(items) => Value::Array(values(items, scope)?.into_iter().collect()),
             Self::Call(function, arguments) => return call(*function, arguments, scope),
+            Self::Intrinsic(intrinsic, arguments) => intrinsic.call(&values(arguments, scope)?, scope)?,
+            Self::Query { from, path, missing } => return path.select(from.eval(scope)?.as_ref(), *missing),
+            Self::Jsonata(expression) => return expression.eval(scope).map(Some),
+            Self::Check(check, operands) => {
+                let operands = operands.iter().map(|operand| operand.eval(scope));
+                Value::Bool(check.holds(&operands.collect::<Result<Vec<_>, _>>()?)?)
+            }
+            Self::Dataset(dataset, text) => dataset.items(&text.eval(scope)?.unwrap_or_default())?,
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
             Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
-            Self::Any(operands) => {
-                for operand in operands {
-                    if operand.holds(scope)? {
-                        return Ok(Some(Value::Bool(true)));
-                    }
-                }
-                Value::Bool(false)
-            }
-            Self::All(operands) => {
-                for operand in operands {
-                    if !operand.holds(scope)? {
-                        return Ok(Some(Value::Bool(false)));
-                    }
-                }
-                Value::Bool(true)
-            }
+            Self::Any(operands) => Value::Bool(holds_one(operands, true, scope)?),
+            Self::All(operands) => Value::Bool(!holds_one(operands, false, scope)?),
             Self::Compare(comparison, left, right) => Value::Bool(comparison.holds(left, right, scope)?),
             Self::Merge(parts) => Value::Object(merge(parts, scope)?),
             Self::Place { into, at, value } => {
@@ -274,6 +295,30 @@ impl Comparison {
             Self::In => contains(&right, &left),
         })
     }
+}
+
+/// Whether one of the conditions comes out as `wanted`; those behind it are not looked at.
+fn holds_one(operands: &[Expr], wanted: bool, scope: &dyn Scope) -> Result<bool, Error> {
+    for operand in operands {
+        if operand.holds(scope)? == wanted {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The values of a list, `null` for those that are undefined.
+fn values(items: &[Expr], scope: &dyn Scope) -> Result<Vec<Value>, Error> {
+    items.iter().map(|item| item.eval(scope).map(Option::unwrap_or_default)).collect()
+}
+
+/// The members that have a value, nothing where none has.
+fn record(members: &[(Str, Expr)], scope: &dyn Scope) -> Result<Option<Value>, Error> {
+    let member = |(key, member): &(Str, Expr)| {
+        member.eval(scope).map(|value| value.map(|value| (key.clone(), value))).transpose()
+    };
+    let object = members.iter().filter_map(member).collect::<Result<Object, _>>()?;
+    Ok((!object.is_empty()).then_some(Value::Object(object)))
 }
 
 fn is_true(value: Option<&Value>) -> bool {

@@ -16,6 +16,10 @@ pub enum Root {
     Item,
     /// Its position, from 0.
     ItemIndex,
+    /// Its name, where the Map runs over the members of an object.
+    ItemKey,
+    /// Where it comes from: the state's data, or what a reader read.
+    ItemSource,
     /// The input of the scope the state stands in.
     ScopeInput,
     /// What the scope has gathered so far: the last output, or the merge of all outputs.
@@ -36,6 +40,8 @@ pub enum Root {
     ExecutionId,
     /// When the execution started.
     StartTime,
+    /// How often the execution was taken up again after a bad end.
+    RedriveCount,
     /// Name of the Flow.
     FlowName,
     /// Account the run acts as.
@@ -44,6 +50,8 @@ pub enum Root {
     StateName,
     /// When the state was entered.
     StateEnteredTime,
+    /// Number of the event that told of its entry.
+    StateEventId,
     /// How often the state was retried since it was entered.
     RetryCount,
     /// Token that names this attempt of a task to an outsider.

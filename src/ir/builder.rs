@@ -181,7 +181,7 @@ pub struct Boundary {
 fn bodies(kind: &Kind) -> Vec<ScopeIdx> {
     match kind {
         Kind::Parallel { branches, .. } => branches.clone(),
-        Kind::Map { body, .. } => vec![*body],
+        Kind::Map(map) => vec![map.body],
         Kind::Choice { rules, otherwise } => {
             let branches = rules.iter().map(|rule| &rule.branch).chain(otherwise);
             branches.filter_map(|branch| branch.body).collect()
@@ -204,7 +204,7 @@ fn check(state: &State, states: usize) -> Result<(), BuildError> {
         | Kind::Task { .. }
         | Kind::Wait(_)
         | Kind::Parallel { .. }
-        | Kind::Map { .. }
+        | Kind::Map(_)
         | Kind::Succeed
         | Kind::Fail { .. } => Vec::new(),
     };

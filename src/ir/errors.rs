@@ -30,6 +30,14 @@ pub enum ErrorKind {
     InvalidResult,
     /// A task failed without naming an error, or a Fail state named none.
     Unnamed,
+    /// A query gives nothing, fails, or gives what its field cannot take.
+    Query,
+    /// What a Map was to run over could not be read.
+    Reader,
+    /// What a Map gave could not be written.
+    Writer,
+    /// More iterations of a Map failed than it tolerates.
+    Tolerance,
 }
 
 impl ErrorKind {
@@ -47,6 +55,10 @@ impl ErrorKind {
         Self::UnboundResource,
         Self::InvalidResult,
         Self::Unnamed,
+        Self::Query,
+        Self::Reader,
+        Self::Writer,
+        Self::Tolerance,
     ];
 }
 
@@ -57,6 +69,9 @@ impl From<expr::ErrorKind> for ErrorKind {
             expr::ErrorKind::Function => Self::Function,
             expr::ErrorKind::Place => Self::Place,
             expr::ErrorKind::TooLarge => Self::DataLimit,
+            expr::ErrorKind::Query => Self::Query,
+            expr::ErrorKind::Value => Self::Value,
+            expr::ErrorKind::Dataset => Self::Reader,
         }
     }
 }
@@ -70,19 +85,21 @@ pub struct ErrorName {
     pub alias: Option<&'static str>,
     /// Whether Retry and Catch can refer to it at all.
     pub is_catchable: bool,
+    /// Whether the error says why. Some languages leave that out, and definitions can see it.
+    pub has_cause: bool,
 }
 
 impl ErrorName {
     /// A name that Retry and Catch can refer to.
     #[must_use]
     pub const fn catchable(name: &'static str) -> Self {
-        Self { name: Some(name), alias: None, is_catchable: true }
+        Self { name: Some(name), alias: None, is_catchable: true, has_cause: true }
     }
 
     /// A name that nothing in a definition can refer to.
     #[must_use]
     pub const fn uncatchable(name: &'static str) -> Self {
-        Self { name: Some(name), alias: None, is_catchable: false }
+        Self { name: Some(name), alias: None, is_catchable: false, has_cause: true }
     }
 }
 

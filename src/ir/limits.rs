@@ -17,10 +17,14 @@ pub struct Limits {
     pub events_max: u64,
     /// Iterations of a Map that run at a time.
     pub map_concurrency_max: u32,
+    /// The same of a Map whose iterations are runs of their own ([`super::Map::is_isolated`]).
+    pub isolated_map_concurrency_max: u32,
     /// Longest Wait in seconds.
     pub wait_seconds_max: u64,
     /// Shortest Wait in seconds.
     pub wait_seconds_min: u64,
+    /// Shortest time-out or heartbeat of an attempt in seconds; 0: there is 0, and it means none.
+    pub task_timeout_seconds_min: u64,
     /// Longest time-out of an attempt in seconds.
     pub task_timeout_seconds_max: u64,
     /// Longest run in seconds.

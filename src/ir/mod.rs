@@ -41,7 +41,8 @@ pub use errors::{ErrorKind, ErrorName, Errors, Pattern};
 pub use input::InputError;
 pub use limits::Limits;
 pub use state::{
-    Branch, Catcher, Completion, Jitter, Kind, Next, Retrier, Rule, State, Until, VariableScope, Variables,
+    Access, Batch, Branch, Catcher, Completion, Jitter, Kind, Map, Next, Retrier, Rule, State, Tolerance,
+    Until, VariableScope, Variables,
 };
 
 use crate::expr::Expr;

@@ -66,16 +66,7 @@ pub enum Kind {
         branches: Vec<ScopeIdx>,
     },
     /// Runs one scope for each element of an array; the result is the array of what they gave.
-    Map {
-        /// The array.
-        items: Expr,
-        /// What an iteration runs on; absent: the element.
-        item: Option<Expr>,
-        /// The scope.
-        body: ScopeIdx,
-        /// How many iterations may run at a time; absent or 0: as many as the language allows.
-        concurrency: Option<Expr>,
-    },
+    Map(Box<Map>),
     /// Ends the scope.
     Succeed,
     /// Ends the scope with an error.
@@ -97,11 +88,87 @@ impl Kind {
             Self::Wait(_) => "Wait",
             Self::Choice { .. } => "Choice",
             Self::Parallel { .. } => "Parallel",
-            Self::Map { .. } => "Map",
+            Self::Map(_) => "Map",
             Self::Succeed => "Succeed",
             Self::Fail { .. } => "Fail",
         }
     }
+}
+
+/// A Map: one scope for each element.
+#[derive(Clone, Debug)]
+pub struct Map {
+    /// Has the elements read from elsewhere before anything else; what it gave is [`crate::expr::Root::Result`]
+    /// to `items`.
+    pub reader: Option<Access>,
+    /// The array, or the object whose members are the elements.
+    pub items: Expr,
+    /// At most so many elements, those behind them are left out; absent or 0: all.
+    pub items_max: Option<Expr>,
+    /// What an iteration runs on; absent: the element.
+    pub item: Option<Expr>,
+    /// Runs an iteration for several elements together.
+    pub batch: Option<Batch>,
+    /// The scope.
+    pub body: ScopeIdx,
+    /// How many iterations may run at a time; absent or 0: as many as the language allows.
+    pub concurrency: Option<Expr>,
+    /// Whether an iteration is a run of its own: it does not see the variables around it, has its own
+    /// bound of events, and where it fails that is one of the failures that are tolerated.
+    pub is_isolated: bool,
+    /// How many iterations may fail, where they are isolated; absent: none.
+    pub tolerance: Tolerance,
+    /// Has the results written elsewhere; what it gave is the result of the Map.
+    pub writer: Option<Access>,
+}
+
+impl Map {
+    /// A Map that runs `body` over an array that is there already.
+    #[must_use]
+    pub fn over(items: Expr, body: ScopeIdx) -> Self {
+        Self {
+            reader: None,
+            items,
+            items_max: None,
+            item: None,
+            batch: None,
+            body,
+            concurrency: None,
+            is_isolated: false,
+            tolerance: Tolerance::default(),
+            writer: None,
+        }
+    }
+}
+
+/// Reading or writing outside, done as a task is.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// What is to be done, as the language names it.
+    pub resource: Str,
+    /// What is told to whoever does it; absent: an empty object. The results of a Map that are to be
+    /// written are [`crate::expr::Root::Result`].
+    pub arguments: Option<Expr>,
+}
+
+/// Elements that share an iteration, whose input is `{"Items": […], "BatchInput": …}`.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// At most so many elements; absent: no bound.
+    pub items_max: Option<Expr>,
+    /// At most so many bytes of input; absent: no bound but that of any input.
+    pub bytes_max: Option<Expr>,
+    /// What all batches are given beside their elements.
+    pub input: Option<Expr>,
+}
+
+/// Failures of iterations that do not fail the Map. Beyond either bound it fails.
+#[derive(Clone, Debug, Default)]
+pub struct Tolerance {
+    /// How many.
+    pub count: Option<Expr>,
+    /// How many of a hundred, may have a fraction.
+    pub percentage: Option<Expr>,
 }
 
 /// Where a state leads.

@@ -15,6 +15,8 @@ fn limits() -> Limits {
         variables_bytes_max: 65_536,
         events_max: 5_000,
         map_concurrency_max: 40,
+        isolated_map_concurrency_max: 40,
+        task_timeout_seconds_min: 0,
         wait_seconds_min: 0,
         wait_seconds_max: 1_000,
         task_timeout_seconds_max: 1_000,
@@ -94,8 +96,7 @@ fn scopes_form_a_tree_of_bounded_depth() {
     let mut idx = scope_of(&mut builder, "Leaf", Kind::Succeed).unwrap();
     for _ in 0..=SCOPE_NESTING_MAX {
         let items = Expr::Literal(Value::from(Vec::new()));
-        idx = scope_of(&mut builder, "Map", Kind::Map { items, item: None, body: idx, concurrency: None })
-            .unwrap();
+        idx = scope_of(&mut builder, "Map", Kind::Map(Box::new(Map::over(items, idx)))).unwrap();
     }
     assert_eq!(builder.build(None, idx, Boundary::default()).unwrap_err(), BuildError::TooDeep);
 }

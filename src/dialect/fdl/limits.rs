@@ -35,6 +35,8 @@ pub(super) const LIMITS: Limits = Limits {
     events_max: 5_000,
     // §7.8: the default of inline Maps, and the most they get.
     map_concurrency_max: 40,
+    isolated_map_concurrency_max: 100,
+    task_timeout_seconds_min: 0,
     wait_seconds_min: *WAIT_SECONDS.start(),
     wait_seconds_max: *WAIT_SECONDS.end(),
     task_timeout_seconds_max: TASK_TIMEOUT_SECONDS_MAX,
@@ -45,9 +47,14 @@ pub(super) const LIMITS: Limits = Limits {
 
 /// What the language calls the engine's errors (§5.1, §14.16).
 pub(super) const ERRORS: Errors = Errors(|kind| match kind {
-    ErrorKind::Path | ErrorKind::Function | ErrorKind::Place | ErrorKind::Value => {
-        ErrorName::catchable("FnF.RuntimeError")
-    }
+    ErrorKind::Path
+    | ErrorKind::Function
+    | ErrorKind::Place
+    | ErrorKind::Value
+    | ErrorKind::Query
+    | ErrorKind::Reader
+    | ErrorKind::Writer
+    | ErrorKind::Tolerance => ErrorName::catchable("FnF.RuntimeError"),
     ErrorKind::DataLimit => ErrorName::catchable("FnF.EntityTooLarge"),
     ErrorKind::EventLimit => ErrorName::uncatchable("FnF.EventLimitExceeded"),
     ErrorKind::NoChoice => ErrorName::catchable("FnF.NoChoiceMatched"),

@@ -7,8 +7,8 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::fdl::Variables as Known;
 use crate::expr::{Expr, Missing, PathStep, Root};
 use crate::ir::{
-    Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Next, Program, Retrier, Rule,
-    SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Until, VariableScope, Variables,
+    Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Map, Next, Program, Retrier,
+    Rule, SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Until, VariableScope, Variables,
 };
 use crate::value::Value;
 
@@ -208,12 +208,11 @@ impl Lowering<'_> {
                 return Some((Kind::Parallel { arguments: None, branches: scopes }, Some(result)));
             }
             syntax::Kind::Map { items, item, processor, concurrency } => {
-                let kind = Kind::Map {
-                    items: self.expression(items, AT_ENTRY),
-                    item: self.constructor(item, AT_ITEM),
-                    concurrency: self.whole_number(concurrency, AT_ENTRY, 0..=u64::from(u32::MAX)),
-                    body: self.scope(processor.as_ref()?, depth + 1)?,
-                };
+                let items = self.expression(items, AT_ENTRY);
+                let item = self.constructor(item, AT_ITEM);
+                let concurrency = self.whole_number(concurrency, AT_ENTRY, 0..=u64::from(u32::MAX));
+                let body = self.scope(processor.as_ref()?, depth + 1)?;
+                let kind = Kind::Map(Box::new(Map { item, concurrency, ..Map::over(items, body) }));
                 let result = Expr::Object(vec![(Arc::from("Items"), Expr::Root(Root::Result))]);
                 return Some((kind, Some(result)));
             }

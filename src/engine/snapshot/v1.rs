@@ -458,13 +458,13 @@ impl Reader<'_> {
             }),
             (PhaseV1::Waiting(until), Kind::Wait(_)) => Phase::Waiting { until: instant(until)? },
             // A task backs off where what it is to be asked with could not be made.
-            (PhaseV1::BackingOff(until), Kind::Task { .. } | Kind::Parallel { .. } | Kind::Map { .. }) => {
+            (PhaseV1::BackingOff(until), Kind::Task { .. } | Kind::Parallel { .. } | Kind::Map(_)) => {
                 Phase::BackingOff { until: instant(until)? }
             }
             (PhaseV1::Failed, _) => Phase::Failed,
             (
                 PhaseV1::Children { i, s, c, x },
-                Kind::Parallel { .. } | Kind::Map { .. } | Kind::Choice { .. },
+                Kind::Parallel { .. } | Kind::Map(_) | Kind::Choice { .. },
             ) => Phase::Children(self.children(frames, (i, s, c, x), active, state)?),
             (
                 PhaseV1::Task { .. }
@@ -490,7 +490,7 @@ impl Reader<'_> {
         };
         let (total, bodies) = match (&state.kind, &items) {
             (Kind::Parallel { branches, .. }, None) => (branches.len(), Some(branches)),
-            (Kind::Map { .. }, Some(items)) => (items.len(), None),
+            (Kind::Map(_), Some(items)) => (items.len(), None),
             (Kind::Choice { .. }, None) => (1, None),
             (_, _) => return Err(corrupt("a state runs what its kind cannot")),
         };
@@ -506,7 +506,7 @@ impl Reader<'_> {
                 SlotV1::Running(position) => {
                     running += 1;
                     let body = match (&state.kind, bodies) {
-                        (Kind::Map { body, .. }, _) => Some(*body),
+                        (Kind::Map(map), _) => Some(map.body),
                         (_, Some(branches)) => branches.get(number).copied(),
                         (_, None) => branch_of(state, active).and_then(|branch| branch.body),
                     };

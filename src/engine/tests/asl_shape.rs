@@ -53,8 +53,7 @@ fn every_branch_and_iteration_has_its_own_variables_and_reads_those_around_it() 
             },
         ],
     );
-    let map =
-        State::new("Each", Kind::Map { items: Expr::Root(Root::Input), item: None, body, concurrency: None });
+    let map = State::new("Each", Kind::Map(Box::new(Map::over(Expr::Root(Root::Input), body))));
     let root = sequence(
         &mut builder,
         Handover::Replace,

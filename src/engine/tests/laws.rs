@@ -108,7 +108,10 @@ fn scope_of(builder: &mut Builder, handover: Handover, shapes: &[Shape]) -> Scop
             Shape::Map { items, body } => {
                 let items = Expr::Literal((0..*items).map(Value::from).collect());
                 let body = scope_of(builder, handover, body);
-                State::new("", Kind::Map { items, item: None, body, concurrency: Some(literal("2")) })
+                {
+                    let map = Map { concurrency: Some(literal("2")), ..Map::over(items, body) };
+                    State::new("", Kind::Map(Box::new(map)))
+                }
             }
         };
         scope.define(positions[number], State { next, output, variables, ..state });

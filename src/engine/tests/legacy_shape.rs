@@ -91,15 +91,13 @@ fn foreach_merges_item_and_index_into_the_iteration() {
     let body = sequence(&mut builder, Handover::Merge, vec![keyed("greet", "name")]);
     let each = State::new(
         "each",
-        Kind::Map {
-            items: member(Root::Input, "names"),
+        Kind::Map(Box::new(Map {
             item: Some(Expr::Merge(vec![
                 Expr::Root(Root::Input),
                 object(vec![("item", Expr::Root(Root::Item)), ("i", Expr::Root(Root::ItemIndex))]),
             ])),
-            body,
-            concurrency: None,
-        },
+            ..Map::over(member(Root::Input, "names"), body)
+        })),
     );
     let each = State { output: Some(object(vec![("all", Expr::Root(Root::Result))])), ..each };
     let root = sequence(&mut builder, Handover::Merge, vec![each]);
@@ -120,7 +118,7 @@ fn foreach_merges_item_and_index_into_the_iteration() {
 fn foreach_over_nothing_gives_nothing() {
     let mut builder = Builder::new(ERRORS, LIMITS);
     let body = sequence(&mut builder, Handover::Merge, vec![keyed("greet", "name")]);
-    let kind = Kind::Map { items: Expr::Root(Root::Input), item: None, body, concurrency: None };
+    let kind = Kind::Map(Box::new(Map::over(Expr::Root(Root::Input), body)));
     let root = sequence(&mut builder, Handover::Replace, vec![State::new("each", kind)]);
     let program = builder.build(None, root, Boundary::default()).unwrap();
     assert_eq!(Rig::start(program.clone(), "[]").output(), "[]");

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::expr::{Expr, Missing, PathStep, Root};
 use crate::ir::{
-    Boundary, Builder, Completion, ErrorKind, ErrorName, Errors, Handover, Kind, Limits, Program,
+    Boundary, Builder, Completion, ErrorKind, ErrorName, Errors, Handover, Kind, Limits, Map, Program,
     ScopeBuilder, ScopeIdx, State,
 };
 use crate::value::{Str, Value};
@@ -33,7 +33,11 @@ pub(super) const ERRORS: Errors = Errors(|kind| match kind {
     }
     ErrorKind::UnboundResource => ErrorName::catchable("Test.Unbound"),
     ErrorKind::InvalidResult => ErrorName::catchable("Test.InvalidResult"),
-    ErrorKind::Unnamed => ErrorName { name: None, alias: None, is_catchable: true },
+    ErrorKind::Unnamed => ErrorName { name: None, alias: None, is_catchable: true, has_cause: true },
+    ErrorKind::Query => ErrorName::catchable("Test.Query"),
+    ErrorKind::Reader => ErrorName::catchable("Test.Reader"),
+    ErrorKind::Writer => ErrorName::catchable("Test.Writer"),
+    ErrorKind::Tolerance => ErrorName::catchable("Test.Tolerance"),
 });
 
 pub(super) const LIMITS: Limits = Limits {
@@ -44,6 +48,8 @@ pub(super) const LIMITS: Limits = Limits {
     variables_bytes_max: 3_000,
     events_max: 1_000,
     map_concurrency_max: 3,
+    isolated_map_concurrency_max: 40,
+    task_timeout_seconds_min: 0,
     wait_seconds_min: 0,
     wait_seconds_max: 1_000,
     task_timeout_seconds_max: 1_000,
