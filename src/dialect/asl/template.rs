@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::jsonata::{self, Expected};
 use crate::expr::jsonpath::{self, Head};
-use crate::expr::{Expr, Missing, Root, intrinsic};
+use crate::expr::{Expr, Missing, Need, NeedKind, Root, intrinsic};
 use crate::source::{Content, Mapping, Node};
 use crate::value::{Str, Value};
 
@@ -173,13 +173,20 @@ pub(super) fn path(text: &Text, label: &str, view: View, missing: Missing, probl
 /// A path to one node (§3).
 pub(super) fn reference_path(text: &Text, label: &str, view: View, problems: &Problems) -> Expr {
     if let Ok((_, path)) = jsonpath::Path::parse(&text.value)
-        && !path.is_definite()
+        && path.reference().is_none()
     {
-        let message = format!("`{label}` needs a path to one value, `{}` may find several", text.value);
+        let message = format!("`{label}` needs a path to one place, found `{}`", text.value);
         let problem = Diagnostic::new(Code::ExpressionSyntax, text.path.clone(), text.span, message);
-        problems.push(problem.with_help("only names and single positions, no wildcards, slices or filters"));
+        problems.push(
+            problem.with_help("only names and single positions: no wildcards, slices, filters or functions"),
+        );
     }
     path(text, label, view, Missing::Error, problems)
+}
+
+/// What a path finds, which must be what the field needs.
+pub(super) fn needed(found: Expr, label: &str, kind: NeedKind) -> Expr {
+    Expr::Needed(Arc::new(Need { field: label.into(), kind }), Box::new(found))
 }
 
 /// A path or a call of an intrinsic function.
