@@ -54,6 +54,11 @@ fn fdl_conforms() {
     check_dialect("fdl");
 }
 
+#[test]
+fn asl_conforms() {
+    check_dialect("asl");
+}
+
 const KEYS: &[&str] = &["name", "definition", "input", "mocks", "expect", "trace", "problems"];
 
 fn check(case: &Value) -> Result<(), String> {
