@@ -299,7 +299,7 @@ fn unique(items: &Array) -> Value {
     Value::from(kept)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
         // Writing to a String cannot fail.
         let _ = write!(out, "{byte:02x}");
@@ -307,7 +307,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn uuid(draw: [u8; 16]) -> Arc<str> {
+pub(super) fn uuid(draw: [u8; 16]) -> Arc<str> {
     let number = u128::from_be_bytes(draw);
     // Version 4, variant 1 (RFC 9562 §5.4).
     let number = (number & !(0xf << 76)) | (0x4 << 76);
