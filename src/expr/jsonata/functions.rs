@@ -48,7 +48,8 @@ impl Call<'_> {
             Err(_) => "something else".to_owned(),
         };
         let (name, number) = (self.name, number + 1);
-        let message = format!("T0410: Argument {number} of function ${name} must be {expected}, found {found}");
+        let message =
+            format!("T0410: Argument {number} of function ${name} must be {expected}, found {found}");
         EvaluatorError::TypeError(message)
     }
 
@@ -117,7 +118,7 @@ impl Call<'_> {
         }
         let text = self.argument(0).as_str().ok_or_else(|| self.expected(0, "JSON as a string"))?;
         let value = Value::parse(text).map_err(|why| {
-            EvaluatorError::EvaluationError(format!("Argument 1 of function $parse is no JSON: {why}"))
+            EvaluatorError::EvaluationError(format!("Argument 1 of function $parse: {why}"))
         })?;
         Ok(to_library(&value, &Part::Whole))
     }

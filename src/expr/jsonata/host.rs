@@ -18,11 +18,17 @@ const NESTING_MAX: u32 = 32;
 /// The operator `&` as a function. No expression can spell a name with blanks.
 pub(super) const CONCATENATE: &str = "& bounded";
 
+/// Hands on what is flattened into an array, and refuses too many.
+pub(super) const ITEMS: &str = "items bounded";
+
+/// Whether a value is small enough for all that is below it to be collected.
+pub(super) const TREE: &str = "tree bounded";
+
 /// A function of the library that is bounded by one of ours.
 #[derive(Debug)]
 pub(super) struct Bounded {
     /// The name that expressions call it by.
-    name: &'static str,
+    pub(super) name: &'static str,
     /// Ours as a value, in a chain or in a partial application.
     pub(super) plain: &'static str,
     /// Ours in a call, with the context item as a further first argument.
@@ -38,19 +44,19 @@ const BOUNDED: [Bounded; 4] = [
 ];
 
 /// Functions that Amazon States Language adds, or that depend on the run.
-const OWN: [&str; 9] =
-    ["hash", "millis", "now", "parse", "partition", "random", "range", "shuffle", "uuid"];
+const OWN: [&str; 9] = ["hash", "millis", "now", "parse", "partition", "random", "range", "shuffle", "uuid"];
 
 pub(super) fn bounded(name: &str) -> Option<&'static Bounded> {
     BOUNDED.iter().find(|bounded| bounded.name == name)
 }
 
-/// The name under which a variable or function goes, so that what an expression binds still hides what
-/// is built in.
-pub(super) fn renamed(name: &str) -> &str {
-    bounded(name).map_or(name, |bounded| bounded.plain)
+/// The names under which a variable goes inside, so that it hides what is built in.
+pub(super) fn names(name: &str) -> impl Iterator<Item = &str> {
+    let bounded = bounded(name).map(|bounded| [bounded.plain, bounded.in_context]);
+    bounded.into_iter().flatten().chain(Some(name).filter(|_| bounded.is_none()))
 }
 
+/// Gives a name that is bound, or that stands as a value, the one it goes under inside.
 pub(super) fn rename(name: &mut String) {
     if let Some(bounded) = bounded(name) {
         bounded.plain.clone_into(name);
@@ -106,6 +112,12 @@ impl Hosts {
         if name == CONCATENATE {
             return bounds::concatenate(arguments);
         }
+        if name == ITEMS {
+            return bounds::items(arguments);
+        }
+        if name == TREE {
+            return bounds::tree(arguments);
+        }
         if let Some(bounded) = BOUNDED.iter().find(|bounded| bounded.plain == name) {
             return self.bounded(bounded.name, &JValue::Undefined, arguments);
         }
@@ -132,9 +144,15 @@ impl Hosts {
     }
 
     /// Calls a function of the library itself.
-    pub(super) fn call_library(self: &Rc<Self>, name: &str, context: &JValue, arguments: &[JValue]) -> Answer {
+    pub(super) fn call_library(
+        self: &Rc<Self>,
+        name: &str,
+        context: &JValue,
+        arguments: &[JValue],
+    ) -> Answer {
         if self.nesting.get() >= NESTING_MAX {
-            let message = format!("D1011: `${name}` is called within itself more than {NESTING_MAX} levels deep");
+            let message =
+                format!("D1011: `${name}` is called within itself more than {NESTING_MAX} levels deep");
             return Err(EvaluatorError::EvaluationError(message));
         }
         let mut bindings = Context::new();
@@ -145,12 +163,10 @@ impl Hosts {
         let args = (0..arguments.len()).map(|number| AstNode::Variable(argument(number))).collect();
         let call = AstNode::Function { name: name.to_owned(), args, is_builtin: true };
         self.nesting.set(self.nesting.get() + 1);
-        let answer = self
-            .evaluator(bindings)
-            .and_then(|mut evaluator| {
-                // The name is the library's here: nothing replaces it.
-                evaluator.evaluate(&call, context)
-            });
+        let answer = self.evaluator(bindings).and_then(|mut evaluator| {
+            // The name is the library's here: nothing replaces it.
+            evaluator.evaluate(&call, context)
+        });
         self.nesting.set(self.nesting.get() - 1);
         answer
     }

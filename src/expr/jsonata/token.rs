@@ -30,7 +30,9 @@ impl<'t> Token<'t> {
             return false;
         }
         let last = self.text.chars().next_back();
-        last.is_some_and(|last| is_word(last) || matches!(last, ')' | ']' | '}' | '"' | '\'' | '`' | '*' | '%'))
+        last.is_some_and(|last| {
+            is_word(last) || matches!(last, ')' | ']' | '}' | '"' | '\'' | '`' | '*' | '%')
+        })
     }
 }
 
