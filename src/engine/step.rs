@@ -49,7 +49,7 @@ pub enum Fault {
     Snapshot(String),
     /// Its expressions were interrupted from outside ([`crate::expr::Interrupt`]); nothing of the step
     /// holds.
-    #[error("the expressions of state `{0}` were interrupted")]
+    #[error("the expressions of state `{0}` were interrupted: they take too long or too much memory")]
     Interrupted(Str),
 }
 

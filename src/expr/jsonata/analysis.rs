@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 use jsonata_core::value::with_stack;
 
-use super::host;
 use super::reads::Part;
+use super::{SEQUENCE_MAX, host};
 use crate::value::Str;
 
 /// Something that the language does not have.
@@ -33,6 +33,10 @@ pub(super) struct Analysis {
     pub(super) hosts: BTreeSet<&'static str>,
     /// The first thing that is refused.
     pub(super) refusal: Option<Refusal>,
+    /// Bounded functions whose names the expression binds anew.
+    pub(super) bound: BTreeSet<&'static str>,
+    /// Those that it was found to bind: their calls are left to what they are bound to.
+    hidden: BTreeSet<&'static str>,
     /// How often something was written so far, to find its place again.
     written: HashMap<String, usize>,
 }
@@ -47,9 +51,10 @@ enum Place {
 }
 
 impl Analysis {
-    /// Walks over a tree and replaces what the library's own functions leave unbounded.
-    pub(super) fn of(tree: &mut AstNode) -> Self {
-        let mut analysis = Self::default();
+    /// Walks over a tree and replaces what the library's own functions leave unbounded, but for functions
+    /// that are `hidden`.
+    pub(super) fn of(tree: &mut AstNode, hidden: BTreeSet<&'static str>) -> Self {
+        let mut analysis = Self { hidden, ..Self::default() };
         analysis.node(tree, Place::Top);
         analysis
     }
@@ -72,8 +77,11 @@ impl Analysis {
             | AstNode::Placeholder
             | AstNode::Regex { .. }
             | AstNode::Wildcard
-            | AstNode::Descendant
             | AstNode::Parent(_) => {}
+            AstNode::Descendant => {
+                let step = PathStep::new(AstNode::Descendant);
+                *node = AstNode::Path { steps: self.bounded_descent(vec![step]) };
+            }
             AstNode::String(text) => self.note(text),
             AstNode::Name(name) => self.name(name, place),
             AstNode::Variable(name) => self.variable(name, place),
@@ -87,11 +95,13 @@ impl Analysis {
                 self.all(args, place);
             }
             AstNode::Lambda { params, body, .. } => {
-                params.iter_mut().for_each(host::rename);
+                params.iter_mut().for_each(|name| self.bind(name));
                 self.node(body, Place::Item);
             }
-            AstNode::Array(items) | AstNode::Block(items) | AstNode::ArrayGroup(items) => {
-                self.all(items, place);
+            AstNode::Block(items) => self.all(items, place),
+            AstNode::Array(items) | AstNode::ArrayGroup(items) => {
+                self.all(items.iter_mut(), place);
+                self.bound_items(items);
             }
             AstNode::Object(pairs) => self.pairs(pairs, place),
             AstNode::ObjectTransform { input, pattern } => {
@@ -116,6 +126,19 @@ impl Analysis {
         }
     }
 
+    /// Arrays within a constructed one are flattened into it, which the library does not bound: thirty
+    /// times `[$a, $a]` would be millions of items.
+    fn bound_items(&mut self, items: &mut [AstNode]) {
+        let items_max = SEQUENCE_MAX / items.len().max(1);
+        for item in items.iter_mut().filter(|item| may_be_array(item)) {
+            self.hosts.insert(host::ITEMS);
+            let taken = std::mem::replace(item, AstNode::Null);
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+            let most = AstNode::Number(items_max as f64);
+            *item = call(host::ITEMS, vec![taken, most]);
+        }
+    }
+
     fn pairs(&mut self, pairs: &mut [(AstNode, AstNode)], place: Place) {
         for (key, value) in pairs {
             self.node(key, place);
@@ -123,23 +146,46 @@ impl Analysis {
         }
     }
 
-    fn path(&mut self, steps: &mut [PathStep], place: Place) {
+    /// Everything below a value is as much as the value's text is, which is checked before `**` collects
+    /// it: values share their parts.
+    fn bounded_descent(&mut self, steps: Vec<PathStep>) -> Vec<PathStep> {
+        let mut bounded: Vec<PathStep> = Vec::with_capacity(steps.len() + 1);
+        for step in steps {
+            if step.node == AstNode::Descendant {
+                self.hosts.insert(host::TREE);
+                let check = call(host::TREE, vec![AstNode::Variable(String::new())]);
+                let check = Stage::Filter(Box::new(check));
+                match bounded.last_mut() {
+                    Some(before) => before.stages.push(check),
+                    None => {
+                        bounded.push(PathStep::with_stages(AstNode::Variable(String::new()), vec![check]));
+                    }
+                }
+            }
+            bounded.push(step);
+        }
+        bounded
+    }
+
+    fn path(&mut self, steps: &mut Vec<PathStep>, place: Place) {
         let is_read = self.read_path(steps);
         for (number, step) in steps.iter_mut().enumerate() {
             let place = if number == 0 { place } else { Place::Item };
             // What is read of its first step is known already.
-            if number > 0 || !is_read {
+            let is_known = (number == 0 && is_read) || step.node == AstNode::Descendant;
+            if !is_known {
                 self.node(&mut step.node, place);
             }
             for stage in &mut step.stages {
                 match stage {
                     Stage::Filter(filter) => self.node(filter, Place::Item),
-                    Stage::Index(name) => host::rename(name),
+                    Stage::Index(name) => self.bind(name),
                     Stage::KeepArray => {}
                 }
             }
-            step.focus.iter_mut().chain(&mut step.index_var).for_each(host::rename);
+            step.focus.iter_mut().chain(&mut step.index_var).for_each(|name| self.bind(name));
         }
+        *steps = self.bounded_descent(std::mem::take(steps));
     }
 
     /// Notes what a path reads of the variable that it begins with.
@@ -189,17 +235,13 @@ impl Analysis {
                     self.node(rhs, place);
                 }
             }
-            BinaryOp::ColonEqual | BinaryOp::FocusBind | BinaryOp::IndexBind => {
-                if *op != BinaryOp::ColonEqual {
-                    self.node(lhs, place);
-                }
-                for bound in [lhs, rhs] {
-                    match &mut **bound {
-                        AstNode::Variable(name) if !name.is_empty() => host::rename(name),
-                        other if *op == BinaryOp::ColonEqual => self.node(other, place),
-                        _ => {}
-                    }
-                }
+            BinaryOp::ColonEqual => {
+                self.bind_node(lhs);
+                self.node(rhs, place);
+            }
+            BinaryOp::FocusBind | BinaryOp::IndexBind => {
+                self.node(lhs, place);
+                self.bind_node(rhs);
             }
             BinaryOp::Concatenate => {
                 self.node(lhs, place);
@@ -229,6 +271,18 @@ impl Analysis {
         }
     }
 
+    /// A name that gets a value.
+    fn bind(&mut self, name: &mut String) {
+        self.bound.extend(host::bounded(name).map(|bounded| bounded.name));
+        host::rename(name);
+    }
+
+    fn bind_node(&mut self, node: &mut AstNode) {
+        if let AstNode::Variable(name) = node {
+            self.bind(name);
+        }
+    }
+
     fn function(&mut self, node: &mut AstNode, place: Place, is_chained: bool) {
         let AstNode::Function { name, args, is_builtin } = node else { return };
         if !*is_builtin {
@@ -243,7 +297,7 @@ impl Analysis {
             // Without its first argument it takes the context item, which the host function is given
             // in any case; in a chain and in a partial application the first one comes later.
             name.clear();
-            if is_chained || is_partial {
+            if is_chained || is_partial || self.hidden.contains(bounded.name) {
                 name.push_str(bounded.plain);
             } else {
                 name.push_str(bounded.in_context);
@@ -304,6 +358,43 @@ impl Analysis {
         let count = self.written.entry(written.to_owned()).or_default();
         *count += 1;
         *count - 1
+    }
+}
+
+/// Whether what a node gives may be an array that is flattened.
+fn may_be_array(node: &AstNode) -> bool {
+    match node {
+        AstNode::String(_)
+        | AstNode::Number(_)
+        | AstNode::Boolean(_)
+        | AstNode::Null
+        | AstNode::Undefined
+        | AstNode::Placeholder
+        | AstNode::Regex { .. }
+        | AstNode::Unary { .. }
+        | AstNode::Lambda { .. }
+        | AstNode::Transform { .. }
+        | AstNode::Array(_)
+        | AstNode::ArrayGroup(_)
+        | AstNode::Object(_) => false,
+        AstNode::Binary { op, .. } => {
+            // A range is bounded on its own, and alone it is made much faster.
+            matches!(op, BinaryOp::ColonEqual | BinaryOp::ChainPipe)
+        }
+        AstNode::Function { name, .. } => name != host::CONCATENATE,
+        AstNode::Name(_)
+        | AstNode::Variable(_)
+        | AstNode::ParentVariable(_)
+        | AstNode::Path { .. }
+        | AstNode::Call { .. }
+        | AstNode::ObjectTransform { .. }
+        | AstNode::Block(_)
+        | AstNode::Conditional { .. }
+        | AstNode::Wildcard
+        | AstNode::Descendant
+        | AstNode::Parent(_)
+        | AstNode::FunctionApplication(_)
+        | AstNode::Sort { .. } => true,
     }
 }
 

@@ -7,6 +7,7 @@ use jsonata_core::evaluator::EvaluatorError;
 use jsonata_core::functions;
 use jsonata_core::value::JValue;
 
+use super::SEQUENCE_MAX;
 use super::host::Answer;
 
 /// Longest text in bytes that a function makes: four times a payload.
@@ -31,6 +32,24 @@ pub(super) fn concatenate(operands: &[JValue]) -> Answer {
         within("&", out.len())?;
     }
     Ok(JValue::string(out))
+}
+
+/// The first argument, if it has at most as many items as the second one says.
+pub(super) fn items(arguments: &[JValue]) -> Answer {
+    let value = arguments.first().cloned().unwrap_or(JValue::Undefined);
+    let items_max = arguments.get(1).and_then(JValue::as_f64).unwrap_or_default();
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    if value.as_array().is_some_and(|items| items.len() as f64 > items_max) {
+        let message = format!("D2014: an array would have more than {SEQUENCE_MAX} items");
+        return Err(EvaluatorError::EvaluationError(message));
+    }
+    Ok(value)
+}
+
+/// True where the argument is small enough, an error elsewhere.
+pub(super) fn tree(arguments: &[JValue]) -> Answer {
+    within("**", json_bytes(arguments.first().unwrap_or(&JValue::Undefined), false))?;
+    Ok(JValue::Bool(true))
 }
 
 /// Refuses a call whose result would be too long. `arguments` are those that were written, or the

@@ -50,8 +50,8 @@ fn value(result: &JValue, depth: u32, bytes_left: &mut usize) -> Result<Value, E
         let message = format!("gave a value nested more than {DEPTH_MAX} levels deep");
         return Err(Error::new(ErrorKind::TooLarge, message));
     }
-    // At least so many; exactly is counted where it is compared with a language's bound.
-    let bytes = 1 + result.as_str().map_or(0, str::len);
+    // At least so many, with a comma; exactly is counted where it is compared with a language's bound.
+    let bytes = 2 + result.as_str().map_or(0, str::len);
     *bytes_left = bytes_left.checked_sub(bytes).ok_or_else(|| {
         let message = format!("gave a value of more than {RESULT_BYTES_MAX} bytes");
         Error::new(ErrorKind::TooLarge, message)

@@ -112,7 +112,7 @@ impl Call<'_> {
         }
         let text = self.argument(0).as_str().ok_or_else(|| self.expected(0, "JSON as a string"))?;
         let value = Value::parse(text).map_err(|why| {
-            EvaluatorError::EvaluationError(format!("Argument 1 of function $parse is no JSON: {why}"))
+            EvaluatorError::EvaluationError(format!("Argument 1 of function $parse: {why}"))
         })?;
         Ok(to_library(&value, &Part::Whole))
     }

@@ -18,11 +18,17 @@ const NESTING_MAX: u32 = 32;
 /// The operator `&` as a function. No expression can spell a name with blanks.
 pub(super) const CONCATENATE: &str = "& bounded";
 
+/// Hands on what is flattened into an array, and refuses too many.
+pub(super) const ITEMS: &str = "items bounded";
+
+/// Whether a value is small enough for all that is below it to be collected.
+pub(super) const TREE: &str = "tree bounded";
+
 /// A function of the library that is bounded by one of ours.
 #[derive(Debug)]
 pub(super) struct Bounded {
     /// The name that expressions call it by.
-    name: &'static str,
+    pub(super) name: &'static str,
     /// Ours as a value, in a chain or in a partial application.
     pub(super) plain: &'static str,
     /// Ours in a call, with the context item as a further first argument.
@@ -44,12 +50,13 @@ pub(super) fn bounded(name: &str) -> Option<&'static Bounded> {
     BOUNDED.iter().find(|bounded| bounded.name == name)
 }
 
-/// The name under which a variable or function goes, so that what an expression binds still hides what
-/// is built in.
-pub(super) fn renamed(name: &str) -> &str {
-    bounded(name).map_or(name, |bounded| bounded.plain)
+/// The names under which a variable goes inside, so that it hides what is built in.
+pub(super) fn names(name: &str) -> impl Iterator<Item = &str> {
+    let bounded = bounded(name).map(|bounded| [bounded.plain, bounded.in_context]);
+    bounded.into_iter().flatten().chain(Some(name).filter(|_| bounded.is_none()))
 }
 
+/// Gives a name that is bound, or that stands as a value, the one it goes under inside.
 pub(super) fn rename(name: &mut String) {
     if let Some(bounded) = bounded(name) {
         bounded.plain.clone_into(name);
@@ -104,6 +111,12 @@ impl Hosts {
     fn call(self: &Rc<Self>, name: &str, arguments: &[JValue]) -> Answer {
         if name == CONCATENATE {
             return bounds::concatenate(arguments);
+        }
+        if name == ITEMS {
+            return bounds::items(arguments);
+        }
+        if name == TREE {
+            return bounds::tree(arguments);
         }
         if let Some(bounded) = BOUNDED.iter().find(|bounded| bounded.plain == name) {
             return self.bounded(bounded.name, &JValue::Undefined, arguments);

@@ -33,7 +33,7 @@ use reads::Part;
 const DEPTH_MAX: usize = 3_000;
 
 /// Longest sequence: more items than the largest payload can hold.
-const SEQUENCE_MAX: usize = 250_000;
+const SEQUENCE_MAX: usize = 300_000;
 
 /// Most of a value or of the library's words that a message shows, in characters.
 const EXCERPT_CHARS: usize = 256;
@@ -49,7 +49,7 @@ pub struct Expression {
     expected: Expected,
     tree: Arc<AstNode>,
     /// Variables of the scope, and how much of them is read.
-    variables: Vec<(Root, Str, Part)>,
+    variables: Vec<(Root, Part)>,
     /// How much of `$states` is read.
     part: Part,
     hosts: Vec<&'static str>,
@@ -99,17 +99,13 @@ impl Expression {
         let (tree, analysis) = syntax::parse(text)?;
         let Analysis { mut reads, hosts, .. } = analysis;
         let part = reads.remove("states").unwrap_or_else(Part::nothing);
-        let variable = |(name, part): (Str, Part)| {
-            let bound = host::renamed(&name).into();
-            (Root::Variable(name), bound, part)
-        };
         Ok(Self {
             text: text.trim().into(),
             states: (!part.is_nothing()).then(|| part.of(states)),
             field: field.into(),
             expected,
             tree: Arc::new(tree),
-            variables: reads.into_iter().map(variable).collect(),
+            variables: reads.into_iter().map(|(name, part)| (Root::Variable(name), part)).collect(),
             part,
             hosts: hosts.into_iter().collect(),
         })
@@ -140,9 +136,10 @@ impl Expression {
         if let Some(states) = self.states.as_ref().map(|states| states.eval(scope)).transpose()?.flatten() {
             bindings.bind("states".to_owned(), to_library(&states, &self.part));
         }
-        for (root, name, part) in &self.variables {
-            if let Some(value) = scope.get(root) {
-                bindings.bind(name.to_string(), to_library(&value, part));
+        for (root, part) in &self.variables {
+            if let (Root::Variable(name), Some(value)) = (root, scope.get(root)) {
+                let value = to_library(&value, part);
+                host::names(name).for_each(|name| bindings.bind(name.to_owned(), value.clone()));
             }
         }
         let calls = |names: &[&str]| self.hosts.iter().any(|host| names.contains(host));
@@ -156,9 +153,16 @@ impl Expression {
             max_sequence_length: Some(SEQUENCE_MAX),
         };
         let hosts = Hosts::new(self.hosts.clone(), now, seed, options);
-        let result = hosts
-            .evaluator(bindings)
-            .and_then(|mut evaluator| evaluator.evaluate(&self.tree, &JValue::Undefined));
+        let evaluate = || {
+            let evaluated = hosts
+                .evaluator(bindings)
+                .and_then(|mut evaluator| evaluator.evaluate(&self.tree, &JValue::Undefined));
+            // What is left of the evaluation is gone before its result is looked at.
+            drop(hosts);
+            evaluated
+        };
+        let result = guarded(evaluate)
+            .ok_or_else(|| self.error(ErrorKind::Query, "threw an error during evaluation. Out of range."))?;
         result.map_err(|why| {
             let message: String = why.message().chars().take(EXCERPT_CHARS).collect();
             self.error(ErrorKind::Query, &format!("threw an error during evaluation. {message}"))
@@ -169,6 +173,12 @@ impl Expression {
         let (text, field) = (&self.text, &self.field);
         Error::new(kind, format!("The JSONata expression '{text}' specified for the field '{field}' {what}"))
     }
+}
+
+/// What `work` gives, nothing where the library panics, which it does on some numbers that are far out of
+/// range (`$fromMillis(0, '[Y,1000000000]')`). Nothing that it touches is used afterwards.
+fn guarded<R>(work: impl FnOnce() -> R) -> Option<R> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
 }
 
 impl Expected {

@@ -1,16 +1,27 @@
 //! Reading the text of an expression.
 
+use std::collections::BTreeSet;
+
 use jsonata_core::ast::AstNode;
 use jsonata_core::parser::{self, ParserError};
 
-use super::SyntaxError;
 use super::analysis::{Analysis, Refusal};
 use super::token::{Token, tokens};
+use super::{SyntaxError, guarded};
 
 /// The tree of a text, with what is known about it.
 pub(super) fn parse(text: &str) -> Result<(AstNode, Analysis), SyntaxError> {
-    let mut tree = parser::parse(text).map_err(|error| located(text, &error))?;
-    let mut analysis = Analysis::of(&mut tree);
+    let parsed = guarded(|| parser::parse(text).map_err(|error| located(text, &error)));
+    let mut tree = parsed.unwrap_or_else(|| {
+        let message = "the expression cannot be read".to_owned();
+        Err(SyntaxError { offset: 0, message, help: None })
+    })?;
+    let original = tree.clone();
+    let mut analysis = Analysis::of(&mut tree, BTreeSet::new());
+    if !analysis.bound.is_empty() {
+        tree = original;
+        analysis = Analysis::of(&mut tree, analysis.bound);
+    }
     match analysis.refusal.take() {
         Some(refusal) => Err(refused(text, refusal)),
         None => Ok((tree, analysis)),
@@ -40,7 +51,19 @@ fn located(text: &str, error: &ParserError) -> SyntaxError {
         ParserError::UnclosedString | ParserError::UnclosedBacktick | ParserError::UnclosedComment
     );
     let token = wrong.or_else(|| tokens.last().filter(|_| unclosed));
-    let offset = token.map_or(text.len(), |token| token.start);
+    let offset = match error {
+        ParserError::UnclosedComment => text.rfind("/*"),
+        ParserError::UnexpectedToken(_)
+        | ParserError::UnexpectedEnd
+        | ParserError::InvalidSyntax(_)
+        | ParserError::InvalidNumber(_)
+        | ParserError::UnclosedString
+        | ParserError::InvalidEscape(_)
+        | ParserError::UnclosedBacktick
+        | ParserError::Expected { .. }
+        | ParserError::Coded { .. } => token.map(|token| token.start),
+    };
+    let offset = offset.unwrap_or(text.len());
     let found = token.map(|token| token.text.chars().take(32).collect::<String>());
     SyntaxError { offset, message: message(error, found.as_deref()), help: None }
 }
@@ -61,6 +84,11 @@ fn is_end(error: &ParserError) -> bool {
 /// The library's words, where they say more than that a token does not fit.
 fn message(error: &ParserError, found: Option<&str>) -> String {
     let said = error.to_string();
+    let said = ["Invalid syntax: ", "Invalid number: "]
+        .iter()
+        .find_map(|prefix| said.strip_prefix(prefix))
+        .unwrap_or(&said)
+        .to_owned();
     let said = match said.split_once(": ") {
         Some((code, said)) if is_code(code) => said.to_owned(),
         _ => said,
