@@ -175,11 +175,10 @@ pub(super) fn reference_path(text: &Text, label: &str, view: View, problems: &Pr
     if let Ok((_, path)) = jsonpath::Path::parse(&text.value)
         && path.reference().is_none()
     {
-        let message = format!("`{label}` needs a path to one place, found `{}`", text.value);
+        let message =
+            format!("`{label}` needs a path to one value whatever the data, `{}` is none", text.value);
         let problem = Diagnostic::new(Code::ExpressionSyntax, text.path.clone(), text.span, message);
-        problems.push(
-            problem.with_help("only names and single positions: no wildcards, slices, filters or functions"),
-        );
+        problems.push(problem.with_help("only names and single positions: no wildcard, slice, filter or function, and none of `@ , : ?` that is not escaped or quoted"));
     }
     path(text, label, view, Missing::Error, problems)
 }
