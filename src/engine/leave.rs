@@ -1,6 +1,6 @@
 //! Leaving a state: result, output, variables.
 
-use crate::ir::{ErrorKind, Next, VariableScope, Variables};
+use crate::ir::{ErrorKind, Handover, Next, Scope, State, VariableScope, Variables};
 use crate::value::{Object, Value};
 
 use super::environment::{Environment, Place};
@@ -38,6 +38,7 @@ impl Stepper<'_> {
                 None => result.clone(),
             };
             self.check(Payload::Output, state, &output)?;
+            self.check_shape(frame, state, &output)?;
             let total = active.input.bytes() + result.bytes() + output.bytes();
             if let Some(max) = self.program.limits().total_bytes_max.filter(|max| total > *max) {
                 let cause = format!(
@@ -55,6 +56,23 @@ impl Stepper<'_> {
         };
         self.hand_over(frame, active, output, variables)?;
         Ok(Ok(next))
+    }
+
+    /// Where outputs are merged, what is no object would be lost.
+    fn check_shape(&self, frame: &Frame, state: &State, output: &Value) -> Result<(), Failure> {
+        let handover = self.program.scope(frame.scope).map(Scope::handover);
+        match (handover, output) {
+            (Some(Handover::Replace) | None, _) | (_, Value::Object(_) | Value::Null) => Ok(()),
+            (
+                Some(Handover::Merge),
+                Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_),
+            ) => {
+                let (name, found, excerpt) = (&state.name, output.kind(), output.excerpt(64));
+                let cause =
+                    format!("the output of state `{name}` must be an object, found {found} `{excerpt}`");
+                Err(self.failure(ErrorKind::InvalidResult, cause))
+            }
+        }
     }
 
     /// Hands an output and variables to the frame.

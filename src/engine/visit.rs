@@ -120,7 +120,8 @@ impl Stepper<'_> {
         let scope = self.program.scope(frame.scope).ok_or(Fault::ForeignProgram)?;
         let state = scope.state(at).ok_or(Fault::ForeignProgram)?;
         let raw = frame.raw_input(scope.handover());
-        let mut active = Active::new(path_of(frame, place, at, &state.name), at, self.now, raw, state);
+        let path = path_of(frame, place, at, &state.name);
+        let mut active = Active::new(path, at, (self.now, self.next_event()), raw, state);
         if self.is_out_of_events() {
             return Ok((active, Work::Failed(self.out_of_events())));
         }
@@ -198,10 +199,10 @@ impl Stepper<'_> {
             Kind::Pass { result: Some(expr) } => {
                 self.eval(expr, &self.environment(frame, place, active, state))
             }
-            Kind::Pass { result: None } | Kind::Succeed => Ok(active.input.clone()),
+            Kind::Pass { result: None } | Kind::Succeed => Ok(self.idle_result(frame, active)?),
             Kind::Task { .. } => return self.begin_attempt(frame, place, active, None),
             Kind::Wait(until) => match self.wait_until(frame, place, active, state, until) {
-                Ok(until) if until <= self.now => Ok(active.input.clone()),
+                Ok(until) if until <= self.now => Ok(self.idle_result(frame, active)?),
                 Ok(until) => {
                     active.phase = Phase::Waiting { until };
                     return Ok(Work::Pending);
@@ -215,7 +216,7 @@ impl Stepper<'_> {
                         let body = branch_of(state, active).and_then(|branch| branch.body);
                         match body {
                             Some(_) => return self.begin_children(frame, place, active),
-                            None => Ok(active.input.clone()),
+                            None => Ok(self.idle_result(frame, active)?),
                         }
                     }
                     Err(failure) => Err(failure),
@@ -237,6 +238,16 @@ impl Stepper<'_> {
         Ok(match result {
             Ok(value) => Work::Result(value),
             Err(failure) => Work::Failed(failure),
+        })
+    }
+
+    /// What a state gives that does no work: its input. Where outputs are merged its input is there
+    /// anyway, and it gives nothing.
+    pub(super) fn idle_result(&self, frame: &Frame, active: &Active) -> Result<Value, Fault> {
+        let scope = self.program.scope(frame.scope).ok_or(Fault::ForeignProgram)?;
+        Ok(match scope.handover() {
+            Handover::Replace => active.input.clone(),
+            Handover::Merge => Value::Object(Object::default()),
         })
     }
 
@@ -384,11 +395,14 @@ impl Stepper<'_> {
 }
 
 impl Active {
-    fn new(path: Str, at: StateIdx, now: Timestamp, raw: Value, state: &State) -> Self {
+    /// `entry` is when the state was entered, and the number of the event that tells of it.
+    fn new(path: Str, at: StateIdx, entry: (Timestamp, u64), raw: Value, state: &State) -> Self {
+        let (entered_at, event_id) = entry;
         Self {
             state: at,
             path,
-            entered_at: now,
+            entered_at,
+            event_id: Some(event_id),
             input: raw.clone(),
             raw,
             retries: vec![0; state.retry.len()],

@@ -45,8 +45,8 @@ pub(super) const LIMITS: Limits = Limits {
     cause_chars_max: 4_096,
 };
 
-/// What the language calls the engine's errors (§5.1, §14.16).
-pub(super) const ERRORS: Errors = Errors(|kind| match kind {
+/// What both generations of the language call the engine's errors (§5.1, §14.16).
+pub(in crate::dialect) const ERRORS: Errors = Errors(|kind| match kind {
     ErrorKind::Path
     | ErrorKind::Function
     | ErrorKind::Place

@@ -26,11 +26,11 @@
 //! * States that nothing leads to are a warning (30), unless something else is wrong with where the
 //!   states of the scope lead: then what was meant is not known.
 
-mod error_names;
-mod limits;
+pub(super) mod error_names;
+pub(super) mod limits;
 mod lower;
 mod syntax;
-mod template;
+pub(super) mod template;
 mod variables;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 
-use super::super::reader::{Field, Fields, Problems, Text};
+use super::super::reader::{Field, Fields, Problems, Text, expect_word, items_of, read_list};
 use super::limits::{BRANCHES_MAX, EXECUTION_SECONDS_MAX, RETRY_SECONDS_MAX};
 
 /// A whole definition.
@@ -435,36 +435,4 @@ fn read_description(fields: &mut Fields<'_>, problems: &Problems) {
             field.name(problems);
         }
     }
-}
-
-/// The elements of a list that must have some.
-fn items_of<'n>(field: Option<Field<'n>>, what: &str, problems: &Problems) -> Vec<Field<'n>> {
-    let Some(field) = field else { return Vec::new() };
-    let Some(items) = field.items(problems) else { return Vec::new() };
-    if items.is_empty() {
-        problems.push(field.problem(Code::InvalidValue, format!("expected at least one {what}")));
-    }
-    items
-}
-
-fn read_list<'n, T>(
-    field: Option<Field<'n>>,
-    problems: &Problems,
-    read: impl Fn(&Field<'n>, &Problems) -> Option<T>,
-) -> Vec<T> {
-    let items = field.and_then(|field| field.items(problems)).unwrap_or_default();
-    items.iter().filter_map(|item| read(item, problems)).collect()
-}
-
-/// The position of the word among those allowed; nothing, with a note, for any other.
-fn expect_word(field: Option<Field<'_>>, words: &[&str], problems: &Problems) -> Option<usize> {
-    let field = field?;
-    let text = field.text(problems)?;
-    let position = words.iter().position(|word| *word == &*text.value);
-    if position.is_none() {
-        let allowed = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
-        let message = format!("expected {allowed}, found `{}`", text.value);
-        problems.push(field.problem(Code::InvalidValue, message));
-    }
-    position
 }

@@ -26,9 +26,14 @@ fn outputs_are_merged_and_the_later_one_wins() {
 }
 
 #[test]
-fn what_is_no_object_adds_nothing() {
-    let mut rig = Rig::start(program(Handover::Merge, vec![task("A", "r"), keyed("B", "y")]), r#"{"k": 1}"#);
+fn what_is_no_object_is_no_output() {
+    let program = program(Handover::Merge, vec![task("A", "r"), keyed("B", "y")]);
+    let mut rig = Rig::start(program.clone(), r#"{"k": 1}"#);
     rig.succeed("A@1", "[1]");
+    assert_eq!(rig.error().0, Some("Test.InvalidResult"));
+    // An answer without a value adds nothing.
+    let mut rig = Rig::start(program, r#"{"k": 1}"#);
+    rig.succeed("A@1", "null");
     assert_eq!(rig.arguments("B@1"), r#"{"k":1}"#);
     rig.succeed("B@1", "2");
     assert_eq!(rig.output(), r#"{"y":2}"#);
