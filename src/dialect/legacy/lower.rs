@@ -121,7 +121,9 @@ impl Lowering<'_> {
         let mut is_whole = series.is_whole && !self.is_ambiguous;
         let mut nodes = Vec::with_capacity(series.steps.len());
         for (number, (step, idx)) in series.steps.iter().zip(&declared).enumerate() {
-            let following = declared.get(number + 1).filter(|_| !step.is_end);
+            let is_end =
+                step.is_end || matches!(step.kind, syntax::Kind::Succeed | syntax::Kind::Fail { .. });
+            let following = declared.get(number + 1).filter(|_| !is_end);
             let next = following.map_or(Next::End, |idx| Next::State(*idx));
             match self.step(step, &siblings, next, depth) {
                 Some(state) => {
