@@ -14,6 +14,9 @@ pub(super) const TASK_TIMEOUT_SECONDS_MAX: u64 = 604_800;
 /// Waits of Standard executions (§7.5), in seconds.
 pub(super) const WAIT_SECONDS: std::ops::RangeInclusive<u64> = 1..=300;
 
+/// Waits of Express executions (§7.5), in seconds.
+pub(super) const EXPRESS_WAIT_SECONDS: std::ops::RangeInclusive<u64> = 1..=20;
+
 /// Longest run: one year, in seconds.
 pub(super) const EXECUTION_SECONDS_MAX: u64 = 31_536_000;
 
