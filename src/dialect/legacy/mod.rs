@@ -43,6 +43,9 @@ mod mappings;
 mod syntax;
 mod variables;
 
+#[cfg(test)]
+mod tests;
+
 use crate::diagnostic::Diagnostic;
 use crate::ir::Program;
 use crate::source::Node;
