@@ -94,6 +94,9 @@ pub enum Expr {
     Check(Check, Vec<Expr>),
     /// The items in the text of a file.
     Dataset(Arc<Dataset>, Box<Expr>),
+    /// What several places have in common, such as the branches of a Choice: each of them would
+    /// otherwise hold all of it.
+    Shared(Arc<Expr>),
     /// A comparison.
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
@@ -202,6 +205,12 @@ impl Expr {
         Self::Array(items)
     }
 
+    /// The expression in a form whose clones share it.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self::Shared(Arc::new(self))
+    }
+
     fn into_literal(self) -> Option<Value> {
         match self {
             Self::Literal(value) => Some(value),
@@ -216,6 +225,7 @@ impl Expr {
             | Self::Jsonata(_)
             | Self::Check(..)
             | Self::Dataset(..)
+            | Self::Shared(_)
             | Self::Not(_)
             | Self::Negate(_)
             | Self::Any(_)
@@ -255,6 +265,7 @@ impl Expr {
                 Value::Bool(check.holds(&operands.collect::<Result<Vec<_>, _>>()?)?)
             }
             Self::Dataset(dataset, text) => dataset.items(&text.eval(scope)?.unwrap_or_default())?,
+            Self::Shared(expr) => return expr.eval(scope),
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
             Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
             Self::Any(operands) => Value::Bool(holds_one(operands, true, scope)?),

@@ -150,7 +150,8 @@ impl Lowering<'_> {
             if is_task { (AT_TASK, AT_TASK_EXIT, AT_TASK_CATCH) } else { (AT_ENTRY, AT_EXIT, AT_CATCH) };
         let global = self.constructor(&state.global, exit);
         self.check_variable_names(&state.global);
-        let variables = global.map(|values| Variables { scope: VariableScope::Run, values });
+        // Each branch of a Choice has them.
+        let variables = global.map(|values| Variables { scope: VariableScope::Run, values: values.shared() });
         let input = self.constructor(&state.input, entry);
         let output = self.constructor(&state.output, exit);
         let (retry, catch) = self.policies(state, names, caught);

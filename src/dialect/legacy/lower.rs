@@ -157,9 +157,10 @@ impl Lowering<'_> {
             | syntax::Kind::Succeed
             | syntax::Kind::Fail { .. }
             | syntax::Kind::Wait { .. }
-            | syntax::Kind::Choice { .. }
             | syntax::Kind::Task(_)
             | syntax::Kind::Unknown => mapped,
+            // Each of its branches has it.
+            syntax::Kind::Choice { .. } => mapped.map(Expr::shared),
         };
         let kind = self.kind(step, siblings, next, output.as_ref(), depth)?;
         let (retry, catch) = match &step.kind {
@@ -274,7 +275,7 @@ impl Lowering<'_> {
         error_names::check(task.catch.iter().map(|policy| &policy.errors), self.problems);
         // Without errorMappings a task that was caught adds nothing (§5).
         let output = match &task.error {
-            Some(mappings) => self.error_mappings(mappings),
+            Some(mappings) => self.error_mappings(mappings).shared(),
             None => nothing(),
         };
         let catcher = |policy: &syntax::Catch| {

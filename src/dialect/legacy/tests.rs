@@ -93,3 +93,15 @@ proptest! {
         prop_assert_eq!(compiled.program.is_none(), crate::diagnostic::has_errors(&compiled.diagnostics));
     }
 }
+
+#[test]
+fn what_branches_have_in_common_is_not_copied_for_each_of_them() {
+    let mappings: String =
+        (0..5_000).map(|number| format!("{{target: t{number}, source: $input.a}},")).collect();
+    let choices = "{condition: $.a},".repeat(20_000);
+    let text = format!(
+        "{{version: v1, type: flow, steps: [{{type: choice, name: c, choices: [{choices}], outputMappings: [{mappings}]}}]}}"
+    );
+    // A hundred million expressions would neither fit nor end in time.
+    assert!(compile(&text, None).program.is_some());
+}
