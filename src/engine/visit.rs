@@ -349,21 +349,28 @@ impl Stepper<'_> {
     /// The program's input expression on the execution's input.
     pub(super) fn boundary_input(&self, input: Value) -> Result<Value, Failure> {
         let Some(expr) = self.program.input() else { return Ok(input) };
-        self.eval_boundary(expr, None)
+        self.eval_boundary("input", expr, None)
     }
 
     /// The program's output expression on what the root scope gathered.
     pub(super) fn boundary_output(&self, frame: &Frame, data: Value) -> Result<Value, Failure> {
         let Some(expr) = self.program.output() else { return Ok(data) };
-        self.eval_boundary(expr, Some(frame))
+        self.eval_boundary("output", expr, Some(frame))
     }
 
-    fn eval_boundary(&self, expr: &Expr, frame: Option<&Frame>) -> Result<Value, Failure> {
+    fn eval_boundary(&self, what: &str, expr: &Expr, frame: Option<&Frame>) -> Result<Value, Failure> {
         let scope = BoundaryScope { execution: &self.execution, globals: &self.globals, frame };
-        match expr.eval(&scope) {
-            Ok(value) => Ok(value.unwrap_or_default()),
-            Err(error) => Err(self.failure(error.kind.into(), error.message)),
+        let value = expr.eval(&scope).map(Option::unwrap_or_default);
+        let value = value.map_err(|error| self.failure(error.kind.into(), error.message))?;
+        let (bytes, max) = (value.bytes(), self.program.limits().variables_bytes_max);
+        if bytes > max || value.depth() > DEPTH_MAX {
+            let cause = format!(
+                "the {what} that the definition makes has {bytes} bytes in {} levels, at most {max} in {DEPTH_MAX} are allowed",
+                value.depth()
+            );
+            return Err(self.failure(ErrorKind::DataLimit, cause));
         }
+        Ok(value)
     }
 
     /// Holds a payload against the language's bounds.
