@@ -107,6 +107,9 @@ pub enum Expr {
     Dataset(Arc<Dataset>, Box<Expr>),
     /// A value that must be what its field needs.
     Needed(Arc<Need>, Box<Expr>),
+    /// What several places have in common, such as the branches of a Choice: each of them would
+    /// otherwise hold all of it.
+    Shared(Arc<Expr>),
     /// A comparison.
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
@@ -216,6 +219,12 @@ impl Expr {
         Self::Array(items)
     }
 
+    /// The expression in a form whose clones share it.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self::Shared(Arc::new(self))
+    }
+
     fn into_literal(self) -> Option<Value> {
         match self {
             Self::Literal(value) => Some(value),
@@ -231,6 +240,7 @@ impl Expr {
             | Self::Check(..)
             | Self::Dataset(..)
             | Self::Needed(..)
+            | Self::Shared(_)
             | Self::Not(_)
             | Self::Negate(_)
             | Self::Any(_)
@@ -271,6 +281,7 @@ impl Expr {
             }
             Self::Dataset(dataset, text) => dataset.items(&text.eval(scope)?.unwrap_or_default())?,
             Self::Needed(need, value) => need.check(value.eval(scope)?.unwrap_or_default())?,
+            Self::Shared(expr) => return expr.eval(scope),
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
             Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
             Self::Any(operands) => Value::Bool(holds_one(operands, true, scope)?),
@@ -302,6 +313,7 @@ impl Expr {
             | Self::Intrinsic(_, parts)
             | Self::Check(_, parts)
             | Self::Merge(parts) => any(parts),
+            Self::Shared(expr) => expr.is_unbounded(),
             Self::Not(operand)
             | Self::Negate(operand)
             | Self::Dataset(_, operand)

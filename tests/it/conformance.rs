@@ -59,6 +59,11 @@ fn asl_conforms() {
     check_dialect("asl");
 }
 
+#[test]
+fn legacy_conforms() {
+    check_dialect("legacy");
+}
+
 const KEYS: &[&str] = &["name", "definition", "input", "mocks", "expect", "trace", "problems"];
 
 fn check(case: &Value) -> Result<(), String> {
