@@ -294,7 +294,7 @@ impl Stepper<'_> {
             }
             Until::Timestamp(expr) => {
                 let value = self.eval(expr, &environment)?;
-                let until = value.as_str().and_then(parse_rfc3339);
+                let until = value.as_str().and_then(parse_rfc3339).map(time::whole_millis);
                 let until = until.ok_or_else(|| refuse("a time in RFC 3339", &value))?;
                 if until > latest {
                     let max = limits.wait_seconds_max;

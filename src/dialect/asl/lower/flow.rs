@@ -65,13 +65,13 @@ impl Lowering<'_, '_> {
                 return NOTHING;
             }
         };
-        match (head, path.names()) {
+        match (head, path.reference()) {
             (Head::Input, Some(at)) if at.is_empty() => value,
             (Head::Input, Some(at)) => {
                 Expr::Place { into: Box::new(Expr::Root(Root::RawInput)), at, value: Box::new(value) }
             }
             (Head::Input, None) => {
-                self.refuse_result_path(text, "names only, such as `$.order.total`");
+                self.refuse_result_path(text, "names and single positions only, such as `$.order.total`");
                 NOTHING
             }
             (Head::Context | Head::Variable(_), _) => {
