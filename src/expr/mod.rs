@@ -32,6 +32,7 @@ pub mod intrinsic;
 pub mod jsonata;
 pub mod jsonpath;
 mod layout;
+mod need;
 mod path;
 mod random;
 mod scope;
@@ -51,6 +52,7 @@ pub use instant::parse_rfc3339;
 pub use interrupt::{Interrupt, interruptible, is_interrupted};
 pub use intrinsic::Intrinsic;
 pub use layout::{Layout, UnknownPart};
+pub use need::{Need, NeedKind};
 pub use path::{Missing, PathStep};
 pub use scope::{Root, Scope};
 
@@ -103,6 +105,8 @@ pub enum Expr {
     Check(Check, Vec<Expr>),
     /// The items in the text of a file.
     Dataset(Arc<Dataset>, Box<Expr>),
+    /// A value that must be what its field needs.
+    Needed(Arc<Need>, Box<Expr>),
     /// A comparison.
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
@@ -226,6 +230,7 @@ impl Expr {
             | Self::Jsonata(_)
             | Self::Check(..)
             | Self::Dataset(..)
+            | Self::Needed(..)
             | Self::Not(_)
             | Self::Negate(_)
             | Self::Any(_)
@@ -265,6 +270,7 @@ impl Expr {
                 Value::Bool(check.holds(&operands.collect::<Result<Vec<_>, _>>()?)?)
             }
             Self::Dataset(dataset, text) => dataset.items(&text.eval(scope)?.unwrap_or_default())?,
+            Self::Needed(need, value) => need.check(value.eval(scope)?.unwrap_or_default())?,
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
             Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
             Self::Any(operands) => Value::Bool(holds_one(operands, true, scope)?),
