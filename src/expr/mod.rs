@@ -302,7 +302,10 @@ impl Expr {
             | Self::Intrinsic(_, parts)
             | Self::Check(_, parts)
             | Self::Merge(parts) => any(parts),
-            Self::Not(operand) | Self::Negate(operand) | Self::Dataset(_, operand) => operand.is_unbounded(),
+            Self::Not(operand)
+            | Self::Negate(operand)
+            | Self::Dataset(_, operand)
+            | Self::Needed(_, operand) => operand.is_unbounded(),
             Self::Compare(_, left, right) => left.is_unbounded() || right.is_unbounded(),
             Self::Place { into, at: _, value } => into.is_unbounded() || value.is_unbounded(),
         }

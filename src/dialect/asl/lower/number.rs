@@ -74,7 +74,7 @@ impl Lowering<'_, '_> {
             }
             Wait::Timestamp(field) => {
                 let literal = |field: &Field<'_>| self.timestamp(field);
-                Until::Timestamp(self.computed(field, "Timestamp", Expected::String, view, literal))
+                Until::Timestamp(self.computed(field, "Timestamp", Expected::Timestamp, view, literal))
             }
         }
     }
