@@ -105,11 +105,11 @@ pub enum Expr {
     Check(Check, Vec<Expr>),
     /// The items in the text of a file.
     Dataset(Arc<Dataset>, Box<Expr>),
-    /// A value that must be what its field needs.
-    Needed(Arc<Need>, Box<Expr>),
     /// What several places have in common, such as the branches of a Choice: each of them would
     /// otherwise hold all of it.
     Shared(Arc<Expr>),
+    /// A value that must be what its field needs.
+    Needed(Arc<Need>, Box<Expr>),
     /// A comparison.
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
@@ -239,8 +239,8 @@ impl Expr {
             | Self::Jsonata(_)
             | Self::Check(..)
             | Self::Dataset(..)
-            | Self::Needed(..)
             | Self::Shared(_)
+            | Self::Needed(..)
             | Self::Not(_)
             | Self::Negate(_)
             | Self::Any(_)
@@ -280,8 +280,8 @@ impl Expr {
                 Value::Bool(check.holds(&operands.collect::<Result<Vec<_>, _>>()?)?)
             }
             Self::Dataset(dataset, text) => dataset.items(&text.eval(scope)?.unwrap_or_default())?,
-            Self::Needed(need, value) => need.check(value.eval(scope)?.unwrap_or_default())?,
             Self::Shared(expr) => return expr.eval(scope),
+            Self::Needed(need, value) => need.check(value.eval(scope)?.unwrap_or_default())?,
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
             Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
             Self::Any(operands) => Value::Bool(holds_one(operands, true, scope)?),
