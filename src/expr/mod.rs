@@ -194,6 +194,12 @@ impl Expr {
         Self::Select { from: Box::new(self), steps, missing }
     }
 
+    /// The same, where it is what its field needs.
+    #[must_use]
+    pub fn needed(self, field: impl Into<Str>, kind: NeedKind) -> Self {
+        Self::Needed(Arc::new(Need { field: field.into(), kind }), Box::new(self))
+    }
+
     /// The object of `members`, constant where all of them are.
     #[must_use]
     pub fn object(members: Vec<(Str, Self)>) -> Self {

@@ -6,7 +6,7 @@ use crate::value::{Str, Value};
 /// What a field needs of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// The field, for messages.
+    /// The field, or what it is a field of, for messages.
     pub field: Str,
     /// Of what kind the value must be.
     pub kind: NeedKind,
@@ -15,6 +15,8 @@ pub struct Need {
 /// Kinds of values that fields need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NeedKind {
+    /// An array, where the members of an object would not do.
+    Array,
     /// A string.
     Text,
     /// A whole number.
@@ -31,6 +33,7 @@ impl Need {
     pub fn check(&self, value: Value) -> Result<Value, Error> {
         let integer = value.as_i64();
         let is_met = match self.kind {
+            NeedKind::Array => value.as_array().is_some(),
             NeedKind::Text => value.as_str().is_some(),
             NeedKind::Integer => integer.is_some(),
             NeedKind::Seconds => integer.is_some_and(|seconds| seconds >= 0),
@@ -40,6 +43,7 @@ impl Need {
         }
         let (field, kind, excerpt) = (&self.field, value.kind(), value.excerpt(64));
         let message = match (self.kind, integer) {
+            (NeedKind::Array, _) => format!("{field} needs an array, found {kind} `{excerpt}`"),
             (NeedKind::Text, _) => {
                 format!("The field '{field}' must refer to a string, but was '{kind}' for value: {excerpt}")
             }

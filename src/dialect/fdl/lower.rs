@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::fdl::Variables as Known;
-use crate::expr::{Dataset, Delimiter, Expr, Header, Missing, PathStep, Root};
+use crate::expr::{Dataset, Delimiter, Expr, Header, Missing, NeedKind, PathStep, Root};
 use crate::ir::{
     Access, Batch, Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Map, Next,
     Program, Retrier, Rule, SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Tolerance, Until,
@@ -220,13 +220,13 @@ impl Lowering<'_> {
                 let result = branches_by_name(scopes.len());
                 return Some((Kind::Parallel { arguments: None, branches: scopes }, Some(result)));
             }
-            syntax::Kind::Map(map) => return self.map(map, depth),
+            syntax::Kind::Map(map) => return self.map(&state.name, map, depth),
         };
         Some((kind, None))
     }
 
     /// A Map, and the shape of its result.
-    fn map(&mut self, map: &map::Map<'_>, depth: usize) -> Option<(Kind, Option<Expr>)> {
+    fn map(&mut self, name: &Text, map: &map::Map<'_>, depth: usize) -> Option<(Kind, Option<Expr>)> {
         let any_count = 0..=u64::from(u32::MAX);
         // What a reader gives is what the Map runs over, whatever ItemsPath says.
         let items = self.expression(&map.items, AT_ENTRY);
@@ -235,7 +235,7 @@ impl Lowering<'_> {
                 let (access, items) = self.reader(reader);
                 (Some(access), items)
             }
-            None => (None, items),
+            None => (None, items.needed(format!("Map `{}`", name.value), NeedKind::Array)),
         };
         let writer = map.writer.as_ref().map(|writer| self.writer(writer));
         let result = Expr::Object(vec![(Arc::from("Items"), Expr::Root(Root::Result))]);
