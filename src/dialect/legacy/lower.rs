@@ -16,7 +16,7 @@ use crate::value::Value;
 use super::super::fdl::error_names::{self, patterns};
 use super::super::fdl::limits::ERRORS;
 use super::super::fdl::template::expression;
-use super::super::reachability::{self, Graph, Node};
+use super::super::reachability::{self, Codes, Graph, Node};
 use super::super::reader::{Field, Problems, Text};
 use super::limits::{LIMITS, STEPS_MAX, WAIT_SECONDS_MAX};
 use super::mappings::{nothing, object, parameters, path};
@@ -136,7 +136,8 @@ impl Lowering<'_> {
         let start = *declared.first()?;
         // Where a way out of a step is broken, what it was to lead to is not known.
         if is_whole && series.steps.iter().all(|step| leads_somewhere(step, &siblings)) {
-            reachability::check(&Graph { nodes, start: 0 }, self.problems);
+            let graph = Graph { nodes, start: 0, codes: Codes::WARNINGS };
+            reachability::check(&graph, self.problems);
         }
         self.builder.scope(scope, start).ok()
     }
