@@ -1,10 +1,11 @@
 //! A frame on its way from state to state.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::expr::{Expr, parse_rfc3339};
+use crate::expr::{self, Expr, parse_rfc3339};
 use crate::ir::{ErrorKind, Handover, Kind, Next, Program, Rule, ScopeIdx, State, StateIdx, Until};
 use crate::value::{DEPTH_MAX, Object, Str, Value};
 
@@ -265,7 +266,7 @@ impl Stepper<'_> {
         let mut number = 0;
         for rule in rules {
             let holds = rule.condition.holds(&environment);
-            if holds.map_err(|error| self.failure(error.kind.into(), error.message))? {
+            if holds.map_err(|error| self.refused(error, &active.path))? {
                 return Ok(number);
             }
             number += 1;
@@ -328,6 +329,7 @@ impl Stepper<'_> {
             execution: &self.execution,
             globals: &self.globals,
             token_key: self.key,
+            now: self.now,
             frame,
             place,
             active,
@@ -342,8 +344,17 @@ impl Stepper<'_> {
     pub(super) fn eval(&self, expr: &Expr, environment: &Environment<'_>) -> Result<Value, Failure> {
         match expr.eval(environment) {
             Ok(value) => Ok(value.unwrap_or_default()),
-            Err(error) => Err(self.failure(error.kind.into(), error.message)),
+            Err(error) => Err(self.refused(error, &environment.active.path)),
         }
+    }
+
+    /// The failure that an expression's error is, at the state with this path.
+    pub(super) fn refused(&self, error: expr::Error, path: &Str) -> Failure {
+        if expr::is_interrupted() {
+            // The first one is what took so long.
+            let _ = self.interrupted.set(path.clone());
+        }
+        self.failure(error.kind.into(), error.message)
     }
 
     /// The program's input expression on the execution's input.
@@ -359,9 +370,10 @@ impl Stepper<'_> {
     }
 
     fn eval_boundary(&self, what: &str, expr: &Expr, frame: Option<&Frame>) -> Result<Value, Failure> {
-        let scope = BoundaryScope { execution: &self.execution, globals: &self.globals, frame };
+        let scope =
+            BoundaryScope { execution: &self.execution, globals: &self.globals, now: self.now, frame };
         let value = expr.eval(&scope).map(Option::unwrap_or_default);
-        let value = value.map_err(|error| self.failure(error.kind.into(), error.message))?;
+        let value = value.map_err(|error| self.refused(error, &Arc::from("")))?;
         let (bytes, max) = (value.bytes(), self.program.limits().variables_bytes_max);
         if bytes > max || value.depth() > DEPTH_MAX {
             let cause = format!(

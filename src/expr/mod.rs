@@ -27,6 +27,7 @@ mod digest;
 pub mod fdl;
 mod function;
 mod instant;
+mod interrupt;
 pub mod intrinsic;
 pub mod jsonata;
 pub mod jsonpath;
@@ -47,6 +48,7 @@ pub use check::{Check, Kind, TextPattern};
 pub use dataset::{Dataset, Delimiter, Header};
 pub use function::Function;
 pub use instant::parse_rfc3339;
+pub use interrupt::{Interrupt, interruptible, is_interrupted};
 pub use intrinsic::Intrinsic;
 pub use layout::{Layout, UnknownPart};
 pub use path::{Missing, PathStep};
@@ -285,6 +287,31 @@ impl Expr {
                 path::place(into.eval(scope)?, at, value)?
             }
         }))
+    }
+
+    /// Whether evaluating it can take for ever, which an [`Interrupt`] ends.
+    #[must_use]
+    pub fn is_unbounded(&self) -> bool {
+        let any = |parts: &[Self]| parts.iter().any(Self::is_unbounded);
+        match self {
+            Self::Jsonata(_) => true,
+            Self::Literal(_) | Self::Root(_) => false,
+            Self::Select { from, .. } | Self::Query { from, .. } => from.is_unbounded(),
+            Self::Object(members) | Self::Record(members) => {
+                members.iter().any(|(_, member)| member.is_unbounded())
+            }
+            Self::Array(parts)
+            | Self::Call(_, parts)
+            | Self::Any(parts)
+            | Self::All(parts)
+            | Self::Intrinsic(_, parts)
+            | Self::Check(_, parts)
+            | Self::Merge(parts) => any(parts),
+            Self::Not(operand) | Self::Negate(operand) | Self::Dataset(_, operand) => operand.is_unbounded(),
+            Self::Compare(_, left, right) => left.is_unbounded() || right.is_unbounded(),
+            Self::Place { into, at: _, value } => into.is_unbounded() || value.is_unbounded(),
+            Self::Shared(expr) => expr.is_unbounded(),
+        }
     }
 
     /// Whether the expression, as a condition, holds. Only `true` does: a missing value, a string
