@@ -136,8 +136,7 @@ impl Lowering<'_> {
         let start = *declared.first()?;
         // Where a way out of a step is broken, what it was to lead to is not known.
         if is_whole && series.steps.iter().all(|step| leads_somewhere(step, &siblings)) {
-            let graph = Graph { nodes, start: 0, codes: Codes::WARNINGS };
-            reachability::check(&graph, self.problems);
+            reachability::check(&Graph { nodes, start: 0, codes: Codes::WARNINGS }, self.problems);
         }
         self.builder.scope(scope, start).ok()
     }
