@@ -32,6 +32,7 @@ pub mod intrinsic;
 pub mod jsonata;
 pub mod jsonpath;
 mod layout;
+mod need;
 mod path;
 mod random;
 mod scope;
@@ -51,6 +52,7 @@ pub use instant::parse_rfc3339;
 pub use interrupt::{Interrupt, interruptible, is_interrupted};
 pub use intrinsic::Intrinsic;
 pub use layout::{Layout, UnknownPart};
+pub use need::{Need, NeedKind};
 pub use path::{Missing, PathStep};
 pub use scope::{Root, Scope};
 
@@ -111,6 +113,8 @@ pub enum Expr {
         /// What [`Expr::is_unbounded`] says of it, asked once for all places.
         is_unbounded: bool,
     },
+    /// A value that must be what its field needs.
+    Needed(Arc<Need>, Box<Expr>),
     /// A comparison.
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
@@ -242,6 +246,7 @@ impl Expr {
             | Self::Check(..)
             | Self::Dataset(..)
             | Self::Shared { .. }
+            | Self::Needed(..)
             | Self::Not(_)
             | Self::Negate(_)
             | Self::Any(_)
@@ -282,6 +287,7 @@ impl Expr {
             }
             Self::Dataset(dataset, text) => dataset.items(&text.eval(scope)?.unwrap_or_default())?,
             Self::Shared { expr, .. } => return expr.eval(scope),
+            Self::Needed(need, value) => need.check(value.eval(scope)?.unwrap_or_default())?,
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
             Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
             Self::Any(operands) => Value::Bool(holds_one(operands, true, scope)?),
@@ -314,7 +320,10 @@ impl Expr {
             | Self::Check(_, parts)
             | Self::Merge(parts) => any(parts),
             Self::Shared { expr: _, is_unbounded } => *is_unbounded,
-            Self::Not(operand) | Self::Negate(operand) | Self::Dataset(_, operand) => operand.is_unbounded(),
+            Self::Not(operand)
+            | Self::Negate(operand)
+            | Self::Dataset(_, operand)
+            | Self::Needed(_, operand) => operand.is_unbounded(),
             Self::Compare(_, left, right) => left.is_unbounded() || right.is_unbounded(),
             Self::Place { into, at: _, value } => into.is_unbounded() || value.is_unbounded(),
         }
