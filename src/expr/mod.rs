@@ -38,7 +38,7 @@ use std::sync::Arc;
 use crate::value::{Number, Object, Str, Value};
 
 pub use check::{Check, Kind, TextPattern};
-pub use dataset::{Dataset, Delimiter, Header};
+pub use dataset::{Dataset, Delimiter, Header, NOT_ITERABLE};
 pub use function::Function;
 pub use intrinsic::Intrinsic;
 pub use layout::{Layout, UnknownPart};
