@@ -120,7 +120,7 @@ pub(super) struct Stepper<'p> {
     pub(super) progress: Progress,
     pub(super) commands: Vec<Command>,
     pub(super) is_changed: bool,
-    is_progress: bool,
+    pub(super) is_progress: bool,
     pub(super) deadline: Timestamp,
     events: u64,
     iteration: Option<Iteration>,

@@ -106,7 +106,7 @@ impl Stepper<'_> {
                     .collect();
                 for id in due {
                     awaited.remove(&id);
-                    self.is_changed = true;
+                    (self.is_changed, self.is_progress) = (true, true);
                     self.commands.push(Command::Cancel { id, is_awaited: false });
                 }
             }
