@@ -46,7 +46,7 @@ use std::sync::Arc;
 use crate::value::{Number, Object, Str, Value};
 
 pub use check::{Check, Kind, TextPattern};
-pub use dataset::{Dataset, Delimiter, Header};
+pub use dataset::{Dataset, Delimiter, Header, NOT_ITERABLE};
 pub use function::Function;
 pub use instant::parse_rfc3339;
 pub use interrupt::{Interrupt, interruptible, is_interrupted};
