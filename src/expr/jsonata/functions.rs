@@ -71,11 +71,13 @@ impl Call<'_> {
 
     /// Non-strings are hashed as JSON, as by the intrinsic function (asl.md §6).
     fn hash(&self) -> Answer {
-        let data = match self.argument(0) {
-            JValue::Undefined => return Ok(JValue::Undefined),
-            JValue::String(text) => text.to_string(),
-            other => {
-                let value = from_library(other).ok().flatten();
+        if self.is_undefined() {
+            return Ok(JValue::Undefined);
+        }
+        let data = match self.argument(0).as_str() {
+            Some(text) => text.to_owned(),
+            None => {
+                let value = from_library(self.argument(0)).ok().flatten();
                 value.ok_or_else(|| self.expected(0, "data of at most a payload"))?.to_json()
             }
         };

@@ -420,7 +420,7 @@ fn nothing_grows_without_bound() {
         ("$reduce([1..60], function($a, $i) { [[$a, $a]] }, [1]).**", ErrorKind::Query),
         // The library panics.
         ("$fromMillis(0, '[Y,1000000000]')", ErrorKind::Query),
-        ("[1..200000].'a long text'", ErrorKind::TooLarge),
+        ("[1..200000].('a long text')", ErrorKind::TooLarge),
         ("($r := function($n) { $replace('a', /a/, function() { $r($n) }) }; $r(1))", ErrorKind::Query),
     ];
     for (text, kind) in cases {
