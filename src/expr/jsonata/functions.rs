@@ -4,16 +4,15 @@ use std::rc::Rc;
 
 use jsonata_core::evaluator::EvaluatorError;
 use jsonata_core::value::JValue;
-use md5::Md5;
-use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha384, Sha512};
+use sha2::{Digest, Sha256};
 
 use super::SEQUENCE_MAX;
 use super::bounds::TEXT_BYTES_MAX;
 use super::convert::{from_library, to_library};
 use super::host::{Answer, Hosts, first_16};
 use super::reads::Part;
-use crate::expr::function::{hex, uuid};
+use crate::expr::digest::Algorithm;
+use crate::expr::random::uuid;
 use crate::value::Value;
 
 /// Calls one of [`super::host`]'s own functions.
@@ -81,15 +80,10 @@ impl Call<'_> {
                 value.ok_or_else(|| self.expected(0, "data of at most a payload"))?.to_json()
             }
         };
-        let digest = match self.argument(1).as_str() {
-            Some("MD5") => Md5::digest(&data).to_vec(),
-            Some("SHA-1") => Sha1::digest(&data).to_vec(),
-            Some("SHA-256") => Sha256::digest(&data).to_vec(),
-            Some("SHA-384") => Sha384::digest(&data).to_vec(),
-            Some("SHA-512") => Sha512::digest(&data).to_vec(),
-            _ => return Err(self.expected(1, "`MD5`, `SHA-1`, `SHA-256`, `SHA-384` or `SHA-512`")),
-        };
-        Ok(JValue::string(hex(&digest)))
+        let algorithm = self.argument(1).as_str().and_then(Algorithm::named);
+        let algorithm =
+            algorithm.ok_or_else(|| self.expected(1, "`MD5`, `SHA-1`, `SHA-256`, `SHA-384` or `SHA-512`"))?;
+        Ok(JValue::string(algorithm.digest(&data)))
     }
 
     fn instant(&self) -> Result<&str, EvaluatorError> {
