@@ -103,6 +103,9 @@ pub enum Expr {
     Check(Check, Vec<Expr>),
     /// The items in the text of a file.
     Dataset(Arc<Dataset>, Box<Expr>),
+    /// What several places have in common, such as the branches of a Choice: each of them would
+    /// otherwise hold all of it.
+    Shared(Arc<Expr>),
     /// A comparison.
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
@@ -212,6 +215,12 @@ impl Expr {
         Self::Array(items)
     }
 
+    /// The expression in a form whose clones share it.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self::Shared(Arc::new(self))
+    }
+
     fn into_literal(self) -> Option<Value> {
         match self {
             Self::Literal(value) => Some(value),
@@ -226,6 +235,7 @@ impl Expr {
             | Self::Jsonata(_)
             | Self::Check(..)
             | Self::Dataset(..)
+            | Self::Shared(_)
             | Self::Not(_)
             | Self::Negate(_)
             | Self::Any(_)
@@ -265,6 +275,7 @@ impl Expr {
                 Value::Bool(check.holds(&operands.collect::<Result<Vec<_>, _>>()?)?)
             }
             Self::Dataset(dataset, text) => dataset.items(&text.eval(scope)?.unwrap_or_default())?,
+            Self::Shared(expr) => return expr.eval(scope),
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
             Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
             Self::Any(operands) => Value::Bool(holds_one(operands, true, scope)?),
@@ -296,6 +307,7 @@ impl Expr {
             | Self::Intrinsic(_, parts)
             | Self::Check(_, parts)
             | Self::Merge(parts) => any(parts),
+            Self::Shared(expr) => expr.is_unbounded(),
             Self::Not(operand) | Self::Negate(operand) | Self::Dataset(_, operand) => operand.is_unbounded(),
             Self::Compare(_, left, right) => left.is_unbounded() || right.is_unbounded(),
             Self::Place { into, at: _, value } => into.is_unbounded() || value.is_unbounded(),
