@@ -50,6 +50,8 @@ pub use scope::{Root, Scope};
 pub enum Expr {
     /// A constant.
     Literal(Value),
+    /// One that stands in several places: a definition must not grow by being read.
+    Shared(Arc<Expr>),
     /// Something the scope knows.
     Root(Root),
     /// A part of something.
@@ -205,7 +207,8 @@ impl Expr {
     fn into_literal(self) -> Option<Value> {
         match self {
             Self::Literal(value) => Some(value),
-            Self::Root(_)
+            Self::Shared(_)
+            | Self::Root(_)
             | Self::Select { .. }
             | Self::Object(_)
             | Self::Record(_)
@@ -233,6 +236,7 @@ impl Expr {
     pub fn eval(&self, scope: &dyn Scope) -> Result<Option<Value>, Error> {
         Ok(Some(match self {
             Self::Literal(value) => value.clone(),
+            Self::Shared(expr) => return expr.eval(scope),
             Self::Root(root) => return Ok(scope.get(root)),
             Self::Select { from, steps, missing } => {
                 let base = from.eval(scope)?;

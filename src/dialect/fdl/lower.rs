@@ -144,6 +144,8 @@ impl Lowering<'_> {
             if is_task { (AT_TASK, AT_TASK_EXIT, AT_TASK_CATCH) } else { (AT_ENTRY, AT_EXIT, AT_CATCH) };
         let global = self.constructor(&state.global, exit);
         self.check_variable_names(&state.global);
+        // The branches of a Choice have them in common.
+        let global = global.map(|values| Expr::Shared(Arc::new(values)));
         let variables = global.map(|values| Variables { scope: VariableScope::Run, values });
         let input = self.constructor(&state.input, entry);
         let output = self.constructor(&state.output, exit);
