@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 use millrace::diagnostic::{Diagnostic, has_errors};
 use millrace::dialect::{Dialect, compile};
-use millrace::engine::{Command, Event, Execution, Report, Run, TaskCommand, TaskError, TokenKey, snapshot, step};
+use millrace::engine::{
+    Command, Event, Execution, Report, Run, TaskCommand, TaskError, TokenKey, snapshot, step,
+};
 use millrace::expr::{Dataset, Delimiter, Expr, Header, Layout, Missing, Root, Scope};
 use millrace::expr::{fdl, intrinsic, jsonata, jsonpath};
 use millrace::ir::Program;
@@ -131,7 +133,10 @@ pub fn fdl_expression(text: &str) {
     const KNOWN: &[(&str, Layout)] = &[
         ("", Layout::Leaf(Root::Input)),
         ("Input", Layout::Leaf(Root::Input)),
-        ("Context", Layout::Group(&[("Execution", Layout::Group(&[("Name", Layout::Leaf(Root::ExecutionName))]))])),
+        (
+            "Context",
+            Layout::Group(&[("Execution", Layout::Group(&[("Name", Layout::Leaf(Root::ExecutionName))]))]),
+        ),
     ];
     for missing in [Missing::Null, Missing::Undefined, Missing::Error] {
         match fdl::parse(text, fdl::Variables { known: KNOWN, missing }) {
@@ -220,7 +225,8 @@ pub fn stored(text: &str) {
     let Some(program) = compile(STORED, None).program else { return };
     let Ok(run) = snapshot::decode(text, &program) else { return };
     assert!(snapshot::decode(&snapshot::encode(&run), &program).is_ok(), "{text}");
-    let _ = (run.outstanding(&program), run.active(&program), run.next_wake(&program), run.deadline(&program));
+    let _ =
+        (run.outstanding(&program), run.active(&program), run.next_wake(&program), run.deadline(&program));
     let key = TokenKey::new([0; 32]);
     for event in [Event::Start, Event::Tick] {
         let _ = step(&program, run.clone(), Timestamp::MAX, event, &key);

@@ -220,7 +220,10 @@ mod tests {
             assert!(explanation.ends_with('.') && !explanation.contains("  "), "{code:?}: {explanation}");
             assert!(explanation.starts_with(char::is_uppercase), "{code:?}: {explanation}");
             assert_eq!(code.name(), format!("{code:?}"));
-            assert!(Code::ALL.iter().skip(number + 1).all(|other| other.as_str() > code.as_str()), "{code:?}");
+            assert!(
+                Code::ALL.iter().skip(number + 1).all(|other| other.as_str() > code.as_str()),
+                "{code:?}"
+            );
         }
     }
 }

@@ -9,9 +9,9 @@ use crate::driver::binding;
 use crate::value::Value;
 
 use super::definition::{self, Definition, Document, Manifest};
+use super::sarif::Sarif;
 use super::source::Source;
 use super::terminal::{complain, count, tell, write_report, write_result};
-use super::sarif::Sarif;
 use super::{EXIT_UNUSABLE, problem};
 
 /// Check definitions and print all problems with their places.

@@ -159,13 +159,14 @@ impl Sarif {
             None => problem.message.clone(),
         };
         // Code scanning wants a line of every result.
-        let region = problem.span.map_or(Region { start_line: 1, start_column: None, end_column: None }, |at| {
-            Region {
-                start_line: at.line,
-                start_column: Some(at.column),
-                end_column: problem::end_column(at, &source.text),
-            }
-        });
+        let region =
+            problem.span.map_or(Region { start_line: 1, start_column: None, end_column: None }, |at| {
+                Region {
+                    start_line: at.line,
+                    start_column: Some(at.column),
+                    end_column: problem::end_column(at, &source.text),
+                }
+            });
         let path = Some(&problem.path).filter(|path| !path.is_empty());
         self.results.push(ReportedResult {
             rule_id: problem.code.as_str(),

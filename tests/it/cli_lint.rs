@@ -182,7 +182,10 @@ fn sarif(folder: &std::path::Path, stdin: &str, args: &[&str]) -> (Option<i32>, 
     let mut program = crate::command::program(&[&["lint", "-o", "sarif"], args].concat());
     let ended = crate::command::start_as(program.current_dir(folder), stdin).ended();
     let log: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!((&log["version"], &log["runs"][0]["tool"]["driver"]["name"]), (&"2.1.0".into(), &"millrace".into()));
+    assert_eq!(
+        (&log["version"], &log["runs"][0]["tool"]["driver"]["name"]),
+        (&"2.1.0".into(), &"millrace".into())
+    );
     assert_eq!(log["runs"].as_array().unwrap().len(), 1);
     (ended.status, log["runs"][0].clone())
 }

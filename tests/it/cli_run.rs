@@ -575,8 +575,21 @@ fn a_trace_tells_what_runs_within_a_state_and_how_it_failed() {
             Retry: [{Errors: [E], MaxAttempts: 1, IntervalSeconds: 5}], \
             Processor: {StartAt: 'a/b', States: [{Type: Task, Name: 'a/b', Action: 'A:B', End: true}]}}",
     );
-    let mocks = file("mocks.json", r#"{"a/b": [{"output": 1}, {"error": "E"}, {"output": 3}, {"cause": "c"}]}"#);
-    let args = ["run", "-", "-q", "--clock", "virtual", "--mock", &mocks, "--trace", "-", "--input", r#"{"list": [1, 2]}"#];
+    let mocks =
+        file("mocks.json", r#"{"a/b": [{"output": 1}, {"error": "E"}, {"output": 3}, {"cause": "c"}]}"#);
+    let args = [
+        "run",
+        "-",
+        "-q",
+        "--clock",
+        "virtual",
+        "--mock",
+        &mocks,
+        "--trace",
+        "-",
+        "--input",
+        r#"{"list": [1, 2]}"#,
+    ];
     let ended = millrace_on(&definition, &args);
     assert_eq!(ended.status, Some(1));
     let lines = lines_of(&ended.stdout);
@@ -599,10 +612,10 @@ fn a_trace_tells_what_runs_within_a_state_and_how_it_failed() {
         "5000 TaskScheduled M@2/1/a%2Fb Task 1",
         "5000 TaskSucceeded M@2/0/a%2Fb Task 1",
         "5000 StateExited M@2/0/a%2Fb Task 1",
-        "5000 TaskFailed M@2/1/a%2Fb Task 1",
-        "5000 StateFailed M@2/1/a%2Fb Task 1",
-        "5000 StateFailed M Map 2",
-        "5000 ExecutionFailed",
+        "5000 TaskFailed M@2/1/a%2Fb Task 1 FnF.Unknown",
+        "5000 StateFailed M@2/1/a%2Fb Task 1 FnF.Unknown",
+        "5000 StateFailed M Map 2 FnF.Unknown",
+        "5000 ExecutionFailed FnF.Unknown",
     ];
     assert_eq!(told, expected);
     assert_eq!(lines[2]["state"], "a/b");

@@ -66,7 +66,8 @@ impl Trace {
             }
         }
         for event in history {
-            let attempt = if let HistoryKind::TaskScheduled { attempt, .. } = event.kind { attempt } else { 0 };
+            let attempt =
+                if let HistoryKind::TaskScheduled { attempt, .. } = event.kind { attempt } else { 0 };
             let task = tasks.get(&(&*event.path, attempt)).copied();
             if let Some((name, members)) = self.describe(event, task) {
                 self.write(event.at, name, &event.path, members);

@@ -61,7 +61,11 @@ impl Document {
         match &node.content {
             Content::Sequence(items) => Self::List(items.iter().map(Self::of).collect()),
             Content::Mapping(mapping) => Self::Members(
-                mapping.entries.iter().map(|entry| (entry.key.name.to_string(), Self::of(&entry.value))).collect(),
+                mapping
+                    .entries
+                    .iter()
+                    .map(|entry| (entry.key.name.to_string(), Self::of(&entry.value)))
+                    .collect(),
             ),
             Content::Null | Content::Bool(_) | Content::Number(_) | Content::String(_) => {
                 Self::Scalar(node.to_value())
@@ -119,7 +123,9 @@ impl Document {
         let other = self.nth(mutation.other.index(size)).cloned();
         let Some(at) = self.nth(mutation.place.index(size)) else { return };
         match (mutation.kind, &mut *at) {
-            (0, Self::List(items)) if !items.is_empty() => drop(items.remove(mutation.other.index(items.len()))),
+            (0, Self::List(items)) if !items.is_empty() => {
+                drop(items.remove(mutation.other.index(items.len())))
+            }
             (0, Self::Members(members)) if !members.is_empty() => {
                 drop(members.remove(mutation.other.index(members.len())));
             }

@@ -18,7 +18,8 @@ use document::{Document, Mutation};
 const CASES: u32 = 64;
 
 fn config() -> ProptestConfig {
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { CASES };
+    let cases =
+        if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { CASES };
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
@@ -113,8 +114,12 @@ fn the_definitions_that_are_changed_are_valid() {
             let compiled = millrace::dialect::compile(&document, None);
             assert_eq!(compiled.dialect, Some(*dialect), "{text}");
             let is_stub = |code| code == millrace::diagnostic::Code::Unsupported;
-            let problems: Vec<_> = compiled.diagnostics.iter().filter(|problem| !is_stub(problem.code)).collect();
-            assert!(!problems.iter().any(|problem| problem.code.as_str().starts_with('E')), "{text}: {problems:?}");
+            let problems: Vec<_> =
+                compiled.diagnostics.iter().filter(|problem| !is_stub(problem.code)).collect();
+            assert!(
+                !problems.iter().any(|problem| problem.code.as_str().starts_with('E')),
+                "{text}: {problems:?}"
+            );
         }
     }
 }

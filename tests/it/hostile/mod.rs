@@ -33,15 +33,25 @@ fn check(case: &Case) {
     let Case { name, text, forced, expected } = case;
     let (compiled, took) = compiled(text.clone(), *forced);
     let diagnostics = &compiled.diagnostics;
-    println!("{:>7.1} ms  {:>7} bytes  {:>5} problems  {name}", took.as_secs_f64() * 1e3, text.len(), diagnostics.len());
+    let message = diagnostics.first().map_or("", |problem| &problem.message);
+    println!(
+        "{:>7.1} ms  {:>7} bytes  {:>5} problems  {name}: {}",
+        took.as_secs_f64() * 1e3,
+        text.len(),
+        diagnostics.len(),
+        message.chars().take(150).collect::<String>()
+    );
     assert!(took < PATIENCE, "{name} takes {took:?}");
     assert_eq!(compiled.program.is_none(), has_errors(diagnostics), "{name}: {diagnostics:?}");
     let bytes: usize = diagnostics
         .iter()
-        .map(|problem| problem.message.len() + problem.path.len() + problem.help.as_deref().map_or(0, str::len))
+        .map(|problem| {
+            problem.message.len() + problem.path.len() + problem.help.as_deref().map_or(0, str::len)
+        })
         .sum();
     assert!(bytes <= 4 * text.len() + 4 * 1024 * 1024, "{name}: {bytes} bytes of diagnostics");
-    let first = diagnostics.iter().find(|problem| problem.severity() == millrace::diagnostic::Severity::Error);
+    let first =
+        diagnostics.iter().find(|problem| problem.severity() == millrace::diagnostic::Severity::Error);
     // A language that does not run yet refuses everything.
     if diagnostics.iter().any(|problem| problem.code == Code::Unsupported) {
         return;

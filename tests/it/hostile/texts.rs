@@ -130,9 +130,14 @@ pub(super) fn of_yaml() -> Vec<Case> {
         case("an anchor within itself", "a: &a [*a]", Refused(Code::Syntax, "")),
         case("an alias of nothing", "a: *b", Refused(Code::Syntax, "")),
         case("2,000 merges of 2,000 members", format!("b: &b {{{wide}}}\n{merges}\n"), Told),
-        case("merge chain", format!("a0: &a0 {{x: 1}}\n{}", each(1_000, |n| {
-            format!("a{}: &a{} {{<<: [*a{n}, *a{n}], k{n}: 1}}\n", n + 1, n + 1)
-        }, "")), Told),
+        case(
+            "merge chain",
+            format!(
+                "a0: &a0 {{x: 1}}\n{}",
+                each(1_000, |n| { format!("a{}: &a{} {{<<: [*a{n}, *a{n}], k{n}: 1}}\n", n + 1, n + 1) }, "")
+            ),
+            Told,
+        ),
         case("20,000 anchors", anchors, Told),
         case("50,000 aliases of one list", format!("a: &b [x,x,x,x,x,x,x,x]\nb: [{reused}]\n"), Told),
         case("nothing but blanks", " ".repeat(MIB), Refused(Code::UnknownDialect, "")),
@@ -142,24 +147,52 @@ pub(super) fn of_yaml() -> Vec<Case> {
         case("one byte too long", "x".repeat(MIB + 1), Refused(Code::Syntax, "1048577 bytes")),
         case("64 MiB", "x".repeat(64 * MIB), Refused(Code::Syntax, "67108864 bytes")),
         case("a number of 1 MiB", format!("a: {}", "9".repeat(MIB - 3)), Told),
-        case("a quote that never ends", format!("a: \"{}", "x\\n".repeat(300_000)), Refused(Code::Syntax, "")),
+        case(
+            "a quote that never ends",
+            format!("a: \"{}", "x\\n".repeat(300_000)),
+            Refused(Code::Syntax, ""),
+        ),
         case("300,000 escapes", format!("a: \"{}\"", "\\n".repeat(300_000)), Told),
         case("a block of 500,000 lines", format!("a: |\n{}", " x\n".repeat(300_000)), Told),
         case("a folded block", format!("a: >\n{}", " x\n\n".repeat(200_000)), Told),
-        case("1,000 lists in JSON", "[".repeat(1_000) + &"]".repeat(1_000), Refused(Code::Syntax, "100 levels")),
+        case(
+            "1,000 lists in JSON",
+            "[".repeat(1_000) + &"]".repeat(1_000),
+            Refused(Code::Syntax, "100 levels"),
+        ),
         case("500,000 open lists", "[".repeat(500_000), Refused(Code::Syntax, "100 levels")),
         case("500,000 open objects", "{a: ".repeat(250_000), Refused(Code::Syntax, "100 levels")),
         case("1,000 lists in YAML", "- ".repeat(1_000) + "x", Refused(Code::Syntax, "100 levels")),
         case("500,000 lists in YAML", "- ".repeat(500_000), Refused(Code::Syntax, "100 levels")),
-        case("1,000 objects in YAML", each(1_000, |n| format!("{}a:\n", " ".repeat(n)), ""), Refused(Code::Syntax, "100 levels")),
+        case(
+            "1,000 objects in YAML",
+            each(1_000, |n| format!("{}a:\n", " ".repeat(n)), ""),
+            Refused(Code::Syntax, "100 levels"),
+        ),
         case("400,000 complex keys", "? ".repeat(400_000), Refused(Code::Syntax, "")),
         case("500,000 tags", "!a ".repeat(300_000), Refused(Code::Syntax, "")),
         case("200,000 documents", "---\n".repeat(200_000), Told),
-        case("200,000 documents with something", "---\na\n".repeat(170_000), Refused(Code::Syntax, "second YAML document")),
+        case(
+            "200,000 documents with something",
+            "---\na\n".repeat(170_000),
+            Refused(Code::Syntax, "second YAML document"),
+        ),
         case("500,000 nulls", format!("[{}]", ",".repeat(500_000)), Told),
-        case("300,000 elements", format!("[{}]", "0,".repeat(300_000)), Refused(Code::UnknownDialect, "")),
-        case("100,000 members", format!("{{{}}}", each(100_000, |n| format!("\"{n}\":0"), ",")), Refused(Code::UnknownDialect, "")),
-        case("100,000 times one member", format!("{{{}}}", vec!["a: 0"; 100_000].join(",")), Refused(Code::UnknownDialect, "")),
+        case(
+            "300,000 elements",
+            format!("[{}]", "0,".repeat(300_000)),
+            Refused(Code::Syntax, "more than 250000 values"),
+        ),
+        case(
+            "100,000 members",
+            format!("{{{}}}", each(100_000, |n| format!("\"{n}\":0"), ",")),
+            Refused(Code::UnknownDialect, ""),
+        ),
+        case(
+            "100,000 times one member",
+            format!("{{{}}}", vec!["a: 0"; 100_000].join(",")),
+            Refused(Code::UnknownDialect, ""),
+        ),
     ]
 }
 
@@ -182,7 +215,11 @@ pub(super) fn odd() -> Vec<Case> {
         case("a pair", named("\"\\ud83d\\ude00\""), Compiles),
         case("emoji and zero width", named("\"👩\u{200d}👩\u{200d}👧\u{202e}\u{feff}\""), Compiles),
         case("separators of lines", named("\"a\u{2028}b\u{2029}c\u{85}d\""), Told),
-        case("letters that grow in lower case", machine(Fdl, "İ", &format!("{{Type: Pass, Name: {}, End: true}}", "İ".repeat(300))), Refused(Code::MissingTarget, "")),
+        case(
+            "letters that grow in lower case",
+            machine(Fdl, "İ", &format!("{{Type: Pass, Name: {}, End: true}}", "İ".repeat(300))),
+            Refused(Code::MissingTarget, ""),
+        ),
         case("the highest character", named("\"\u{10ffff}\""), Compiles),
         case("two documents", format!("{fine}\n---\n{fine}"), Refused(Code::Syntax, "second YAML document")),
         case("a directive", format!("%YAML 1.2\n---\n{fine}"), Compiles),
@@ -200,20 +237,39 @@ pub(super) fn large() -> Vec<Case> {
     let mut cases = Vec::new();
     for dialect in Dialect::ALL.iter().copied() {
         let catch = |count: usize| match dialect {
-            Fdl => format!("{{Type: Task, Name: s, Action: HTTP:Request, End: true, Catch: [{}]}}",
-                each(count, |n| format!("{{Errors: [E{n}], Next: s}}"), ",")),
-            FdlLegacy => format!("{{type: task, name: s, resourceArn: 'acs:mns:::/topics/t/messages', catch: [{}]}}, {}",
-                each(count, |n| format!("{{errors: [E{n}], goto: z}}"), ","), pass(FdlLegacy, "z", None, "")),
-            Asl => format!("\"s\": {{\"Type\": \"Task\", \"Resource\": \"arn:aws:lambda:us-east-1:123456789012:function:f\", \"End\": true, \"Catch\": [{}]}}",
-                each(count, |n| format!("{{\"ErrorEquals\": [\"E{n}\"], \"Next\": \"s\"}}"), ",")),
+            Fdl => format!(
+                "{{Type: Task, Name: s, Action: HTTP:Request, End: true, Catch: [{}]}}",
+                each(count, |n| format!("{{Errors: [E{n}], Next: s}}"), ",")
+            ),
+            FdlLegacy => format!(
+                "{{type: task, name: s, resourceArn: 'acs:mns:::/topics/t/messages', catch: [{}]}}, {}",
+                each(count, |n| format!("{{errors: [E{n}], goto: z}}"), ","),
+                pass(FdlLegacy, "z", None, "")
+            ),
+            Asl => format!(
+                "\"s\": {{\"Type\": \"Task\", \"Resource\": \"arn:aws:lambda:us-east-1:123456789012:function:f\", \"End\": true, \"Catch\": [{}]}}",
+                each(count, |n| format!("{{\"ErrorEquals\": [\"E{n}\"], \"Next\": \"s\"}}"), ",")
+            ),
         };
         let branches = |count: usize| match dialect {
-            Fdl => format!("{{Type: Parallel, Name: s, End: true, Branches: [{}]}}",
-                each(count, |_| "{StartAt: a, States: [{Type: Succeed, Name: a}]}".to_owned(), ",")),
-            FdlLegacy => format!("{{type: parallel, name: s, branches: [{}]}}",
-                each(count, |n| format!("{{steps: [{{type: pass, name: a{n}}}]}}"), ",")),
-            Asl => format!("\"s\": {{\"Type\": \"Parallel\", \"End\": true, \"Branches\": [{}]}}",
-                each(count, |n| format!("{{\"StartAt\": \"a{n}\", \"States\": {{\"a{n}\": {{\"Type\": \"Succeed\"}}}}}}"), ",")),
+            Fdl => format!(
+                "{{Type: Parallel, Name: s, End: true, Branches: [{}]}}",
+                each(count, |_| "{StartAt: a, States: [{Type: Succeed, Name: a}]}".to_owned(), ",")
+            ),
+            FdlLegacy => format!(
+                "{{type: parallel, name: s, branches: [{}]}}",
+                each(count, |n| format!("{{steps: [{{type: pass, name: a{n}}}]}}"), ",")
+            ),
+            Asl => format!(
+                "\"s\": {{\"Type\": \"Parallel\", \"End\": true, \"Branches\": [{}]}}",
+                each(
+                    count,
+                    |n| format!(
+                        "{{\"StartAt\": \"a{n}\", \"States\": {{\"a{n}\": {{\"Type\": \"Succeed\"}}}}}}"
+                    ),
+                    ","
+                )
+            ),
         };
         cases.extend([
             of(dialect, "10,000 states", chain(dialect, 10_000, ""), Told),
@@ -221,14 +277,52 @@ pub(super) fn large() -> Vec<Case> {
             of(dialect, "a Choice of 10,000 rules", choice(dialect, 10_000, ""), Told),
             of(dialect, "5,000 Catch rules", machine(dialect, "s", &catch(5_000)), Told),
             of(dialect, "5,000 branches", machine(dialect, "s", &branches(5_000)), Told),
-            of(dialect, "a template of 1 MiB", machine(dialect, "s", &pass(dialect, "s", None, &template(dialect, &format!("[{}]", vec!["{\"a\": [0]}"; 80_000].join(","))))), Told),
-            of(dialect, "a template of 60,000 members", machine(dialect, "s", &pass(dialect, "s", None, &template(dialect, &format!("{{{}}}", each(60_000, |n| format!("\"k{n}\": 0"), ","))))), Told),
+            of(
+                dialect,
+                "a template of 1 MiB",
+                machine(
+                    dialect,
+                    "s",
+                    &pass(
+                        dialect,
+                        "s",
+                        None,
+                        &template(dialect, &format!("[{}]", vec!["{\"a\": [0]}"; 80_000].join(","))),
+                    ),
+                ),
+                Told,
+            ),
+            of(
+                dialect,
+                "a template of 60,000 members",
+                machine(
+                    dialect,
+                    "s",
+                    &pass(
+                        dialect,
+                        "s",
+                        None,
+                        &template(dialect, &format!("{{{}}}", each(60_000, |n| format!("\"k{n}\": 0"), ","))),
+                    ),
+                ),
+                Told,
+            ),
         ]);
     }
     let values = each(15_000, |n| format!("v{n}.$: $Input.a"), ", ");
-    cases.push(of(Fdl, "10,000 rules that set 15,000 variables", choice(Fdl, 10_000, &format!(", GlobalConstructor: {{{values}}}")), Told));
+    cases.push(of(
+        Fdl,
+        "10,000 rules that set 15,000 variables",
+        choice(Fdl, 10_000, &format!(", GlobalConstructor: {{{values}}}")),
+        Told,
+    ));
     cases.push(of(Fdl, "10,000 states compile", chain(Fdl, 10_000, ""), Compiles));
-    cases.push(of(Fdl, "10,001 states do not", chain(Fdl, 10_001, ""), Refused(Code::LimitExceeded, "10001 states")));
+    cases.push(of(
+        Fdl,
+        "10,001 states do not",
+        chain(Fdl, 10_001, ""),
+        Refused(Code::LimitExceeded, "10001 states"),
+    ));
     cases
 }
 
@@ -241,9 +335,19 @@ pub(super) fn deep() -> Vec<Case> {
         };
         cases.extend([
             of(dialect, "10 levels of states", nested(dialect, 10), Compiles),
-            of(dialect, "1,000 levels of states", nested(dialect, 1_000), Refused(Code::Syntax, "100 levels")),
+            of(
+                dialect,
+                "1,000 levels of states",
+                nested(dialect, 1_000),
+                Refused(Code::Syntax, "100 levels"),
+            ),
             of(dialect, "a template of 80 levels", in_template(80), Compiles),
-            of(dialect, "a template of 1,000 levels", in_template(1_000), Refused(Code::Syntax, "100 levels")),
+            of(
+                dialect,
+                "a template of 1,000 levels",
+                in_template(1_000),
+                Refused(Code::Syntax, "100 levels"),
+            ),
         ]);
         for levels in [20, 24, 28, 32, 33, 40, 48] {
             cases.push(of(dialect, &format!("{levels} levels of states"), nested(dialect, levels), Told));
@@ -252,11 +356,20 @@ pub(super) fn deep() -> Vec<Case> {
     let rules = |open: &str, close: &str, levels: usize| {
         let rule = open.repeat(levels) + "{\"Variable\": \"$.a\", \"IsNull\": true}" + &close.repeat(levels);
         let rule = rule.replacen('{', "{\"Next\": \"s\", ", 1);
-        format!("{{\"StartAt\": \"c\", \"States\": {{\"c\": {{\"Type\": \"Choice\", \"Default\": \"s\", \"Choices\": [{rule}]}}, \"s\": {{\"Type\": \"Succeed\"}}}}}}")
+        format!(
+            "{{\"StartAt\": \"c\", \"States\": {{\"c\": {{\"Type\": \"Choice\", \"Default\": \"s\", \"Choices\": [{rule}]}}, \"s\": {{\"Type\": \"Succeed\"}}}}}}"
+        )
     };
-    for (name, open, close) in [("Not", "{\"Not\": ", "}"), ("And", "{\"And\": [", "]}"), ("Or", "{\"Or\": [", "]}")] {
+    for (name, open, close) in
+        [("Not", "{\"Not\": ", "}"), ("And", "{\"And\": [", "]}"), ("Or", "{\"Or\": [", "]}")]
+    {
         cases.push(of(Asl, &format!("40 times {name}"), rules(open, close, 40), Compiles));
-        cases.push(of(Asl, &format!("1,000 times {name}"), rules(open, close, 1_000), Refused(Code::Syntax, "100 levels")));
+        cases.push(of(
+            Asl,
+            &format!("1,000 times {name}"),
+            rules(open, close, 1_000),
+            Refused(Code::Syntax, "100 levels"),
+        ));
     }
     cases
 }
@@ -275,30 +388,115 @@ pub(super) fn wrong() -> Vec<Case> {
             Asl => "\"Comment\": \"x\"",
         };
         let long = "k".repeat(400_000);
-        let in_long = template(dialect, &format!("{{\"{long}\": {{{}}}}}", vec!["\"a.$\": 1"; 50_000].join(",")));
+        let in_long =
+            template(dialect, &format!("{{\"{long}\": {{{}}}}}", vec!["\"a.$\": 1"; 50_000].join(",")));
         let in_deep = {
             let key = "k".repeat(5_000);
             let open = format!("{{\"{key}\": ").repeat(80);
-            template(dialect, &format!("{open}{{{}}}{}", vec!["\"a.$\": 1"; 40_000].join(","), "}".repeat(80)))
+            template(
+                dialect,
+                &format!("{open}{{{}}}{}", vec!["\"a.$\": 1"; 40_000].join(","), "}".repeat(80)),
+            )
         };
-        let objects = |state: &str| machine(dialect, "s", &format!("{state}, {}", pass(dialect, "s", None, "")));
+        let objects =
+            |state: &str| machine(dialect, "s", &format!("{state}, {}", pass(dialect, "s", None, "")));
         cases.extend([
             of(dialect, "10,000 wrong names", machine(dialect, "s0", &each(10_000, lost, ",\n")), Told),
-            of(dialect, "10,000 unknown fields", machine(dialect, "s", &pass(dialect, "s", None, &format!(", {}", each(10_000, unknown, ",")))), Told),
-            of(dialect, "10,000 times one field", machine(dialect, "s", &pass(dialect, "s", None, &format!(", {}", vec![twice; 10_000].join(",")))), Told),
-            of(dialect, "10,000 times one state", machine(dialect, "s", &each(10_000, |_| pass(dialect, "s", None, ""), ",\n")), Told),
-            of(dialect, "10,000 unknown fields at the top", machine(dialect, "s", &pass(dialect, "s", None, "")).replacen('{', &format!("{{{},", each(10_000, unknown, ",")), 1), Told),
-            of(dialect, "100,000 states that are numbers", machine(dialect, "s", &if dialect == Asl { each(60_000, |n| format!("\"{n}\": 0"), ",") } else { vec!["0"; 100_000].join(",") }), Told),
-            of(dialect, "problems below a name of 400,000 letters", machine(dialect, "s", &pass(dialect, "s", None, &in_long)), Told),
-            of(dialect, "problems below 80 long names", machine(dialect, "s", &pass(dialect, "s", None, &in_deep)), Told),
-            of(dialect, "5,000 choices of nothing", objects(&match dialect {
-                Fdl => format!("{{Type: Choice, Name: c, Default: s, Branches: [{}]}}", vec!["{}"; 5_000].join(",")),
-                FdlLegacy => format!("{{type: choice, name: c, choices: [{}]}}", vec!["{}"; 5_000].join(",")),
-                Asl => format!("\"c\": {{\"Type\": \"Choice\", \"Default\": \"s\", \"Choices\": [{}]}}", vec!["{}"; 5_000].join(",")),
-            }), Told),
+            of(
+                dialect,
+                "10,000 unknown fields",
+                machine(
+                    dialect,
+                    "s",
+                    &pass(dialect, "s", None, &format!(", {}", each(10_000, unknown, ","))),
+                ),
+                Told,
+            ),
+            of(
+                dialect,
+                "10,000 times one field",
+                machine(
+                    dialect,
+                    "s",
+                    &pass(dialect, "s", None, &format!(", {}", vec![twice; 10_000].join(","))),
+                ),
+                Told,
+            ),
+            of(
+                dialect,
+                "10,000 times one state",
+                machine(dialect, "s", &each(10_000, |_| pass(dialect, "s", None, ""), ",\n")),
+                Told,
+            ),
+            of(
+                dialect,
+                "10,000 unknown fields at the top",
+                machine(dialect, "s", &pass(dialect, "s", None, "")).replacen(
+                    '{',
+                    &format!("{{{},", each(10_000, unknown, ",")),
+                    1,
+                ),
+                Told,
+            ),
+            of(
+                dialect,
+                "100,000 states that are numbers",
+                machine(
+                    dialect,
+                    "s",
+                    &if dialect == Asl {
+                        each(60_000, |n| format!("\"{n}\": 0"), ",")
+                    } else {
+                        vec!["0"; 100_000].join(",")
+                    },
+                ),
+                Told,
+            ),
+            of(
+                dialect,
+                "problems below a name of 400,000 letters",
+                machine(dialect, "s", &pass(dialect, "s", None, &in_long)),
+                Told,
+            ),
+            of(
+                dialect,
+                "problems below 80 long names",
+                machine(dialect, "s", &pass(dialect, "s", None, &in_deep)),
+                Told,
+            ),
+            of(
+                dialect,
+                "5,000 choices of nothing",
+                objects(&match dialect {
+                    Fdl => format!(
+                        "{{Type: Choice, Name: c, Default: s, Branches: [{}]}}",
+                        vec!["{}"; 5_000].join(",")
+                    ),
+                    FdlLegacy => {
+                        format!("{{type: choice, name: c, choices: [{}]}}", vec!["{}"; 5_000].join(","))
+                    }
+                    Asl => format!(
+                        "\"c\": {{\"Type\": \"Choice\", \"Default\": \"s\", \"Choices\": [{}]}}",
+                        vec!["{}"; 5_000].join(",")
+                    ),
+                }),
+                Told,
+            ),
             of(dialect, "another language", machine(if dialect == Asl { Fdl } else { Asl }, "s", "a"), Told),
         ]);
-        for text in ["null", "1", "a", "[]", "{}", "{States: []}", "{States: {}}", "{StartAt: {}, States: {a: null}}", "{steps: {}}", "{steps: [null, 1, [], {}]}", "{Type: [], States: [{}, null]}"] {
+        for text in [
+            "null",
+            "1",
+            "a",
+            "[]",
+            "{}",
+            "{States: []}",
+            "{States: {}}",
+            "{StartAt: {}, States: {a: null}}",
+            "{steps: {}}",
+            "{steps: [null, 1, [], {}]}",
+            "{Type: [], States: [{}, null]}",
+        ] {
             cases.push(of(dialect, text, text.to_owned(), Told));
         }
     }
@@ -308,15 +506,31 @@ pub(super) fn wrong() -> Vec<Case> {
 pub(super) fn expressions() -> Vec<Case> {
     let fdl = |expression: &str| {
         let text = expression.replace('\\', "\\\\").replace('"', "\\\"");
-        machine(Fdl, "s", &format!("{{Type: Pass, Name: s, End: true, OutputConstructor: {{\"t.$\": \"{text}\"}}}}"))
+        machine(
+            Fdl,
+            "s",
+            &format!("{{Type: Pass, Name: s, End: true, OutputConstructor: {{\"t.$\": \"{text}\"}}}}"),
+        )
     };
     let legacy = |condition: &str| {
-        machine(FdlLegacy, "s", &format!("{{type: choice, name: c, choices: [{{condition: \"{condition}\", goto: s}}], default: {{goto: s}}}}, {{type: succeed, name: s}}"))
+        machine(
+            FdlLegacy,
+            "s",
+            &format!(
+                "{{type: choice, name: c, choices: [{{condition: \"{condition}\", goto: s}}], default: {{goto: s}}}}, {{type: succeed, name: s}}"
+            ),
+        )
     };
     let path = |path: &str| machine(Asl, "s", &pass(Asl, "s", None, &format!(", \"InputPath\": \"{path}\"")));
-    let call = |call: &str| machine(Asl, "s", &pass(Asl, "s", None, &format!(", \"Parameters\": {{\"a.$\": \"{call}\"}}")));
+    let call = |call: &str| {
+        machine(Asl, "s", &pass(Asl, "s", None, &format!(", \"Parameters\": {{\"a.$\": \"{call}\"}}")))
+    };
     let jsonata = |query: &str| {
-        machine(Asl, "s", &pass(Asl, "s", None, &format!(", \"Output\": \"{{% {query} %}}\""))).replacen('{', "{\"QueryLanguage\": \"JSONata\", ", 1)
+        machine(Asl, "s", &pass(Asl, "s", None, &format!(", \"Output\": \"{{% {query} %}}\""))).replacen(
+            '{',
+            "{\"QueryLanguage\": \"JSONata\", ",
+            1,
+        )
     };
     let large = 900_000;
     let mut cases = Vec::new();
