@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use jiff::Timestamp;
 
-use crate::expr::Expr;
+use crate::expr::{Expr, parse_rfc3339};
 use crate::ir::{ErrorKind, Handover, Kind, Next, Program, Rule, ScopeIdx, State, StateIdx, Until};
 use crate::value::{DEPTH_MAX, Object, Str, Value};
 
@@ -294,7 +294,7 @@ impl Stepper<'_> {
             }
             Until::Timestamp(expr) => {
                 let value = self.eval(expr, &environment)?;
-                let until = value.as_str().and_then(time::parse_rfc3339);
+                let until = value.as_str().and_then(parse_rfc3339);
                 let until = until.ok_or_else(|| refuse("a time in RFC 3339", &value))?;
                 if until > latest {
                     let max = limits.wait_seconds_max;

@@ -18,15 +18,21 @@
     )
 )]
 
+mod call;
 mod check;
+mod closest;
+mod cursor;
 mod dataset;
+mod digest;
 pub mod fdl;
 mod function;
+mod instant;
 pub mod intrinsic;
 pub mod jsonata;
 pub mod jsonpath;
 mod layout;
 mod path;
+mod random;
 mod scope;
 
 #[cfg(test)]
@@ -40,6 +46,7 @@ use crate::value::{Number, Object, Str, Value};
 pub use check::{Check, Kind, TextPattern};
 pub use dataset::{Dataset, Delimiter, Header};
 pub use function::Function;
+pub use instant::parse_rfc3339;
 pub use intrinsic::Intrinsic;
 pub use layout::{Layout, UnknownPart};
 pub use path::{Missing, PathStep};
@@ -100,12 +107,13 @@ pub enum Expr {
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
     Merge(Vec<Expr>),
-    /// `into` with `value` placed at a path of member names, objects on the way made as needed.
+    /// `into` with `value` placed at a path, objects on the way made as needed. An element of an array must
+    /// be there.
     Place {
         /// What the value is placed into.
         into: Box<Expr>,
-        /// Member names; empty: the value replaces `into`.
-        at: Vec<Str>,
+        /// Names and positions; empty: the value replaces `into`.
+        at: Vec<PathStep>,
         /// What is placed.
         value: Box<Expr>,
     },
@@ -267,7 +275,7 @@ impl Expr {
             Self::Merge(parts) => Value::Object(merge(parts, scope)?),
             Self::Place { into, at, value } => {
                 let value = value.eval(scope)?.unwrap_or_default();
-                place(into.eval(scope)?, at, value)?
+                path::place(into.eval(scope)?, at, value)?
             }
         }))
     }
@@ -383,20 +391,4 @@ fn merge(parts: &[Expr], scope: &dyn Scope) -> Result<Object, Error> {
         }
     }
     Ok(merged)
-}
-
-fn place(into: Option<Value>, at: &[Str], value: Value) -> Result<Value, Error> {
-    let Some((key, rest)) = at.split_first() else { return Ok(value) };
-    let object = match into {
-        Some(Value::Object(object)) => object,
-        None => Object::default(),
-        Some(other) => {
-            return Err(Error::new(
-                ErrorKind::Place,
-                format!("cannot place a value at `{key}` of {} `{}`", other.kind(), other.excerpt(64)),
-            ));
-        }
-    };
-    let inner = place(object.get(key).cloned(), rest, value)?;
-    Ok(Value::Object(object.with(key.clone(), inner)))
 }
