@@ -65,7 +65,7 @@ impl Lowering<'_, '_> {
                 return NOTHING;
             }
         };
-        match (head, path.names()) {
+        match (head, path.reference()) {
             (Head::Input, Some(at)) if at.is_empty() => value,
             (Head::Input, Some(at)) => {
                 Expr::Place { into: Box::new(Expr::Root(Root::RawInput)), at, value: Box::new(value) }
