@@ -212,6 +212,15 @@ impl Expr {
         Self::Array(items)
     }
 
+    /// This expression, to stand in several places: cloning it costs nothing.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        match self {
+            Self::Literal(_) | Self::Shared(_) => self,
+            expr => Self::Shared(Arc::new(expr)),
+        }
+    }
+
     fn into_literal(self) -> Option<Value> {
         match self {
             Self::Literal(value) => Some(value),

@@ -145,8 +145,8 @@ impl Lowering<'_> {
         let global = self.constructor(&state.global, exit);
         self.check_variable_names(&state.global);
         // The branches of a Choice have them in common.
-        let global = global.map(|values| Expr::Shared(Arc::new(values)));
-        let variables = global.map(|values| Variables { scope: VariableScope::Run, values });
+        let variables =
+            global.map(Expr::shared).map(|values| Variables { scope: VariableScope::Run, values });
         let input = self.constructor(&state.input, entry);
         let output = self.constructor(&state.output, exit);
         error_names::check(state.retry.iter().map(|rule| &rule.errors), self.problems);

@@ -316,6 +316,22 @@ pub(super) fn large() -> Vec<Case> {
         choice(Fdl, 10_000, &format!(", GlobalConstructor: {{{values}}}")),
         Told,
     ));
+    let values = each(15_000, |n| format!("{{target: v{n}, source: $input.a}}"), ", ");
+    let rules = choice(FdlLegacy, 10_000, &format!(", outputMappings: [{values}]"));
+    cases.push(of(FdlLegacy, "10,000 rules with 15,000 mappings", rules, Told));
+    let catch = each(5_000, |n| format!("{{errors: [E{n}], goto: z}}"), ",");
+    let task = format!(
+        "{{type: task, name: s, resourceArn: 'acs:fc:::services/s/functions/f', catch: [{catch}], errorMappings: [{values}]}}, {}",
+        pass(FdlLegacy, "z", None, "")
+    );
+    cases.push(of(FdlLegacy, "5,000 Catch rules with 15,000 mappings", machine(FdlLegacy, "s", &task), Told));
+    let values = each(15_000, |n| format!("\"v{n}\": \"{{% 1 %}}\""), ", ");
+    let rules = each(8_000, |_| "{\"Condition\": true, \"Next\": \"s\"}".to_owned(), ",");
+    let states = format!(
+        "\"c\": {{\"Type\": \"Choice\", \"QueryLanguage\": \"JSONata\", \"Default\": \"s\", \"Output\": {{{values}}}, \"Choices\": [{rules}]}}, {}",
+        pass(Asl, "s", None, "")
+    );
+    cases.push(of(Asl, "8,000 rules with 15,000 outputs", machine(Asl, "c", &states), Told));
     cases.push(of(Fdl, "10,000 states compile", chain(Fdl, 10_000, ""), Compiles));
     cases.push(of(
         Fdl,
