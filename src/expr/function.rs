@@ -163,10 +163,6 @@ impl Call<'_> {
         if high <= low {
             return Err(self.refuse(format!("the range from {low} to below {high} is empty")));
         }
-        let width = high.abs_diff(low);
-        let draw = u128::from_be_bytes(scope.draw());
-        // 128 bits over a range of at most 64: the bias is beyond notice.
-        let offset = u64::try_from(draw % u128::from(width)).unwrap_or_default();
-        Ok(Value::from(low.wrapping_add_unsigned(offset)))
+        Ok(Value::from(random::integer(low, high, scope.draw())))
     }
 }

@@ -27,6 +27,7 @@ mod digest;
 pub mod fdl;
 mod function;
 mod instant;
+mod interrupt;
 pub mod intrinsic;
 pub mod jsonata;
 pub mod jsonpath;
@@ -47,6 +48,7 @@ pub use check::{Check, Kind, TextPattern};
 pub use dataset::{Dataset, Delimiter, Header};
 pub use function::Function;
 pub use instant::parse_rfc3339;
+pub use interrupt::{Interrupt, interruptible, is_interrupted};
 pub use intrinsic::Intrinsic;
 pub use layout::{Layout, UnknownPart};
 pub use path::{Missing, PathStep};
@@ -57,8 +59,6 @@ pub use scope::{Root, Scope};
 pub enum Expr {
     /// A constant.
     Literal(Value),
-    /// One that stands in several places: a definition must not grow by being read.
-    Shared(Arc<Expr>),
     /// Something the scope knows.
     Root(Root),
     /// A part of something.
@@ -103,6 +103,9 @@ pub enum Expr {
     Check(Check, Vec<Expr>),
     /// The items in the text of a file.
     Dataset(Arc<Dataset>, Box<Expr>),
+    /// What several places have in common, such as the branches of a Choice: each of them would
+    /// otherwise hold all of it.
+    Shared(Arc<Expr>),
     /// A comparison.
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
@@ -212,20 +215,16 @@ impl Expr {
         Self::Array(items)
     }
 
-    /// This expression, to stand in several places: cloning it costs nothing.
+    /// The expression in a form whose clones share it.
     #[must_use]
     pub fn shared(self) -> Self {
-        match self {
-            Self::Literal(_) | Self::Shared(_) => self,
-            expr => Self::Shared(Arc::new(expr)),
-        }
+        Self::Shared(Arc::new(self))
     }
 
     fn into_literal(self) -> Option<Value> {
         match self {
             Self::Literal(value) => Some(value),
-            Self::Shared(_)
-            | Self::Root(_)
+            Self::Root(_)
             | Self::Select { .. }
             | Self::Object(_)
             | Self::Record(_)
@@ -236,6 +235,7 @@ impl Expr {
             | Self::Jsonata(_)
             | Self::Check(..)
             | Self::Dataset(..)
+            | Self::Shared(_)
             | Self::Not(_)
             | Self::Negate(_)
             | Self::Any(_)
@@ -253,7 +253,6 @@ impl Expr {
     pub fn eval(&self, scope: &dyn Scope) -> Result<Option<Value>, Error> {
         Ok(Some(match self {
             Self::Literal(value) => value.clone(),
-            Self::Shared(expr) => return expr.eval(scope),
             Self::Root(root) => return Ok(scope.get(root)),
             Self::Select { from, steps, missing } => {
                 let base = from.eval(scope)?;
@@ -276,6 +275,7 @@ impl Expr {
                 Value::Bool(check.holds(&operands.collect::<Result<Vec<_>, _>>()?)?)
             }
             Self::Dataset(dataset, text) => dataset.items(&text.eval(scope)?.unwrap_or_default())?,
+            Self::Shared(expr) => return expr.eval(scope),
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
             Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
             Self::Any(operands) => Value::Bool(holds_one(operands, true, scope)?),
@@ -287,6 +287,31 @@ impl Expr {
                 path::place(into.eval(scope)?, at, value)?
             }
         }))
+    }
+
+    /// Whether evaluating it can take for ever, which an [`Interrupt`] ends.
+    #[must_use]
+    pub fn is_unbounded(&self) -> bool {
+        let any = |parts: &[Self]| parts.iter().any(Self::is_unbounded);
+        match self {
+            Self::Jsonata(_) => true,
+            Self::Literal(_) | Self::Root(_) => false,
+            Self::Select { from, .. } | Self::Query { from, .. } => from.is_unbounded(),
+            Self::Object(members) | Self::Record(members) => {
+                members.iter().any(|(_, member)| member.is_unbounded())
+            }
+            Self::Array(parts)
+            | Self::Call(_, parts)
+            | Self::Any(parts)
+            | Self::All(parts)
+            | Self::Intrinsic(_, parts)
+            | Self::Check(_, parts)
+            | Self::Merge(parts) => any(parts),
+            Self::Shared(expr) => expr.is_unbounded(),
+            Self::Not(operand) | Self::Negate(operand) | Self::Dataset(_, operand) => operand.is_unbounded(),
+            Self::Compare(_, left, right) => left.is_unbounded() || right.is_unbounded(),
+            Self::Place { into, at: _, value } => into.is_unbounded() || value.is_unbounded(),
+        }
     }
 
     /// Whether the expression, as a condition, holds. Only `true` does: a missing value, a string

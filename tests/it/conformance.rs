@@ -54,6 +54,11 @@ fn fdl_conforms() {
     check_dialect("fdl");
 }
 
+#[test]
+fn legacy_conforms() {
+    check_dialect("legacy");
+}
+
 const KEYS: &[&str] = &["name", "definition", "input", "mocks", "expect", "trace", "problems"];
 
 fn check(case: &Value) -> Result<(), String> {

@@ -173,11 +173,12 @@ pub(super) fn path(text: &Text, label: &str, view: View, missing: Missing, probl
 /// A path to one node (§3).
 pub(super) fn reference_path(text: &Text, label: &str, view: View, problems: &Problems) -> Expr {
     if let Ok((_, path)) = jsonpath::Path::parse(&text.value)
-        && !path.is_definite()
+        && path.reference().is_none()
     {
-        let message = format!("`{label}` needs a path to one value, `{}` may find several", text.value);
+        let message =
+            format!("`{label}` needs a path to one value whatever the data, `{}` is none", text.value);
         let problem = Diagnostic::new(Code::ExpressionSyntax, text.path.clone(), text.span, message);
-        problems.push(problem.with_help("only names and single positions, no wildcards, slices or filters"));
+        problems.push(problem.with_help("only names and single positions: no wildcard, slice, filter or function, and none of `@ , : ?` that is not escaped or quoted"));
     }
     path(text, label, view, Missing::Error, problems)
 }

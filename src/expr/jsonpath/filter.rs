@@ -8,8 +8,11 @@ use super::Error;
 use super::select::{Route, Search};
 use crate::value::{Array, Str, Value};
 
-/// Bytes of text, or of an encoded value, that cost as much as one visit when they are compared.
-const BYTES_PER_VISIT: usize = 64;
+/// Bytes of text that cost as much as one visit when a regular expression is tried on them.
+const REGEX_BYTES_PER_VISIT: usize = 4;
+
+/// Longest text that is read as a number.
+const NUMBER_BYTES_MAX: usize = 64;
 
 /// A test of one value.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,7 +180,7 @@ impl Operator {
             Self::Empty => size(left, search)?.is_some_and(|size| Value::from(size == 0) == *right),
             Self::Contains => match (left.as_str(), right.as_str()) {
                 (Some(left), Some(right)) => {
-                    search.spend(left.len() / BYTES_PER_VISIT)?;
+                    search.spend_bytes(left.len())?;
                     left.contains(right)
                 }
                 (Some(_) | None, _) => holds_value(left.as_array(), right, search)?,
@@ -214,7 +217,7 @@ fn matches(pattern: &Pattern, value: Option<&Value>, search: &Search<'_>) -> Res
         None => &[],
     };
     for text in texts.iter().filter_map(Value::as_str) {
-        search.spend(1 + text.len() / BYTES_PER_VISIT)?;
+        search.spend(1 + text.len() / REGEX_BYTES_PER_VISIT)?;
         if pattern.regex.is_match(text) {
             return Ok(true);
         }
@@ -224,10 +227,11 @@ fn matches(pattern: &Pattern, value: Option<&Value>, search: &Search<'_>) -> Res
 
 /// A number and a text are equal where the text is that number, as in Jayway.
 fn equal(left: &Value, right: &Value, search: &Search<'_>) -> Result<bool, Error> {
-    search.spend(1 + left.bytes().min(right.bytes()) / BYTES_PER_VISIT)?;
+    search.spend_bytes(weight(left).min(weight(right)))?;
     Ok(match (left, right) {
         (Value::Number(number), Value::String(text)) => {
-            text.parse().is_ok_and(|other: serde_json::Number| *number == other.into())
+            text.len() <= NUMBER_BYTES_MAX
+                && text.parse().is_ok_and(|other: serde_json::Number| *number == other.into())
         }
         (Value::String(text), Value::Number(number)) => **text == *number.to_string(),
         (_, _) => left == right,
@@ -235,7 +239,7 @@ fn equal(left: &Value, right: &Value, search: &Search<'_>) -> Result<bool, Error
 }
 
 fn order(left: &Value, right: &Value, search: &Search<'_>) -> Result<Option<Ordering>, Error> {
-    search.spend(1 + left.bytes().min(right.bytes()) / BYTES_PER_VISIT)?;
+    search.spend_bytes(weight(left).min(weight(right)))?;
     Ok(crate::expr::order_of(left, right))
 }
 
@@ -248,13 +252,22 @@ fn holds_value(list: Option<&Array>, value: &Value, search: &Search<'_>) -> Resu
     Ok(false)
 }
 
+/// Bytes that a comparison may have to look at, known without counting.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(_) | Value::Object(_) => value.bytes(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+    }
+}
+
 /// Elements, members or characters; a value of another kind has none.
-fn size(value: &Value, search: &Search<'_>) -> Result<Option<usize>, Error> {
+pub(super) fn size(value: &Value, search: &Search<'_>) -> Result<Option<usize>, Error> {
     Ok(match value {
         Value::Array(items) => Some(items.len()),
         Value::Object(members) => Some(members.len()),
         Value::String(text) => {
-            search.spend(text.len() / BYTES_PER_VISIT)?;
+            search.spend_bytes(text.len())?;
             Some(text.chars().count())
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => None,

@@ -167,6 +167,7 @@ fn compile(body: &str, flags: &str) -> std::result::Result<regex::Regex, String>
     if let Some(flag) = flags.chars().find(|flag| !"imsxuU".contains(*flag)) {
         return Err(format!("regular expressions have no flag `{flag}`, they have `i m s x u U`"));
     }
+    let body = if flags.contains('U') { body.to_owned() } else { with_ascii_classes(body) };
     let build = |pattern: &str| {
         RegexBuilder::new(pattern)
             .case_insensitive(flags.contains('i'))
@@ -182,8 +183,32 @@ fn compile(body: &str, flags: &str) -> std::result::Result<regex::Regex, String>
             })
     };
     // On its own first: a bracket too many must not close the one that is put around it.
-    build(body)?;
+    build(&body)?;
     // The line end closes a comment, which only `x` has.
     let end = if flags.contains('x') { "\n" } else { "" };
     build(&format!(r"\A(?:{body}{end})\z"))
+}
+
+/// Java's `\d`, `\w`, `\s` and `\b` know ASCII only, unless the flag `U` is given.
+fn with_ascii_classes(body: &str) -> String {
+    let mut out = String::with_capacity(body.len());
+    let mut chars = body.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('d') => out.push_str("[0-9]"),
+            Some('D') => out.push_str("[^0-9]"),
+            Some('w') => out.push_str("[a-zA-Z0-9_]"),
+            Some('W') => out.push_str("[^a-zA-Z0-9_]"),
+            Some('s') => out.push_str(r"[\t\n\x0B\f\r\x20]"),
+            Some('S') => out.push_str(r"[^\t\n\x0B\f\r\x20]"),
+            Some('b') => out.push_str(r"(?-u:\b)"),
+            Some(c) => out.extend(['\\', c]),
+            None => out.push('\\'),
+        }
+    }
+    out
 }

@@ -1,7 +1,7 @@
 //! Functions at the end of a path: `$.prices.max()`.
 
 use super::Error;
-use super::filter::Operand;
+use super::filter::{Operand, size};
 use super::select::Search;
 use crate::expr::call::TEXT_BYTES_MAX;
 use crate::expr::path::element;
@@ -69,24 +69,30 @@ impl Call {
         for argument in &self.arguments {
             arguments.extend(argument.value(search.root, search)?);
         }
-        search.spend(found.as_ref().and_then(Value::as_array).map_or(1, |items| items.len()))?;
         let items = found.as_ref().and_then(Value::as_array);
         let numbers = || numbers(found.as_ref(), &arguments, search);
         Ok(match self.function {
-            Function::Length => length(arguments.first().or(found.as_ref())),
+            Function::Length => match arguments.first().or(found.as_ref()) {
+                Some(value) => size(value, search)?.map(Value::from),
+                None => None,
+            },
             Function::Min => extreme(numbers()?, |number, least| number < least),
             Function::Max => extreme(numbers()?, |number, greatest| number > greatest),
             Function::Sum => number(moments(&numbers()?).map(|(sum, _, _)| sum)),
             Function::Avg => number(moments(&numbers()?).map(|(_, mean, _)| mean)),
             Function::StdDev => number(moments(&numbers()?).map(|(_, _, variance)| variance.sqrt())),
-            Function::Keys => found
-                .as_ref()
-                .and_then(Value::as_object)
-                .map(|members| members.iter().map(|(name, _)| Value::String(name.clone())).collect()),
+            Function::Keys => match found.as_ref().and_then(Value::as_object) {
+                Some(members) => {
+                    let names: Vec<_> = members.iter().map(|(name, _)| Value::String(name.clone())).collect();
+                    Some(search.array(&names)?)
+                }
+                None => None,
+            },
             Function::Concat => Some(concat(items, &arguments, search)?),
-            Function::Append => {
-                items.map(|items| items.iter().cloned().chain(arguments.iter().cloned()).collect())
-            }
+            Function::Append => match items {
+                Some(items) => Some(search.array(items.iter().chain(&arguments))?),
+                None => None,
+            },
             Function::First => items.and_then(|items| items.first().cloned()),
             Function::Last => items.and_then(|items| items.last().cloned()),
             Function::Index => {
@@ -94,15 +100,6 @@ impl Call {
                 position.zip(items).and_then(|(position, items)| element(items, position).cloned())
             }
         })
-    }
-}
-
-fn length(value: Option<&Value>) -> Option<Value> {
-    match value? {
-        Value::Array(items) => Some(Value::from(items.len())),
-        Value::Object(members) => Some(Value::from(members.len())),
-        Value::String(text) => Some(Value::from(text.chars().count())),
-        Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
 
@@ -144,6 +141,7 @@ fn number(value: Option<f64>) -> Option<Value> {
 fn concat(items: Option<&Array>, arguments: &[Value], search: &Search<'_>) -> Result<Value, Error> {
     let mut out = String::new();
     for value in items.into_iter().flat_map(|items| items.iter()).chain(arguments) {
+        search.spend_bytes(value.as_str().map_or(0, str::len))?;
         match value {
             Value::String(text) => out.push_str(text),
             Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_json()),

@@ -8,6 +8,9 @@ use super::{Error, ErrorKind, PathStep, VISITS_MAX};
 use crate::expr::path::element;
 use crate::value::{Str, Value};
 
+/// Bytes of text, or of an encoded value, that cost as much as one visit.
+const BYTES_PER_VISIT: usize = 16;
+
 /// Where a path leads, from wherever it begins.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Route {
@@ -72,6 +75,20 @@ impl<'v> Search<'v> {
         }
     }
 
+    /// Accounts for text that is looked at.
+    pub(super) fn spend_bytes(&self, bytes: usize) -> Result<(), Error> {
+        self.spend(1 + bytes / BYTES_PER_VISIT)
+    }
+
+    /// The array of values that were found; text in it is measured.
+    pub(super) fn array<'a>(&self, items: impl IntoIterator<Item = &'a Value>) -> Result<Value, Error> {
+        let item = |item: &Value| {
+            self.spend_bytes(item.as_str().map_or(0, str::len))?;
+            Ok(item.clone())
+        };
+        items.into_iter().map(item).collect::<Result<Vec<_>, Error>>().map(Value::from)
+    }
+
     pub(super) fn too_large(&self, why: &str) -> Error {
         Error::new(ErrorKind::TooLarge, format!("the JSONPath '{}' {why}: select less", self.text))
     }
@@ -111,7 +128,7 @@ impl Route {
         let found = if self.leads_to_one() {
             self.one(from, search)?.cloned()
         } else {
-            Some(self.matches(from, search)?.into_iter().cloned().collect())
+            Some(search.array(self.matches(from, search)?)?)
         };
         match &self.function {
             Some(function) => function.value(found, search),

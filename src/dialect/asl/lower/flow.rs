@@ -71,7 +71,7 @@ impl Lowering<'_, '_> {
                 Expr::Place { into: Box::new(Expr::Root(Root::RawInput)), at, value: Box::new(value) }
             }
             (Head::Input, None) => {
-                self.refuse_result_path(text, "names only, such as `$.order.total`");
+                self.refuse_result_path(text, "names and single positions only, such as `$.order.total`");
                 NOTHING
             }
             (Head::Context | Head::Variable(_), _) => {
