@@ -1,12 +1,14 @@
 //! What fields need of values that are computed.
 
-use super::{Error, ErrorKind};
+use std::sync::Arc;
+
+use super::{Error, ErrorKind, Expr};
 use crate::value::{Str, Value};
 
 /// What a field needs of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// The field, or what it is a field of, for messages.
+    /// The field, for messages.
     pub field: Str,
     /// Of what kind the value must be.
     pub kind: NeedKind,
@@ -15,14 +17,14 @@ pub struct Need {
 /// Kinds of values that fields need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NeedKind {
-    /// An array, where the members of an object would not do.
-    Array,
     /// A string.
     Text,
     /// A whole number.
     Integer,
     /// A whole number from 0.
     Seconds,
+    /// An array.
+    Array,
 }
 
 impl Need {
@@ -33,23 +35,23 @@ impl Need {
     pub fn check(&self, value: Value) -> Result<Value, Error> {
         let integer = value.as_i64();
         let is_met = match self.kind {
-            NeedKind::Array => value.as_array().is_some(),
             NeedKind::Text => value.as_str().is_some(),
             NeedKind::Integer => integer.is_some(),
             NeedKind::Seconds => integer.is_some_and(|seconds| seconds >= 0),
+            NeedKind::Array => value.as_array().is_some(),
         };
         if is_met {
             return Ok(value);
         }
         let (field, kind, excerpt) = (&self.field, value.kind(), value.excerpt(64));
         let message = match (self.kind, integer) {
-            (NeedKind::Array, _) => format!("{field} needs an array, found {kind} `{excerpt}`"),
             (NeedKind::Text, _) => {
                 format!("The field '{field}' must refer to a string, but was '{kind}' for value: {excerpt}")
             }
             (NeedKind::Integer, _) => {
                 format!("The field '{field}' refers to value \"{excerpt}\" which is not a valid integer")
             }
+            (NeedKind::Array, _) => format!("{field} needs an array, found {kind} `{excerpt}`"),
             (NeedKind::Seconds, Some(_)) => {
                 format!("The field '{field}' references a negative value: {excerpt}")
             }
@@ -60,5 +62,19 @@ impl Need {
             }
         };
         Err(Error::new(ErrorKind::Value, message))
+    }
+}
+
+impl Expr {
+    /// This expression, where it gives what `field` needs, which is for messages.
+    #[must_use]
+    pub fn needed(self, field: impl Into<Str>, kind: NeedKind) -> Self {
+        Self::Needed(Arc::new(Need { field: field.into(), kind }), Box::new(self))
+    }
+
+    /// The same, where an object will not do.
+    #[must_use]
+    pub fn array_for(self, field: impl Into<Str>) -> Self {
+        self.needed(field, NeedKind::Array)
     }
 }

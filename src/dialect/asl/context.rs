@@ -20,7 +20,7 @@ type Member = (&'static str, Part);
 pub(super) struct Context {
     members: &'static [Member],
     /// All of it, once for all expressions: each of them would otherwise hold all of it.
-    whole: &'static LazyLock<Arc<Expr>>,
+    whole: &'static LazyLock<Expr>,
 }
 
 const EXECUTION: Part = Part::Group(&[
@@ -81,9 +81,9 @@ const CALLBACK: &[Member] = &[
     ("Map", MAP),
 ];
 
-static PLAIN_WHOLE: LazyLock<Arc<Expr>> = LazyLock::new(|| Arc::new(group(PLAIN)));
-static RETRIED_WHOLE: LazyLock<Arc<Expr>> = LazyLock::new(|| Arc::new(group(RETRIED)));
-static CALLBACK_WHOLE: LazyLock<Arc<Expr>> = LazyLock::new(|| Arc::new(group(CALLBACK)));
+static PLAIN_WHOLE: LazyLock<Expr> = LazyLock::new(|| group(PLAIN).shared());
+static RETRIED_WHOLE: LazyLock<Expr> = LazyLock::new(|| group(RETRIED).shared());
+static CALLBACK_WHOLE: LazyLock<Expr> = LazyLock::new(|| group(CALLBACK).shared());
 
 impl Context {
     /// In a state that is not retried.
@@ -97,7 +97,7 @@ impl Context {
 
     /// All of it.
     pub(super) fn whole(self) -> Expr {
-        Expr::Shared(Arc::clone(self.whole))
+        Expr::clone(self.whole)
     }
 
     /// So much of it as a path through these names can see; all of it where they lead nowhere.

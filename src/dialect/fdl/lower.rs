@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::fdl::Variables as Known;
-use crate::expr::{Dataset, Delimiter, Expr, Header, Missing, NeedKind, PathStep, Root};
+use crate::expr::{Dataset, Delimiter, Expr, Header, Missing, PathStep, Root};
 use crate::ir::{
     Access, Batch, Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Map, Next,
     Program, Retrier, Rule, SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Tolerance, Until,
@@ -235,7 +235,7 @@ impl Lowering<'_> {
                 let (access, items) = self.reader(reader);
                 (Some(access), items)
             }
-            None => (None, items.needed(format!("Map `{}`", name.value), NeedKind::Array)),
+            None => (None, items.array_for(format!("Map `{}`", name.value))),
         };
         let writer = map.writer.as_ref().map(|writer| self.writer(writer));
         let result = Expr::Object(vec![(Arc::from("Items"), Expr::Root(Root::Result))]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::fdl::Variables as Known;
-use crate::expr::{Expr, NeedKind, Root};
+use crate::expr::{Expr, Root};
 use crate::ir::{
     Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Map, Next, Program, Retrier,
     Rule, SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Until,
@@ -213,8 +213,7 @@ impl Lowering<'_> {
                 Kind::Parallel { arguments: None, branches: scopes.into_iter().collect::<Option<_>>()? }
             }
             syntax::Kind::Foreach { collection, item, index, body } => {
-                let items = collection.as_ref().map_or(NOTHING, |text| self.input_path(text, "collection"));
-                let items = items.needed(format!("Map `{}`", step.name.value), NeedKind::Array);
+                let items = collection.as_ref().map(|text| self.input_path(text, "collection"));
                 let member = |name: &Option<Text>, root: Root| {
                     name.as_ref().map(|name| (name.value.clone(), Expr::Root(root)))
                 };
@@ -223,7 +222,10 @@ impl Lowering<'_> {
                 let body = self.series(body.as_ref()?, depth + 1)?;
                 Kind::Map(Box::new(Map {
                     item: Some(Expr::Merge(vec![Expr::Root(Root::Input), own])),
-                    ..Map::over(items, body)
+                    ..Map::over(
+                        items.unwrap_or(NOTHING).array_for(format!("foreach `{}`", step.name.value)),
+                        body,
+                    )
                 }))
             }
         })

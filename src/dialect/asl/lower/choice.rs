@@ -1,7 +1,5 @@
 //! Choice rules (asl.md §9).
 
-use std::sync::Arc;
-
 use crate::expr::jsonata::Expected;
 use crate::expr::{Check, Expr, Kind as ValueKind, Missing, TextPattern};
 use crate::ir::{Branch, Kind, Rule, Variables};
@@ -22,11 +20,12 @@ impl Lowering<'_, '_> {
         default: Option<&Text>,
         names: &Names<'_>,
         view: View,
-        output: Option<Expr>,
+        output: Option<&Expr>,
         variables: Option<Variables>,
     ) -> Kind {
         let view = view.at(Moment::Entry);
-        let output = output.map(|output| Expr::Shared(Arc::new(output)));
+        // All rules have it in common.
+        let output = output.cloned().map(Expr::shared);
         let rule = |rule: &syntax::Rule<'_>| {
             let own = rule.output.as_ref().map(|field| payload(field, "Output", view, self.problems));
             Rule {
@@ -41,8 +40,12 @@ impl Lowering<'_, '_> {
             }
         };
         let rules = rules.iter().map(rule).collect();
-        let otherwise =
-            default.map(|next| Branch { body: None, output, variables, next: self.next(names, Some(next)) });
+        let otherwise = default.map(|next| Branch {
+            body: None,
+            output: output.clone(),
+            variables,
+            next: self.next(names, Some(next)),
+        });
         Kind::Choice { rules, otherwise }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::expr::jsonata::Expected;
-use crate::expr::{Dataset, Expr, NeedKind, Root};
+use crate::expr::{Dataset, Expr, Root};
 use crate::ir::{Access, Batch, Map, Tolerance};
 use crate::value::Str;
 
@@ -35,7 +35,7 @@ impl<'b> Lowering<'_, 'b> {
         let items = self.items(map, entry);
         // Objects came with distributed Maps, and with JSONata (§12).
         let items = if view.language == Language::JsonPath && !is_isolated {
-            items.needed(format!("Map `{}`", name.value), NeedKind::Array)
+            items.array_for(format!("Map `{}`", name.value))
         } else {
             items
         };
