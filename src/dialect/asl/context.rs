@@ -97,7 +97,7 @@ impl Context {
 
     /// All of it.
     pub(super) fn whole(self) -> Expr {
-        Expr::clone(self.whole)
+        LazyLock::force(self.whole).clone()
     }
 
     /// So much of it as a path through these names can see; all of it where they lead nowhere.
