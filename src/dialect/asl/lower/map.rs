@@ -7,7 +7,6 @@ use crate::expr::{Dataset, Expr, Root};
 use crate::ir::{Access, Batch, Map, Tolerance};
 use crate::value::Str;
 
-use super::super::super::reader::Text;
 use super::super::limits::PAYLOAD_BYTES_MAX;
 use super::super::syntax::{self, Batcher, InputType, Language, Processor, ReaderConfig, Source, Writer};
 use super::super::template::{
@@ -23,22 +22,10 @@ const LIST_OBJECTS: &str = ":listObjectsV2";
 
 impl<'b> Lowering<'_, 'b> {
     /// Nothing where the processor could not be made.
-    pub(super) fn map(
-        &mut self,
-        name: &Text,
-        map: &'b syntax::Map<'_>,
-        view: View,
-        depth: usize,
-    ) -> Option<Map> {
+    pub(super) fn map(&mut self, map: &'b syntax::Map<'_>, view: View, depth: usize) -> Option<Map> {
         let entry = view.at(Moment::Entry);
         let is_isolated = map.processor.as_ref().is_some_and(|processor| processor.is_distributed);
         let items = self.items(map, entry);
-        // Objects came with distributed Maps, and with JSONata (§12).
-        let items = if view.language == Language::JsonPath && !is_isolated {
-            items.array_for(format!("Map `{}`", name.value))
-        } else {
-            items
-        };
         let item = map.selector.as_ref().map(|field| payload(field, "ItemSelector", entry, self.problems));
         let config = map.reader.as_ref().and_then(|reader| reader.config.as_ref());
         let items_max = config.and_then(|config| config.max_items.as_ref());

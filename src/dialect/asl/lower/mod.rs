@@ -196,7 +196,7 @@ impl<'b> Lowering<'_, 'b> {
                 let scopes: Vec<_> = branches.iter().map(scope).collect();
                 Kind::Parallel { arguments, branches: scopes.into_iter().collect::<Option<Vec<_>>>()? }
             }
-            syntax::Kind::Map(map) => Kind::Map(Box::new(self.map(&state.name, map, view, depth)?)),
+            syntax::Kind::Map(map) => Kind::Map(Box::new(self.map(map, view, depth)?)),
         })
     }
 
