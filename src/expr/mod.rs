@@ -32,6 +32,7 @@ pub mod intrinsic;
 pub mod jsonata;
 pub mod jsonpath;
 mod layout;
+mod need;
 mod path;
 mod random;
 mod scope;
@@ -45,12 +46,13 @@ use std::sync::Arc;
 use crate::value::{Number, Object, Str, Value};
 
 pub use check::{Check, Kind, TextPattern};
-pub use dataset::{Dataset, Delimiter, Header};
+pub use dataset::{Dataset, Delimiter, Header, NOT_ITERABLE};
 pub use function::Function;
 pub use instant::parse_rfc3339;
 pub use interrupt::{Interrupt, interruptible, is_interrupted};
 pub use intrinsic::Intrinsic;
 pub use layout::{Layout, UnknownPart};
+pub use need::{Need, NeedKind};
 pub use path::{Missing, PathStep};
 pub use scope::{Root, Scope};
 
@@ -105,7 +107,14 @@ pub enum Expr {
     Dataset(Arc<Dataset>, Box<Expr>),
     /// What several places have in common, such as the branches of a Choice: each of them would
     /// otherwise hold all of it.
-    Shared(Arc<Expr>),
+    Shared {
+        /// The expression.
+        expr: Arc<Expr>,
+        /// What [`Expr::is_unbounded`] says of it, asked once for all places.
+        is_unbounded: bool,
+    },
+    /// A value that must be what its field needs.
+    Needed(Arc<Need>, Box<Expr>),
     /// A comparison.
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
@@ -218,7 +227,8 @@ impl Expr {
     /// The expression in a form whose clones share it.
     #[must_use]
     pub fn shared(self) -> Self {
-        Self::Shared(Arc::new(self))
+        let is_unbounded = self.is_unbounded();
+        Self::Shared { expr: Arc::new(self), is_unbounded }
     }
 
     fn into_literal(self) -> Option<Value> {
@@ -235,7 +245,8 @@ impl Expr {
             | Self::Jsonata(_)
             | Self::Check(..)
             | Self::Dataset(..)
-            | Self::Shared(_)
+            | Self::Shared { .. }
+            | Self::Needed(..)
             | Self::Not(_)
             | Self::Negate(_)
             | Self::Any(_)
@@ -275,7 +286,8 @@ impl Expr {
                 Value::Bool(check.holds(&operands.collect::<Result<Vec<_>, _>>()?)?)
             }
             Self::Dataset(dataset, text) => dataset.items(&text.eval(scope)?.unwrap_or_default())?,
-            Self::Shared(expr) => return expr.eval(scope),
+            Self::Shared { expr, .. } => return expr.eval(scope),
+            Self::Needed(need, value) => need.check(value.eval(scope)?.unwrap_or_default())?,
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
             Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
             Self::Any(operands) => Value::Bool(holds_one(operands, true, scope)?),
@@ -307,8 +319,11 @@ impl Expr {
             | Self::Intrinsic(_, parts)
             | Self::Check(_, parts)
             | Self::Merge(parts) => any(parts),
-            Self::Shared(expr) => expr.is_unbounded(),
-            Self::Not(operand) | Self::Negate(operand) | Self::Dataset(_, operand) => operand.is_unbounded(),
+            Self::Shared { expr: _, is_unbounded } => *is_unbounded,
+            Self::Not(operand)
+            | Self::Negate(operand)
+            | Self::Dataset(_, operand)
+            | Self::Needed(_, operand) => operand.is_unbounded(),
             Self::Compare(_, left, right) => left.is_unbounded() || right.is_unbounded(),
             Self::Place { into, at: _, value } => into.is_unbounded() || value.is_unbounded(),
         }
