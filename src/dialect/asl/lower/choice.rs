@@ -20,12 +20,12 @@ impl Lowering<'_, '_> {
         default: Option<&Text>,
         names: &Names<'_>,
         view: View,
-        output: Option<&Expr>,
+        output: Option<Expr>,
         variables: Option<Variables>,
     ) -> Kind {
         let view = view.at(Moment::Entry);
         // All rules have it in common.
-        let output = output.cloned().map(Expr::shared);
+        let output = output.map(Expr::shared);
         let rule = |rule: &syntax::Rule<'_>| {
             let own = rule.output.as_ref().map(|field| payload(field, "Output", view, self.problems));
             Rule {
@@ -40,12 +40,8 @@ impl Lowering<'_, '_> {
             }
         };
         let rules = rules.iter().map(rule).collect();
-        let otherwise = default.map(|next| Branch {
-            body: None,
-            output: output.clone(),
-            variables,
-            next: self.next(names, Some(next)),
-        });
+        let otherwise =
+            default.map(|next| Branch { body: None, output, variables, next: self.next(names, Some(next)) });
         Kind::Choice { rules, otherwise }
     }
 
