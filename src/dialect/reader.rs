@@ -70,6 +70,21 @@ pub(super) struct Text {
     pub(super) span: Option<Span>,
 }
 
+impl Text {
+    /// The place of a byte of the text. Where the scalar is written without escapes or line breaks that
+    /// is known, behind the quote if there is one; else it is the whole scalar.
+    pub(super) fn place_of(&self, offset: usize) -> Option<Span> {
+        let span = self.span?;
+        let written = (span.end - span.start) as usize;
+        let before = self.value.get(..offset).unwrap_or_default();
+        Some(match written.checked_sub(self.value.len()) {
+            Some(0) => span.behind("", before),
+            Some(2) => span.behind("\"", before),
+            Some(_) | None => span,
+        })
+    }
+}
+
 impl<'n> Field<'n> {
     pub(super) fn new(node: &'n Node, path: impl Into<String>) -> Self {
         Self { node, path: path.into() }
@@ -79,7 +94,7 @@ impl<'n> Field<'n> {
         Diagnostic::new(code, self.path.clone(), self.node.span, message)
     }
 
-    fn wrong_type(&self, expected: &str) -> Diagnostic {
+    pub(super) fn wrong_type(&self, expected: &str) -> Diagnostic {
         let found = self.node.kind();
         self.problem(Code::WrongType, format!("expected {expected}, found {found}"))
     }
@@ -286,6 +301,38 @@ impl<'n> Fields<'n> {
         field
     }
 
+    /// The member `name`, if it is there, also where its value is `null`.
+    pub(super) fn given(&mut self, name: &'static str) -> Option<Field<'n>> {
+        self.known.push(name);
+        let node = self.mapping.get(name)?;
+        Some(Field::new(node, member_path(&self.path, name)))
+    }
+
+    /// The same of a member whose absence is noted.
+    pub(super) fn needed(&mut self, name: &'static str, problems: &Problems) -> Option<Field<'n>> {
+        let field = self.given(name);
+        if field.is_none() {
+            self.report_missing(name, problems);
+        }
+        field
+    }
+
+    /// Those of `names` that are there.
+    pub(super) fn given_of(&mut self, names: &[&'static str]) -> Vec<(&'static str, Field<'n>)> {
+        names.iter().filter_map(|name| Some((*name, self.given(name)?))).collect()
+    }
+
+    /// The name of the member `name` with its place, if it is there and nobody asked for it yet.
+    pub(super) fn unasked(&mut self, name: &'static str) -> Option<Text> {
+        let entry = self.mapping.entries.iter().rev().find(|entry| &*entry.key.name == name)?;
+        if self.known.contains(&name) {
+            return None;
+        }
+        self.known.push(name);
+        let (value, span) = (entry.key.name.clone(), entry.key.span);
+        Some(Text { value, path: member_path(&self.path, name), span })
+    }
+
     /// Notes that there is no member `name`, at the place of its name if only the value is missing.
     pub(super) fn report_missing(&self, name: &str, problems: &Problems) {
         let message = format!("field `{name}` is missing");
@@ -323,6 +370,39 @@ impl<'n> Fields<'n> {
             });
         }
     }
+}
+
+/// The elements of a list that must have some.
+pub(super) fn items_of<'n>(field: Option<Field<'n>>, what: &str, problems: &Problems) -> Vec<Field<'n>> {
+    let Some(field) = field else { return Vec::new() };
+    let Some(items) = field.items(problems) else { return Vec::new() };
+    if items.is_empty() {
+        problems.push(field.problem(Code::InvalidValue, format!("expected at least one {what}")));
+    }
+    items
+}
+
+/// What could be read of the elements of a list; without a list none.
+pub(super) fn read_list<'n, T>(
+    field: Option<Field<'n>>,
+    problems: &Problems,
+    read: impl Fn(&Field<'n>, &Problems) -> Option<T>,
+) -> Vec<T> {
+    let items = field.and_then(|field| field.items(problems)).unwrap_or_default();
+    items.iter().filter_map(|item| read(item, problems)).collect()
+}
+
+/// The position of the word among those allowed; nothing, with a note, for any other.
+pub(super) fn expect_word(field: Option<Field<'_>>, words: &[&str], problems: &Problems) -> Option<usize> {
+    let field = field?;
+    let text = field.text(problems)?;
+    let position = words.iter().position(|word| *word == &*text.value);
+    if position.is_none() {
+        let allowed = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
+        let message = format!("expected {allowed}, found `{}`", text.value);
+        problems.push(field.problem(Code::InvalidValue, message));
+    }
+    position
 }
 
 #[cfg(test)]

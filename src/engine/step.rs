@@ -1,9 +1,11 @@
 //! One event, taken in by the whole run.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::expr;
 use crate::ir::{ErrorKind, Program, State};
 use crate::value::{Object, Str, Value};
 
@@ -34,7 +36,8 @@ pub struct Step {
     pub is_progress: bool,
 }
 
-/// A bug of ours or a stored run that was tampered with; never an error of the user's definition.
+/// A bug of ours, a stored run that was tampered with, or a step that somebody interrupted; never an
+/// error of the user's definition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The run refers to a scope or state that its program does not have.
@@ -49,6 +52,10 @@ pub enum Fault {
     /// The stored form cannot be read.
     #[error("the stored run cannot be read: {0}")]
     Snapshot(String),
+    /// Its expressions were interrupted from outside ([`crate::expr::Interrupt`]); nothing of the step
+    /// holds.
+    #[error("the expressions of state `{0}` were interrupted: they take too long or too much memory")]
+    Interrupted(Str),
 }
 
 /// Takes in one event.
@@ -87,6 +94,10 @@ pub fn step(
         (Status::Running, event) => stepper.move_on(&mut root, event)?,
         (Status::Stopping { stop, awaited }, event) => stepper.wind_down(stop, awaited, event)?,
     };
+    // What was computed since then says nothing about the run.
+    if expr::is_interrupted() {
+        return Err(Fault::Interrupted(stepper.interrupted.into_inner().unwrap_or_default()));
+    }
     Ok(stepper.finish(execution, root, status))
 }
 
@@ -121,6 +132,8 @@ pub(super) struct Stepper<'p> {
     pub(super) commands: Vec<Command>,
     pub(super) is_changed: bool,
     pub(super) is_progress: bool,
+    /// Path of the state whose expression was interrupted first.
+    pub(super) interrupted: OnceCell<Str>,
     pub(super) deadline: Timestamp,
     events: u64,
     iteration: Option<Iteration>,
@@ -146,6 +159,7 @@ impl<'p> Stepper<'p> {
             commands: Vec::new(),
             is_changed: false,
             is_progress: false,
+            interrupted: OnceCell::new(),
             deadline: run.deadline(program),
             events: run.events,
             iteration: None,
@@ -179,6 +193,11 @@ impl<'p> Stepper<'p> {
         }
         self.events = self.events.saturating_add(1);
         self.history.push(HistoryEvent { id: self.events, at: self.now, path: path.clone(), kind });
+    }
+
+    /// The number of the next event of the run, or of the run of its own that is at work.
+    pub(super) fn next_event(&self) -> u64 {
+        self.iteration.as_ref().map_or(self.events, |iteration| iteration.events).saturating_add(1)
     }
 
     pub(super) fn record_run(&mut self, kind: HistoryKind) {
@@ -305,7 +324,7 @@ impl<'p> Stepper<'p> {
             Phase::Task(task) => self.tick_task(frame, &mut active, task)?,
             Phase::Waiting { until } if until <= self.now => {
                 self.is_changed = true;
-                Work::Result(active.input.clone())
+                Work::Result(self.idle_result(frame, &active)?)
             }
             Phase::BackingOff { until } if until <= self.now => {
                 self.is_changed = true;

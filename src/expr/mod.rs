@@ -18,15 +18,23 @@
     )
 )]
 
+mod call;
 mod check;
+mod closest;
+mod cursor;
 mod dataset;
+mod digest;
 pub mod fdl;
 mod function;
+mod instant;
+mod interrupt;
 pub mod intrinsic;
 pub mod jsonata;
 pub mod jsonpath;
 mod layout;
+mod need;
 mod path;
+mod random;
 mod scope;
 
 #[cfg(test)]
@@ -40,8 +48,11 @@ use crate::value::{Number, Object, Str, Value};
 pub use check::{Check, Kind, TextPattern};
 pub use dataset::{Dataset, Delimiter, Header, NOT_ITERABLE};
 pub use function::Function;
+pub use instant::parse_rfc3339;
+pub use interrupt::{Interrupt, interruptible, is_interrupted};
 pub use intrinsic::Intrinsic;
 pub use layout::{Layout, UnknownPart};
+pub use need::{Need, NeedKind};
 pub use path::{Missing, PathStep};
 pub use scope::{Root, Scope};
 
@@ -94,16 +105,22 @@ pub enum Expr {
     Check(Check, Vec<Expr>),
     /// The items in the text of a file.
     Dataset(Arc<Dataset>, Box<Expr>),
+    /// What several places have in common, such as the branches of a Choice: each of them would
+    /// otherwise hold all of it.
+    Shared(Arc<Expr>),
+    /// A value that must be what its field needs.
+    Needed(Arc<Need>, Box<Expr>),
     /// A comparison.
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
     Merge(Vec<Expr>),
-    /// `into` with `value` placed at a path of member names, objects on the way made as needed.
+    /// `into` with `value` placed at a path, objects on the way made as needed. An element of an array must
+    /// be there.
     Place {
         /// What the value is placed into.
         into: Box<Expr>,
-        /// Member names; empty: the value replaces `into`.
-        at: Vec<Str>,
+        /// Names and positions; empty: the value replaces `into`.
+        at: Vec<PathStep>,
         /// What is placed.
         value: Box<Expr>,
     },
@@ -202,6 +219,12 @@ impl Expr {
         Self::Array(items)
     }
 
+    /// The expression in a form whose clones share it.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self::Shared(Arc::new(self))
+    }
+
     fn into_literal(self) -> Option<Value> {
         match self {
             Self::Literal(value) => Some(value),
@@ -216,6 +239,8 @@ impl Expr {
             | Self::Jsonata(_)
             | Self::Check(..)
             | Self::Dataset(..)
+            | Self::Shared(_)
+            | Self::Needed(..)
             | Self::Not(_)
             | Self::Negate(_)
             | Self::Any(_)
@@ -255,6 +280,8 @@ impl Expr {
                 Value::Bool(check.holds(&operands.collect::<Result<Vec<_>, _>>()?)?)
             }
             Self::Dataset(dataset, text) => dataset.items(&text.eval(scope)?.unwrap_or_default())?,
+            Self::Shared(expr) => return expr.eval(scope),
+            Self::Needed(need, value) => need.check(value.eval(scope)?.unwrap_or_default())?,
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
             Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
             Self::Any(operands) => Value::Bool(holds_one(operands, true, scope)?),
@@ -263,9 +290,37 @@ impl Expr {
             Self::Merge(parts) => Value::Object(merge(parts, scope)?),
             Self::Place { into, at, value } => {
                 let value = value.eval(scope)?.unwrap_or_default();
-                place(into.eval(scope)?, at, value)?
+                path::place(into.eval(scope)?, at, value)?
             }
         }))
+    }
+
+    /// Whether evaluating it can take for ever, which an [`Interrupt`] ends.
+    #[must_use]
+    pub fn is_unbounded(&self) -> bool {
+        let any = |parts: &[Self]| parts.iter().any(Self::is_unbounded);
+        match self {
+            Self::Jsonata(_) => true,
+            Self::Literal(_) | Self::Root(_) => false,
+            Self::Select { from, .. } | Self::Query { from, .. } => from.is_unbounded(),
+            Self::Object(members) | Self::Record(members) => {
+                members.iter().any(|(_, member)| member.is_unbounded())
+            }
+            Self::Array(parts)
+            | Self::Call(_, parts)
+            | Self::Any(parts)
+            | Self::All(parts)
+            | Self::Intrinsic(_, parts)
+            | Self::Check(_, parts)
+            | Self::Merge(parts) => any(parts),
+            Self::Shared(expr) => expr.is_unbounded(),
+            Self::Not(operand)
+            | Self::Negate(operand)
+            | Self::Dataset(_, operand)
+            | Self::Needed(_, operand) => operand.is_unbounded(),
+            Self::Compare(_, left, right) => left.is_unbounded() || right.is_unbounded(),
+            Self::Place { into, at: _, value } => into.is_unbounded() || value.is_unbounded(),
+        }
     }
 
     /// Whether the expression, as a condition, holds. Only `true` does: a missing value, a string
@@ -379,20 +434,4 @@ fn merge(parts: &[Expr], scope: &dyn Scope) -> Result<Object, Error> {
         }
     }
     Ok(merged)
-}
-
-fn place(into: Option<Value>, at: &[Str], value: Value) -> Result<Value, Error> {
-    let Some((key, rest)) = at.split_first() else { return Ok(value) };
-    let object = match into {
-        Some(Value::Object(object)) => object,
-        None => Object::default(),
-        Some(other) => {
-            return Err(Error::new(
-                ErrorKind::Place,
-                format!("cannot place a value at `{key}` of {} `{}`", other.kind(), other.excerpt(64)),
-            ));
-        }
-    };
-    let inner = place(object.get(key).cloned(), rest, value)?;
-    Ok(Value::Object(object.with(key.clone(), inner)))
 }

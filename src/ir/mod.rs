@@ -32,6 +32,7 @@ mod errors;
 mod input;
 mod limits;
 mod state;
+mod unbounded;
 
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,7 @@ pub struct Program {
     output: Option<Expr>,
     timeout_seconds: Option<u64>,
     takes_only_objects: bool,
+    is_unbounded: bool,
     errors: Errors,
     limits: Limits,
 }
@@ -92,7 +94,8 @@ pub enum Handover {
     /// It replaces the scope's data and is the raw input of the next state.
     Replace,
     /// It is merged into the scope's data; the raw input of a state is the scope's input merged
-    /// with the data, where the data wins.
+    /// with the data, where the data wins. What a state without work gives is nothing and not its
+    /// input, and an output that is neither an object nor `null` is an error.
     Merge,
 }
 
@@ -152,6 +155,13 @@ impl Program {
             return Err(InputError::TooDeep { depth });
         }
         Ok(())
+    }
+
+    /// Whether an expression can take for ever to evaluate. Only somebody with a clock can bound it:
+    /// [`crate::expr::Interrupt`].
+    #[must_use]
+    pub fn is_unbounded(&self) -> bool {
+        self.is_unbounded
     }
 
     /// What the engine's errors are called.

@@ -285,7 +285,8 @@ fn conclude(
     };
     let program = &revision.program;
     let facts = &observed.facts;
-    let jobs = Jobs { name: &facts.name, uid: &facts.uid, bindings: &revision.bindings };
+    let tasks = run.outstanding(program);
+    let jobs = Jobs { name: &facts.name, uid: &facts.uid, bindings: &revision.bindings, tasks: &tasks };
     let standing = status::standing(program, &run, &observed.obstacles, &jobs);
     apply_standing(observed, &mut status, &standing);
     if is_progress {
