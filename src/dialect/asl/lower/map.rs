@@ -42,6 +42,8 @@ impl<'b> Lowering<'_, 'b> {
         let body = processor.and_then(|processor| self.processor(processor, depth))?;
         Some(Map {
             reader,
+            // Recorded: a path that leads to an object is an error.
+            takes_objects: view.language == Language::Jsonata,
             items_max,
             item,
             batch,
