@@ -43,6 +43,8 @@ impl<'b> Lowering<'_, 'b> {
         let body = processor.and_then(|processor| self.processor(processor, depth))?;
         Some(Map {
             reader,
+            // Recorded: a path that leads to an object is an error.
+            takes_objects: view.language == Language::Jsonata,
             items_max,
             item,
             batch,
@@ -75,7 +77,7 @@ impl<'b> Lowering<'_, 'b> {
         });
         match (view.language, &map.items, read) {
             (Language::Jsonata, Some(field), _) => {
-                value(field, "Items", Expected::Items, view, self.problems)
+                value(field, "Items", Expected::Array, view, self.problems)
             }
             (Language::JsonPath, Some(field), None) => {
                 let Some(text) = field.text(self.problems) else { return NOTHING };
@@ -89,8 +91,8 @@ impl<'b> Lowering<'_, 'b> {
                     .unwrap_or(NOTHING)
             }
             (_, None, Some(read)) => read,
-            // As if it said so: what is no collection is an error of the query language.
-            (Language::Jsonata, None, None) => expression("$states.input", "Items", Expected::Items, view),
+            // As if it said so: what is no array is an error of the query language.
+            (Language::Jsonata, None, None) => expression("$states.input", "Items", Expected::Array, view),
             (Language::JsonPath, None, None) => Expr::Root(Root::Input),
         }
     }
