@@ -11,7 +11,7 @@ use crate::value::Value;
 use super::super::super::reader::Field;
 use super::super::limits::SECONDS_MAX;
 use super::super::syntax::{Computed, Language, Wait, number, whole_number};
-use super::super::template::{NOTHING, View, needed, reference_path, value};
+use super::super::template::{NOTHING, View, reference_path, value};
 use super::Lowering;
 
 impl Lowering<'_, '_> {
@@ -27,11 +27,13 @@ impl Lowering<'_, '_> {
             whole_number(field, bounds.clone(), self.problems)
                 .map_or(NOTHING, |number| Expr::Literal(Value::from(number)))
         };
-        field.map(|field| match (field, self.computed(field, label, Expected::Integer, view, literal)) {
+        // None of the fields that hold one starts anywhere but at 0 or 1.
+        let expected = Expected::IntegerFrom(u32::from(*bounds.start() > 0));
+        field.map(|field| match (field, self.computed(field, label, expected, view, literal)) {
             (Computed::Value(_), value) => value,
             (Computed::Path(_), found) => {
                 let kind = if label == "Seconds" { NeedKind::Seconds } else { NeedKind::Integer };
-                needed(found, &format!("{label}Path"), kind)
+                found.needed(format!("{label}Path"), kind)
             }
         })
     }
