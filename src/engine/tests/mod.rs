@@ -4,6 +4,7 @@ mod asl_shape;
 mod laws;
 mod legacy_shape;
 mod lifecycle;
+mod parts;
 mod tasks;
 
 use std::sync::Arc;
