@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::context::Context;
+use super::execution::data::DataStore;
 use super::execution::registry::Registry;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
@@ -23,7 +24,7 @@ use super::notice::{self, Level, Notices};
 use super::readiness::Readiness;
 use super::revisions::Revisions;
 use super::{execution, flow, token_key};
-use crate::api::{Execution, Flow, FlowRevision, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase};
+use crate::api::{Execution, ExecutionData, Flow, FlowRevision, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase};
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::leader::{Candidate, Election, Leadership};
 use crate::cluster::object::{Key, Stored};
@@ -38,6 +39,12 @@ use crate::engine::TokenKey;
 /// Executions that are looked at side by side. Beyond what the API server takes at a time from one
 /// account more would only wait there (control-plane.md §9).
 const LOOKS_MAX: usize = 64;
+
+/// Looks at runs that are too large for their Execution, side by side.
+const LARGE_LOOKS_MAX: usize = 4;
+
+/// How often it is tried to list ExecutionData.
+const DATA_RETRY: Duration = Duration::from_secs(1);
 
 /// Changes of a watch that wait to be taken in.
 const CHANGES_MAX: usize = 1_024;
@@ -157,6 +164,7 @@ async fn first_missing(client: &Client, namespace: Option<&str>) -> Option<Strin
         ("flows", <Flow as kube::Resource>::url_path(&(), namespace)),
         ("flowrevisions", <FlowRevision as kube::Resource>::url_path(&(), namespace)),
         ("executions", <Execution as kube::Resource>::url_path(&(), namespace)),
+        ("executiondata", <ExecutionData as kube::Resource>::url_path(&(), namespace)),
     ];
     for (kind, path) in kinds {
         let request = kube::core::Request::new(path).list(&params).ok()?;
@@ -210,7 +218,9 @@ impl Term {
             flows: FlowReads::new(api.clone()),
             revisions: Revisions::new(api.clone()),
             lost_revisions,
-            driver: Driver::new(http.clone(), jobs.clone(), api, news, tenure.clone()),
+            driver: Driver::new(http.clone(), jobs.clone(), api.clone(), news, tenure.clone()),
+            data: DataStore::new(api),
+            large: Arc::new(Semaphore::new(LARGE_LOOKS_MAX)),
             leadership,
             notices,
             metrics: metrics.clone(),
@@ -381,6 +391,7 @@ async fn watch_executions(
 ) {
     // The sender is gone only when the term ends.
     let Ok(()) = jobs_are_listed.await else { return };
+    learn_data(&client, scope.as_deref(), &context).await;
     let (changes, changes_out) = channel(CHANGES_MAX);
     let (ended, ended_out) = channel(CHANGES_MAX);
     let api = api_in::<Stored<Execution>>(&client, scope.as_ref());
@@ -393,6 +404,21 @@ async fn watch_executions(
     tasks.spawn(follow_executions(context.clone(), listing, changes_out));
     tasks.spawn(follow_ended(context, ended_out));
     tasks.join_all().await;
+}
+
+/// Learns which chunks there are before any is written, and has those looked at that have some: of a
+/// controller that was ended too early there may be chunks that nothing names.
+async fn learn_data(client: &Client, namespace: Option<&str>, context: &Context) {
+    let owners = loop {
+        match context.data.learn(client, namespace).await {
+            Ok(owners) => break owners,
+            Err(error) => {
+                warn!(%error, "ExecutionData cannot be listed, which is tried again");
+                tokio::time::sleep(DATA_RETRY).await;
+            }
+        }
+    };
+    owners.iter().for_each(|owner| context.executions.look_at(owner));
 }
 
 /// A field selector: all phases but those. There is no `in` for fields.

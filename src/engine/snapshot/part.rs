@@ -1,5 +1,7 @@
 //! Values of a run that are stored apart from its snapshot.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -11,6 +13,8 @@ use crate::value::{Array, Str, Value};
 pub struct Part {
     pub(super) key: Str,
     pub(super) values: Array,
+    /// Bytes of each: those of a long text are counted letter by letter.
+    pub(super) bytes: Arc<[usize]>,
     /// History events of the run when it was made.
     events: u64,
 }
@@ -41,9 +45,14 @@ pub fn digest(execution: &str, text: &str) -> String {
 
 impl Part {
     pub(super) fn new(execution: &str, events: u64, values: Vec<Value>) -> Self {
-        let mut part = Self { key: Str::default(), values: values.into(), events };
+        let mut part = Self::of(Str::default(), values, events);
         part.key = digest(execution, &part.to_json()).into();
         part
+    }
+
+    fn of(key: Str, values: Vec<Value>, events: u64) -> Self {
+        let bytes = values.iter().map(Value::bytes).collect();
+        Self { key, values: values.into(), bytes, events }
     }
 
     /// The part behind a stored form.
@@ -56,7 +65,7 @@ impl Part {
         if wire.v != VERSION {
             return Err(refuse(format!("version {} is not {VERSION}, the one known here", wire.v)));
         }
-        Ok(Self { key: digest(execution, text).into(), values: wire.d.into(), events: wire.e })
+        Ok(Self::of(digest(execution, text).into(), wire.d, wire.e))
     }
 
     /// The stored form.

@@ -282,8 +282,8 @@ fn identity(value: &Value) -> Option<usize> {
 #[derive(Clone, Copy)]
 struct Known {
     position: Ref,
-    /// The part that it stands in and whose bytes are not counted yet.
-    uncounted: Option<usize>,
+    /// The part that it stands in and its bytes, where they are not counted yet.
+    uncounted: Option<(usize, usize)>,
 }
 
 #[derive(Default)]
@@ -300,9 +300,10 @@ impl Writer {
     fn over(parts: &[Part]) -> Self {
         let mut writer = Self { used_bytes: vec![0; parts.len()], ..Self::default() };
         for (number, part) in parts.iter().enumerate() {
-            for value in &*part.values {
+            for (value, bytes) in part.values.iter().zip(&*part.bytes) {
                 if let Some(identity) = identity(value) {
-                    let known = Known { position: writer.offset, uncounted: Some(number) };
+                    let uncounted = Some((number, *bytes));
+                    let known = Known { position: writer.offset, uncounted };
                     writer.known.insert(identity, known);
                 }
                 writer.offset += 1;
@@ -314,8 +315,10 @@ impl Writer {
     fn value(&mut self, value: &Value) -> Ref {
         let identity = identity(value);
         if let Some(known) = identity.and_then(|identity| self.known.get_mut(&identity)) {
-            if let Some(used) = known.uncounted.take().and_then(|part| self.used_bytes.get_mut(part)) {
-                *used = used.saturating_add(value.bytes());
+            if let Some((part, bytes)) = known.uncounted.take()
+                && let Some(used) = self.used_bytes.get_mut(part)
+            {
+                *used = used.saturating_add(bytes);
             }
             return known.position;
         }
