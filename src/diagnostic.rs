@@ -98,6 +98,16 @@ codes! {
     LimitExceeded = "E015",
     /// Part of the language that this version does not run.
     Unsupported = "E016",
+    /// No path leads to this state, and the language refuses that.
+    UnreachableState = "E017",
+    /// No path comes to an end, and the language refuses that.
+    NoTerminalState = "E018",
+    /// A field or an expression of the other query language.
+    QueryLanguage = "E019",
+    /// Of several fields exactly one must be given, or at most one.
+    Alternatives = "E020",
+    /// A variable is assigned that cannot be: not a name, or one that a scope around assigns.
+    InvalidVariable = "E021",
     /// No path leads to this state.
     Unreachable = "W101",
     /// An error pattern behind a catch-all never matches.

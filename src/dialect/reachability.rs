@@ -8,6 +8,19 @@ use super::reader::{Problems, Text};
 pub(super) struct Graph<'t> {
     pub(super) nodes: Vec<Node<'t>>,
     pub(super) start: usize,
+    pub(super) codes: Codes,
+}
+
+/// How a language takes it: some refuse such definitions.
+pub(super) struct Codes {
+    pub(super) unreachable: Code,
+    pub(super) no_end: Code,
+}
+
+impl Codes {
+    pub(super) const WARNINGS: Self = Self { unreachable: Code::Unreachable, no_end: Code::NoEnd };
+    pub(super) const ERRORS: Self =
+        Self { unreachable: Code::UnreachableState, no_end: Code::NoTerminalState };
 }
 
 /// A state of it.
@@ -37,7 +50,7 @@ pub(super) fn check(graph: &Graph<'_>, problems: &Problems) {
     };
     for (node, seen) in graph.nodes.iter().zip(&is_reached) {
         if !seen {
-            note(Code::Unreachable, node.name, format!("nothing leads to state `{}`", node.name.value));
+            note(graph.codes.unreachable, node.name, format!("nothing leads to state `{}`", node.name.value));
         }
     }
     if let (false, Some(start)) = (can_end, graph.nodes.get(graph.start)) {
@@ -45,6 +58,6 @@ pub(super) fn check(graph: &Graph<'_>, problems: &Problems) {
             "no path from state `{}` comes to an end: the run would go on until a limit",
             start.name.value
         );
-        note(Code::NoEnd, start.name, message);
+        note(graph.codes.no_end, start.name, message);
     }
 }

@@ -70,6 +70,21 @@ pub(super) struct Text {
     pub(super) span: Option<Span>,
 }
 
+impl Text {
+    /// The place of a byte of the text. Where the scalar is written without escapes or line breaks that
+    /// is known, behind the quote if there is one; else it is the whole scalar.
+    pub(super) fn place_of(&self, offset: usize) -> Option<Span> {
+        let span = self.span?;
+        let written = (span.end - span.start) as usize;
+        let before = self.value.get(..offset).unwrap_or_default();
+        Some(match written.checked_sub(self.value.len()) {
+            Some(0) => span.behind("", before),
+            Some(2) => span.behind("\"", before),
+            Some(_) | None => span,
+        })
+    }
+}
+
 impl<'n> Field<'n> {
     pub(super) fn new(node: &'n Node, path: impl Into<String>) -> Self {
         Self { node, path: path.into() }
@@ -79,7 +94,7 @@ impl<'n> Field<'n> {
         Diagnostic::new(code, self.path.clone(), self.node.span, message)
     }
 
-    fn wrong_type(&self, expected: &str) -> Diagnostic {
+    pub(super) fn wrong_type(&self, expected: &str) -> Diagnostic {
         let found = self.node.kind();
         self.problem(Code::WrongType, format!("expected {expected}, found {found}"))
     }
@@ -284,6 +299,38 @@ impl<'n> Fields<'n> {
             self.report_missing(name, problems);
         }
         field
+    }
+
+    /// The member `name`, if it is there, also where its value is `null`.
+    pub(super) fn given(&mut self, name: &'static str) -> Option<Field<'n>> {
+        self.known.push(name);
+        let node = self.mapping.get(name)?;
+        Some(Field::new(node, member_path(&self.path, name)))
+    }
+
+    /// The same of a member whose absence is noted.
+    pub(super) fn needed(&mut self, name: &'static str, problems: &Problems) -> Option<Field<'n>> {
+        let field = self.given(name);
+        if field.is_none() {
+            self.report_missing(name, problems);
+        }
+        field
+    }
+
+    /// Those of `names` that are there.
+    pub(super) fn given_of(&mut self, names: &[&'static str]) -> Vec<(&'static str, Field<'n>)> {
+        names.iter().filter_map(|name| Some((*name, self.given(name)?))).collect()
+    }
+
+    /// The name of the member `name` with its place, if it is there and nobody asked for it yet.
+    pub(super) fn unasked(&mut self, name: &'static str) -> Option<Text> {
+        let entry = self.mapping.entries.iter().rev().find(|entry| &*entry.key.name == name)?;
+        if self.known.contains(&name) {
+            return None;
+        }
+        self.known.push(name);
+        let (value, span) = (entry.key.name.clone(), entry.key.span);
+        Some(Text { value, path: member_path(&self.path, name), span })
     }
 
     /// Notes that there is no member `name`, at the place of its name if only the value is missing.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::expr::{Root, Scope};
@@ -54,6 +55,7 @@ pub(super) struct Environment<'a> {
     pub(super) execution: &'a Execution,
     pub(super) globals: &'a Object,
     pub(super) token_key: &'a TokenKey,
+    pub(super) now: Timestamp,
     pub(super) frame: &'a Frame,
     pub(super) place: &'a Place<'a>,
     pub(super) active: &'a Active,
@@ -85,7 +87,8 @@ impl Scope for Environment<'_> {
             Root::StateEnteredTime => Some(Value::from(rfc3339(active.entered_at))),
             Root::RetryCount => Some(Value::from(active.attempt.saturating_sub(1))),
             Root::TaskToken => Some(Value::from(self.token_key.token(&self.execution.id, &active.task_id()))),
-            Root::ScopeInput
+            Root::Now
+            | Root::ScopeInput
             | Root::ScopeData
             | Root::Globals
             | Root::ExecutionName
@@ -95,8 +98,8 @@ impl Scope for Environment<'_> {
             | Root::RedriveCount
             | Root::FlowName
             | Root::ServiceAccount => {
-                let frame = Some(self.frame);
-                BoundaryScope { execution: self.execution, globals: self.globals, frame }.get(root)
+                let Self { execution, globals, now, frame, .. } = *self;
+                BoundaryScope { execution, globals, now, frame: Some(frame) }.get(root)
             }
         }
     }
@@ -112,6 +115,7 @@ impl Scope for Environment<'_> {
 pub(super) struct BoundaryScope<'a> {
     pub(super) execution: &'a Execution,
     pub(super) globals: &'a Object,
+    pub(super) now: Timestamp,
     pub(super) frame: Option<&'a Frame>,
 }
 
@@ -127,6 +131,7 @@ impl Scope for BoundaryScope<'_> {
             Root::ExecutionName => Some(Value::String(execution.name.clone())),
             Root::ExecutionInput => Some(execution.input.clone()),
             Root::ExecutionId => Some(Value::String(execution.id.clone())),
+            Root::Now => Some(Value::from(rfc3339(self.now))),
             Root::StartTime => Some(Value::from(rfc3339(execution.started_at))),
             Root::RedriveCount => Some(Value::from(0_u32)),
             Root::FlowName => Some(Value::String(execution.flow.clone())),

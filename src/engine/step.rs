@@ -1,10 +1,12 @@
 //! One event, taken in by the whole run.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::expr;
 use crate::ir::{Completion, ErrorKind, Program, State};
 use crate::value::{Object, Str, Value};
 
@@ -29,7 +31,8 @@ pub struct Step {
     pub is_changed: bool,
 }
 
-/// A bug of ours or a stored run that was tampered with; never an error of the user's definition.
+/// A bug of ours, a stored run that was tampered with, or a step that somebody interrupted; never an
+/// error of the user's definition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The run refers to a scope or state that its program does not have.
@@ -44,6 +47,10 @@ pub enum Fault {
     /// The stored form cannot be read.
     #[error("the stored run cannot be read: {0}")]
     Snapshot(String),
+    /// Its expressions were interrupted from outside ([`crate::expr::Interrupt`]); nothing of the step
+    /// holds.
+    #[error("the expressions of state `{0}` were interrupted: they take too long or too much memory")]
+    Interrupted(Str),
 }
 
 /// Takes in one event.
@@ -82,6 +89,10 @@ pub fn step(
         (Status::Running, event) => stepper.move_on(&mut root, event)?,
         (Status::Stopping { stop, awaited }, event) => stepper.wind_down(stop, awaited, event)?,
     };
+    // What was computed since then says nothing about the run.
+    if expr::is_interrupted() {
+        return Err(Fault::Interrupted(stepper.interrupted.into_inner().unwrap_or_default()));
+    }
     Ok(stepper.finish(execution, root, status))
 }
 
@@ -115,6 +126,8 @@ pub(super) struct Stepper<'p> {
     pub(super) progress: Progress,
     pub(super) commands: Vec<Command>,
     pub(super) is_changed: bool,
+    /// Path of the state whose expression was interrupted first.
+    pub(super) interrupted: OnceCell<Str>,
     deadline: Timestamp,
     events: u64,
     history: Vec<HistoryEvent>,
@@ -131,6 +144,7 @@ impl<'p> Stepper<'p> {
             progress: run.progress,
             commands: Vec::new(),
             is_changed: false,
+            interrupted: OnceCell::new(),
             deadline: run.deadline(program),
             events: run.events,
             history: Vec::new(),

@@ -22,10 +22,3 @@ pub(super) fn whole_millis(at: Timestamp) -> Timestamp {
 pub(super) fn rfc3339(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
-
-/// An instant with upper-case `T` and a zone, as RFC 3339 and the services want it: a date alone, a
-/// time without a zone or with a blank in the middle is none.
-pub(super) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
-    let is_strict = text.as_bytes().get(10) == Some(&b'T') && !text.contains(['[', ' ', 't', 'z']);
-    is_strict.then(|| text.parse().ok()).flatten()
-}

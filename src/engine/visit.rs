@@ -1,10 +1,11 @@
 //! A frame on its way from state to state.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::expr::Expr;
+use crate::expr::{self, Expr, parse_rfc3339};
 use crate::ir::{ErrorKind, Handover, Kind, Next, Program, Rule, ScopeIdx, State, StateIdx, Until};
 use crate::value::{DEPTH_MAX, Object, Str, Value};
 
@@ -254,7 +255,7 @@ impl Stepper<'_> {
         let mut number = 0;
         for rule in rules {
             let holds = rule.condition.holds(&environment);
-            if holds.map_err(|error| self.failure(error.kind.into(), error.message))? {
+            if holds.map_err(|error| self.refused(error, &active.path))? {
                 return Ok(number);
             }
             number += 1;
@@ -294,7 +295,7 @@ impl Stepper<'_> {
             }
             Until::Timestamp(expr) => {
                 let value = self.eval(expr, &environment)?;
-                let until = value.as_str().and_then(time::parse_rfc3339);
+                let until = value.as_str().and_then(parse_rfc3339).map(time::whole_millis);
                 let until = until.ok_or_else(|| refuse("a time in RFC 3339", &value))?;
                 if until > latest {
                     let max = limits.wait_seconds_max;
@@ -317,6 +318,7 @@ impl Stepper<'_> {
             execution: &self.execution,
             globals: &self.globals,
             token_key: self.key,
+            now: self.now,
             frame,
             place,
             active,
@@ -331,8 +333,17 @@ impl Stepper<'_> {
     pub(super) fn eval(&self, expr: &Expr, environment: &Environment<'_>) -> Result<Value, Failure> {
         match expr.eval(environment) {
             Ok(value) => Ok(value.unwrap_or_default()),
-            Err(error) => Err(self.failure(error.kind.into(), error.message)),
+            Err(error) => Err(self.refused(error, &environment.active.path)),
         }
+    }
+
+    /// The failure that an expression's error is, at the state with this path.
+    pub(super) fn refused(&self, error: expr::Error, path: &Str) -> Failure {
+        if expr::is_interrupted() {
+            // The first one is what took so long.
+            let _ = self.interrupted.set(path.clone());
+        }
+        self.failure(error.kind.into(), error.message)
     }
 
     /// The program's input expression on the execution's input.
@@ -348,10 +359,11 @@ impl Stepper<'_> {
     }
 
     fn eval_boundary(&self, expr: &Expr, frame: Option<&Frame>) -> Result<Value, Failure> {
-        let scope = BoundaryScope { execution: &self.execution, globals: &self.globals, frame };
+        let scope =
+            BoundaryScope { execution: &self.execution, globals: &self.globals, now: self.now, frame };
         match expr.eval(&scope) {
             Ok(value) => Ok(value.unwrap_or_default()),
-            Err(error) => Err(self.failure(error.kind.into(), error.message)),
+            Err(error) => Err(self.refused(error, &Arc::from(""))),
         }
     }
 

@@ -5,63 +5,14 @@
 //! arguments; `hash` of anything but a string hashes its compact JSON; `randomInt(a, b)` is at
 //! least `a` and below `b`; `get` of what is not there is `null`.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use md5::Md5;
-use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha512};
-
-use super::{Error, ErrorKind, Scope, contains};
-use crate::value::{Array, Object, Value};
-
-/// Longest text that a function makes, in bytes. No language lets a state hand on more; values share
-/// what they hold, so that written out they can be larger than any memory.
-const TEXT_BYTES_MAX: usize = 1024 * 1024;
-
-macro_rules! functions {
-    ($($name:ident = $first:literal $(| $alias:literal)*, $arity:pat, $doc:literal;)+) => {
-        /// A built-in function.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Function {
-            $(#[doc = $doc] $name,)+
-        }
-
-        impl Function {
-            /// Names of all functions, without aliases.
-            pub const NAMES: &'static [&'static str] = &[$($first),+];
-
-            /// The function with this name.
-            #[must_use]
-            pub fn named(name: &str) -> Option<Self> {
-                match name {
-                    $($first $(| $alias)* => Some(Self::$name),)+
-                    _ => None,
-                }
-            }
-
-            /// The name it is known by.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => $first,)+
-                }
-            }
-
-            /// Whether it takes so many arguments.
-            #[must_use]
-            pub fn takes(self, count: usize) -> bool {
-                match self {
-                    $(Self::$name => matches!(count, $arity),)+
-                }
-            }
-        }
-    };
-}
+use super::call::{Call, functions, unique};
+use super::digest::Algorithm;
+use super::{Error, Scope, contains, random};
+use crate::value::Value;
 
 functions! {
+    /// A built-in function of FDL.
+    Function;
     ArrayContains = "arrayContains", 2, "Whether an array holds a value.";
     ArrayUnique = "arrayUnique", 1, "An array without repetitions, the first of equal elements stays.";
     ToArray = "toArray", _, "The arguments as an array.";
@@ -90,7 +41,7 @@ impl Function {
     /// Where the arguments are not what it needs; the message names the function, the argument,
     /// what was found and what was expected.
     pub fn call(self, arguments: &[Value], scope: &dyn Scope) -> Result<Value, Error> {
-        let call = Call { function: self, arguments };
+        let call = Call { name: self.name(), arguments };
         Ok(match self {
             Self::ArrayContains => {
                 let items = Value::Array(call.array(0)?.clone());
@@ -110,9 +61,9 @@ impl Function {
             }
             Self::JsonToString => Value::from(call.json(call.argument(0)?)?),
             Self::FromBase64 => call.decode_base64()?,
-            Self::ToBase64 => Value::from(BASE64.encode(call.string(0)?)),
+            Self::ToBase64 => call.encode_base64()?,
             Self::Hash => call.hash()?,
-            Self::Uuid => Value::from(uuid(scope.draw())),
+            Self::Uuid => Value::from(random::uuid(scope.draw())),
             Self::Get => call.get()?,
             Self::IntAdd => call.add()?,
             Self::RandomInt => call.random(scope)?,
@@ -120,66 +71,7 @@ impl Function {
     }
 }
 
-/// One call with its arguments, so that every refusal can name both.
-struct Call<'a> {
-    function: Function,
-    arguments: &'a [Value],
-}
-
 impl Call<'_> {
-    fn refuse(&self, why: impl AsRef<str>) -> Error {
-        Error::new(ErrorKind::Function, format!("`{}`: {}", self.function.name(), why.as_ref()))
-    }
-
-    fn expected(&self, position: usize, expected: &str) -> Error {
-        let found = self.arguments.get(position).cloned().unwrap_or_default();
-        self.refuse(format!(
-            "argument {} must be {expected}, found {} `{}`",
-            position + 1,
-            found.kind(),
-            found.excerpt(64),
-        ))
-    }
-
-    /// The compact JSON text of a value.
-    fn json(&self, value: &Value) -> Result<String, Error> {
-        self.check_length(value.bytes())?;
-        Ok(value.to_json())
-    }
-
-    fn check_length(&self, bytes: usize) -> Result<(), Error> {
-        if bytes <= TEXT_BYTES_MAX {
-            return Ok(());
-        }
-        let name = self.function.name();
-        let message = format!(
-            "`{name}`: the text would have {bytes} bytes or more, at most {TEXT_BYTES_MAX} are allowed"
-        );
-        Err(Error::new(ErrorKind::TooLarge, message))
-    }
-
-    fn argument(&self, position: usize) -> Result<&Value, Error> {
-        self.arguments
-            .get(position)
-            .ok_or_else(|| self.refuse(format!("argument {} is missing", position + 1)))
-    }
-
-    fn string(&self, position: usize) -> Result<&str, Error> {
-        self.argument(position)?.as_str().ok_or_else(|| self.expected(position, "a string"))
-    }
-
-    fn array(&self, position: usize) -> Result<&Array, Error> {
-        self.argument(position)?.as_array().ok_or_else(|| self.expected(position, "an array"))
-    }
-
-    fn object(&self, position: usize) -> Result<&Object, Error> {
-        self.argument(position)?.as_object().ok_or_else(|| self.expected(position, "an object"))
-    }
-
-    fn integer(&self, position: usize) -> Result<i64, Error> {
-        self.argument(position)?.as_i64().ok_or_else(|| self.expected(position, "an integer"))
-    }
-
     fn format(&self) -> Result<Value, Error> {
         let template = self.string(0)?;
         let mut values = self.arguments.iter().skip(1);
@@ -236,23 +128,13 @@ impl Call<'_> {
         Ok(Value::Bool(pattern.is_match(text)))
     }
 
-    fn decode_base64(&self) -> Result<Value, Error> {
-        let bytes = BASE64.decode(self.string(0)?).map_err(|_| self.expected(0, "Base64"))?;
-        let text = String::from_utf8(bytes).map_err(|_| self.expected(0, "the Base64 of UTF-8 text"))?;
-        Ok(Value::from(text))
-    }
-
     fn hash(&self) -> Result<Value, Error> {
         let input = self.argument(0)?;
         let input = input.as_str().map_or_else(|| self.json(input), |text| Ok(text.to_owned()))?;
-        let digest = match self.string(1)? {
-            "MD5" => Md5::digest(&input).to_vec(),
-            "SHA-1" => Sha1::digest(&input).to_vec(),
-            "SHA-256" => Sha256::digest(&input).to_vec(),
-            "SHA-512" => Sha512::digest(&input).to_vec(),
-            _ => return Err(self.expected(1, "`MD5`, `SHA-1`, `SHA-256` or `SHA-512`")),
-        };
-        Ok(Value::from(hex(&digest)))
+        let algorithm = self.string(1)?;
+        let known = Algorithm::named(algorithm).filter(|known| *known != Algorithm::Sha384);
+        let algorithm = known.ok_or_else(|| self.expected(1, "`MD5`, `SHA-1`, `SHA-256` or `SHA-512`"))?;
+        Ok(Value::from(algorithm.digest(&input)))
     }
 
     fn get(&self) -> Result<Value, Error> {
@@ -281,44 +163,6 @@ impl Call<'_> {
         if high <= low {
             return Err(self.refuse(format!("the range from {low} to below {high} is empty")));
         }
-        let width = high.abs_diff(low);
-        let draw = u128::from_be_bytes(scope.draw());
-        // 128 bits over a range of at most 64: the bias is beyond notice.
-        let offset = u64::try_from(draw % u128::from(width)).unwrap_or_default();
-        Ok(Value::from(low.wrapping_add_unsigned(offset)))
+        Ok(Value::from(random::integer(low, high, scope.draw())))
     }
-}
-
-fn unique(items: &Array) -> Value {
-    let mut kept: Vec<Value> = Vec::new();
-    for item in items.iter() {
-        if !kept.contains(item) {
-            kept.push(item.clone());
-        }
-    }
-    Value::from(kept)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
-}
-
-fn uuid(draw: [u8; 16]) -> Arc<str> {
-    let number = u128::from_be_bytes(draw);
-    // Version 4, variant 1 (RFC 9562 §5.4).
-    let number = (number & !(0xf << 76)) | (0x4 << 76);
-    let number = (number & !(0x3 << 62)) | (0x2 << 62);
-    let digits = format!("{number:032x}");
-    let mut out = String::with_capacity(36);
-    for (position, digit) in digits.chars().enumerate() {
-        if matches!(position, 8 | 12 | 16 | 20) {
-            out.push('-');
-        }
-        out.push(digit);
-    }
-    Arc::from(out)
 }

@@ -18,15 +18,22 @@
     )
 )]
 
+mod call;
 mod check;
+mod closest;
+mod cursor;
 mod dataset;
+mod digest;
 pub mod fdl;
 mod function;
+mod instant;
+mod interrupt;
 pub mod intrinsic;
 pub mod jsonata;
 pub mod jsonpath;
 mod layout;
 mod path;
+mod random;
 mod scope;
 
 #[cfg(test)]
@@ -40,6 +47,8 @@ use crate::value::{Number, Object, Str, Value};
 pub use check::{Check, Kind, TextPattern};
 pub use dataset::{Dataset, Delimiter, Header};
 pub use function::Function;
+pub use instant::parse_rfc3339;
+pub use interrupt::{Interrupt, interruptible, is_interrupted};
 pub use intrinsic::Intrinsic;
 pub use layout::{Layout, UnknownPart};
 pub use path::{Missing, PathStep};
@@ -98,12 +107,13 @@ pub enum Expr {
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
     Merge(Vec<Expr>),
-    /// `into` with `value` placed at a path of member names, objects on the way made as needed.
+    /// `into` with `value` placed at a path, objects on the way made as needed. An element of an array must
+    /// be there.
     Place {
         /// What the value is placed into.
         into: Box<Expr>,
-        /// Member names; empty: the value replaces `into`.
-        at: Vec<Str>,
+        /// Names and positions; empty: the value replaces `into`.
+        at: Vec<PathStep>,
         /// What is placed.
         value: Box<Expr>,
     },
@@ -263,9 +273,33 @@ impl Expr {
             Self::Merge(parts) => Value::Object(merge(parts, scope)?),
             Self::Place { into, at, value } => {
                 let value = value.eval(scope)?.unwrap_or_default();
-                place(into.eval(scope)?, at, value)?
+                path::place(into.eval(scope)?, at, value)?
             }
         }))
+    }
+
+    /// Whether evaluating it can take for ever, which an [`Interrupt`] ends.
+    #[must_use]
+    pub fn is_unbounded(&self) -> bool {
+        let any = |parts: &[Self]| parts.iter().any(Self::is_unbounded);
+        match self {
+            Self::Jsonata(_) => true,
+            Self::Literal(_) | Self::Root(_) => false,
+            Self::Select { from, .. } | Self::Query { from, .. } => from.is_unbounded(),
+            Self::Object(members) | Self::Record(members) => {
+                members.iter().any(|(_, member)| member.is_unbounded())
+            }
+            Self::Array(parts)
+            | Self::Call(_, parts)
+            | Self::Any(parts)
+            | Self::All(parts)
+            | Self::Intrinsic(_, parts)
+            | Self::Check(_, parts)
+            | Self::Merge(parts) => any(parts),
+            Self::Not(operand) | Self::Negate(operand) | Self::Dataset(_, operand) => operand.is_unbounded(),
+            Self::Compare(_, left, right) => left.is_unbounded() || right.is_unbounded(),
+            Self::Place { into, at: _, value } => into.is_unbounded() || value.is_unbounded(),
+        }
     }
 
     /// Whether the expression, as a condition, holds. Only `true` does: a missing value, a string
@@ -379,20 +413,4 @@ fn merge(parts: &[Expr], scope: &dyn Scope) -> Result<Object, Error> {
         }
     }
     Ok(merged)
-}
-
-fn place(into: Option<Value>, at: &[Str], value: Value) -> Result<Value, Error> {
-    let Some((key, rest)) = at.split_first() else { return Ok(value) };
-    let object = match into {
-        Some(Value::Object(object)) => object,
-        None => Object::default(),
-        Some(other) => {
-            return Err(Error::new(
-                ErrorKind::Place,
-                format!("cannot place a value at `{key}` of {} `{}`", other.kind(), other.excerpt(64)),
-            ));
-        }
-    };
-    let inner = place(object.get(key).cloned(), rest, value)?;
-    Ok(Value::Object(object.with(key.clone(), inner)))
 }

@@ -1,6 +1,6 @@
 //! Paths into values.
 
-use crate::value::{Str, Value};
+use crate::value::{DEPTH_MAX, Object, Str, Value};
 
 use super::{Error, ErrorKind};
 
@@ -74,16 +74,78 @@ fn child<'v>(value: &'v Value, step: &PathStep) -> Option<&'v Value> {
             Some(items) => items.get(*position),
             None => value.get(name),
         },
-        PathStep::Element(index) => {
-            let items = value.as_array()?;
-            let index = match usize::try_from(*index) {
-                Ok(index) => index,
-                Err(_) => items.len().checked_sub(usize::try_from(index.unsigned_abs()).ok()?)?,
-            };
-            items.get(index)
-        }
+        PathStep::Element(index) => element(value.as_array()?, *index),
         PathStep::All => None,
     }
+}
+
+/// The element at a position, from the end where negative.
+pub(super) fn element(items: &[Value], position: i64) -> Option<&Value> {
+    items.get(position_in(items, position)?)
+}
+
+fn position_in(items: &[Value], position: i64) -> Option<usize> {
+    let position = match usize::try_from(position) {
+        Ok(position) => position,
+        Err(_) => items.len().checked_sub(usize::try_from(position.unsigned_abs()).ok()?)?,
+    };
+    (position < items.len()).then_some(position)
+}
+
+/// `into` with `value` at the end of `steps`. Objects on the way are made, an element must be there.
+pub(super) fn place(into: Option<Value>, steps: &[PathStep], value: Value) -> Result<Value, Error> {
+    if steps.len() > DEPTH_MAX as usize {
+        let message = format!(
+            "a value placed at a path of {} steps would be nested deeper than the {DEPTH_MAX} levels allowed",
+            steps.len()
+        );
+        return Err(Error::new(ErrorKind::TooLarge, message));
+    }
+    let mut around = Vec::new();
+    let mut at = into;
+    for step in steps {
+        at = match (at, step) {
+            (None, PathStep::Member(name)) => {
+                around.push(Holder::Object(Object::default(), name.clone()));
+                None
+            }
+            (Some(Value::Object(object)), PathStep::Member(name) | PathStep::MemberOrElement(name, _)) => {
+                let member = object.get(name).cloned();
+                around.push(Holder::Object(object, name.clone()));
+                member
+            }
+            (Some(Value::Array(items)), PathStep::Element(index)) if element(&items, *index).is_some() => {
+                let position = position_in(&items, *index).unwrap_or_default();
+                let item = items.get(position).cloned();
+                around.push(Holder::Array(items.to_vec(), position));
+                item
+            }
+            (at, step) => {
+                let found = at.map_or_else(
+                    || "nothing".to_owned(),
+                    |value| format!("{} `{}`", value.kind(), value.excerpt(64)),
+                );
+                let step = render(std::slice::from_ref(step));
+                let message = format!("cannot place a value at `{step}` of {found}");
+                return Err(Error::new(ErrorKind::Place, message));
+            }
+        };
+    }
+    Ok(around.into_iter().rfold(value, |value, holder| match holder {
+        Holder::Object(object, name) => Value::Object(object.with(name, value)),
+        Holder::Array(mut items, position) => {
+            if let Some(item) = items.get_mut(position) {
+                *item = value;
+            }
+            Value::from(items)
+        }
+    }))
+}
+
+/// What a value is placed into.
+enum Holder {
+    Object(Object, Str),
+    Array(Vec<Value>, usize),
 }
 
 fn gather(value: &Value, steps: &[PathStep], matches: &mut Vec<Value>) {

@@ -38,6 +38,8 @@ pub enum Root {
     ExecutionInput,
     /// Identity of the execution (its uid).
     ExecutionId,
+    /// The instant of the evaluation, in RFC 3339 with milliseconds.
+    Now,
     /// When the execution started.
     StartTime,
     /// How often the execution was taken up again after a bad end.

@@ -257,7 +257,7 @@ fn place_makes_objects_on_the_way_and_refuses_others() {
     let place = |into: &str, at: &[&str]| {
         Expr::Place {
             into: Box::new(Expr::Literal(Value::parse(into).unwrap())),
-            at: at.iter().map(|name| Str::from(*name)).collect(),
+            at: at.iter().map(|name| PathStep::Member((*name).into())).collect(),
             value: Box::new(Expr::Literal(Value::from(1_i64))),
         }
         .eval(&InputOnly { input: Value::Null, draws: Cell::new(0) })
@@ -268,4 +268,35 @@ fn place_makes_objects_on_the_way_and_refuses_others() {
     );
     assert_eq!(place("[]", &[]).unwrap().unwrap().to_json(), "1");
     assert_eq!(place(r#"{"a":[]}"#, &["a", "b"]).unwrap_err().kind, ErrorKind::Place);
+}
+
+#[test]
+fn place_replaces_elements_that_are_there() {
+    let place = |into: &str, at: Vec<PathStep>| {
+        let into = Box::new(Expr::Literal(Value::parse(into).unwrap()));
+        Expr::Place { into, at, value: Box::new(Expr::Literal(Value::from(1_i64))) }
+            .eval(&InputOnly { input: Value::Null, draws: Cell::new(0) })
+    };
+    let a = || PathStep::Member("a".into());
+    let cases = [
+        (r#"{"a":[5,6]}"#, vec![a(), PathStep::Element(0)], r#"{"a":[1,6]}"#),
+        (r#"{"a":[5,6]}"#, vec![a(), PathStep::Element(-1)], r#"{"a":[5,1]}"#),
+        (r#"[{"a":0,"b":2}]"#, vec![PathStep::Element(0), a()], r#"[{"a":1,"b":2}]"#),
+    ];
+    for (into, at, expected) in cases {
+        assert_eq!(place(into, at).unwrap().unwrap().to_json(), expected, "{into}");
+    }
+    let refused = [
+        (r#"{"a":[5,6]}"#, vec![a(), PathStep::Element(2)], "`[2]` of array `[5,6]`"),
+        (r#"{"a":[5,6]}"#, vec![a(), PathStep::Element(-3)], "`[-3]` of array"),
+        (r#"{}"#, vec![a(), PathStep::Element(0)], "`[0]` of nothing"),
+        (r#"{"a":null}"#, vec![a(), a()], "`.a` of null"),
+        (r#"{}"#, vec![PathStep::All], "`[*]` of object"),
+    ];
+    for (into, at, expected) in refused {
+        let error = place(into, at).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Place, "{into}");
+        assert!(error.message.contains(expected), "{into}: {error}");
+    }
+    assert_eq!(place("{}", vec![a(); 10_000]).unwrap_err().kind, ErrorKind::TooLarge);
 }

@@ -5,6 +5,7 @@ use crate::value::Str;
 
 use super::{
     Branch, Errors, Handover, Kind, Limits, Next, Program, Scope, ScopeIdx, State, StateIdx, Variables,
+    unbounded,
 };
 
 /// Scopes a program may nest: the engine walks them by recursion.
@@ -129,6 +130,8 @@ impl Builder {
         if uses.iter().any(|count| *count != 1) {
             return Err(BuildError::NotATree);
         }
+        let is_unbounded = unbounded::boundary(&boundary)
+            || self.scopes.iter().flat_map(|scope| &scope.states).any(unbounded::state);
         let Boundary { input, output, timeout_seconds, takes_only_objects } = boundary;
         Ok(Program {
             name,
@@ -138,6 +141,7 @@ impl Builder {
             output,
             timeout_seconds,
             takes_only_objects,
+            is_unbounded,
             errors: self.errors,
             limits: self.limits,
         })

@@ -32,6 +32,7 @@ mod errors;
 mod input;
 mod limits;
 mod state;
+mod unbounded;
 
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,7 @@ pub struct Program {
     output: Option<Expr>,
     timeout_seconds: Option<u64>,
     takes_only_objects: bool,
+    is_unbounded: bool,
     errors: Errors,
     limits: Limits,
 }
@@ -152,6 +154,13 @@ impl Program {
             return Err(InputError::TooDeep { depth });
         }
         Ok(())
+    }
+
+    /// Whether an expression can take for ever to evaluate. Only somebody with a clock can bound it:
+    /// [`crate::expr::Interrupt`].
+    #[must_use]
+    pub fn is_unbounded(&self) -> bool {
+        self.is_unbounded
     }
 
     /// What the engine's errors are called.

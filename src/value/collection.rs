@@ -23,7 +23,8 @@ impl Measure {
 
     fn add(&mut self, value: &Value, key_bytes: usize, is_first: bool) {
         let comma = usize::from(!is_first);
-        self.bytes = self.bytes.saturating_add(value.bytes() + key_bytes + comma);
+        let member = value.bytes().saturating_add(key_bytes).saturating_add(comma);
+        self.bytes = self.bytes.saturating_add(member);
         self.depth = self.depth.max(value.depth().saturating_add(1));
     }
 }

@@ -25,7 +25,7 @@ mod json;
 mod number;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::engine::{
     Activity, Event, Execution, Fault, HistoryEvent, HistoryKind, Run, Step, Stop, StopMode, TokenKey, step,
 };
+use crate::expr::{Interrupt, interruptible};
 use crate::ir::Program;
 use crate::value::Str;
 
@@ -23,6 +24,8 @@ pub(super) struct Local<'p> {
     pub(super) world: World,
     pub(super) progress: Progress,
     pub(super) token_key: TokenKey,
+    /// Pulled by whoever wants the run to end while it computes.
+    pub(super) interrupt: Interrupt,
 }
 
 impl Local<'_> {
@@ -39,8 +42,7 @@ impl Local<'_> {
         let mut run = Run::new(execution);
         let mut event = Event::Start;
         loop {
-            let Step { run: moved, commands, history, .. } =
-                step(self.program, run, self.clock.now(), event, &self.token_key)?;
+            let Step { run: moved, commands, history, .. } = self.step(run, event)?;
             run = moved;
             self.tell(&run, &history);
             if run.outcome().is_some() {
@@ -48,6 +50,20 @@ impl Local<'_> {
             }
             self.world.take(commands);
             event = self.next_event(&run, interrupted.as_mut()).await;
+        }
+    }
+
+    /// Takes in an event. Where its expressions are interrupted, which only an impatient person does, the
+    /// run ends instead.
+    fn step(&self, run: Run, event: Event) -> Result<Step, Fault> {
+        let take = |run, event| step(self.program, run, self.clock.now(), event, &self.token_key);
+        if !self.program.is_unbounded() {
+            return take(run, event);
+        }
+        let before = run.clone();
+        match interruptible(&self.interrupt, || take(run, event)) {
+            Err(Fault::Interrupted(_)) => take(before, stop()),
+            stepped => stepped,
         }
     }
 
@@ -94,10 +110,7 @@ impl Local<'_> {
         };
         tokio::select! {
             biased;
-            () = interrupted => Event::Stop(Stop {
-                cause: Some("interrupted".into()),
-                ..Stop::new(StopMode::Terminate)
-            }),
+            () = interrupted => stop(),
             news = self.world.news() => event_of(news),
             () = time_passes => {
                 self.clock.pass(&pace);
@@ -105,6 +118,11 @@ impl Local<'_> {
             }
         }
     }
+}
+
+/// What a person who does not want to wait any longer wants.
+fn stop() -> Event {
+    Event::Stop(Stop { cause: Some("interrupted".into()), ..Stop::new(StopMode::Terminate) })
 }
 
 fn event_of(news: News) -> Event {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::engine::{Execution, TokenKey};
+use crate::expr::Interrupt;
 use crate::value::Str;
 
 use super::terminal::{complain, tell, write_result};
@@ -77,8 +78,16 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 fn perform(args: &Args, request: Request) -> Result<u8, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+    let interrupt = Interrupt::default();
+    let runtime =
+        runtime(request.program.is_unbounded()).map_err(|error| format!("cannot start: {error}"))?;
+    if request.program.is_unbounded() {
+        let interrupt = interrupt.clone();
+        runtime.spawn(async move {
+            interrupted().await;
+            interrupt.interrupt();
+        });
+    }
     // The engine counts in whole milliseconds: from anything between, all times would seem to be off.
     let now = Timestamp::now();
     let started_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
@@ -89,6 +98,7 @@ fn perform(args: &Args, request: Request) -> Result<u8, String> {
         world: World::new(id.clone(), request.mocks, request.bindings),
         progress: Progress::new(started_at, args.quiet),
         token_key: TokenKey::new(entropy::bytes()?),
+        interrupt,
     };
     let execution = Execution {
         id,
@@ -113,6 +123,16 @@ fn perform(args: &Args, request: Request) -> Result<u8, String> {
         },
     }
     Ok(outcome::exit_status(ended))
+}
+
+/// One thread; with expressions that can compute for ever, another one that hears of signals meanwhile.
+fn runtime(is_unbounded: bool) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = if is_unbounded {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    builder.worker_threads(1).enable_all().build()
 }
 
 /// When someone wants the run to end: Ctrl-C, or the polite signal of a supervisor.

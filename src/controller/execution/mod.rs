@@ -10,6 +10,7 @@ pub mod keep;
 pub mod observe;
 pub mod registry;
 pub mod status;
+mod watched;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -141,6 +142,10 @@ fn settled(seen: Box<Seen>, wake: Option<Timestamp>) -> Ended {
 /// thread and its memory, which most decisions are not worth.
 async fn decide_aside(context: &Context, observed: &Observed) -> Decision {
     let revision = observed.footing.revision();
+    if revision.is_some_and(|revision| revision.program.is_unbounded()) {
+        let _place = context.deciding.acquire().await;
+        return watched::decide(observed.clone()).await;
+    }
     let is_long = !observed.parts.is_empty()
         || observed.status.checkpoint.as_ref().is_some_and(|text| text.len() > LONG_CHECKPOINT_BYTES);
     let was_slow = revision.is_some_and(|revision| revision.is_slow.load(Ordering::Relaxed));

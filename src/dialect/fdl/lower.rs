@@ -12,7 +12,7 @@ use crate::ir::{
 };
 use crate::value::Value;
 
-use super::super::reachability::{self, Graph, Node};
+use super::super::reachability::{self, Codes, Graph, Node};
 use super::super::reader::{Field, Problems, Text, member_path};
 use super::error_names::{self, patterns};
 use super::limits::{
@@ -347,5 +347,6 @@ fn graph<'b>(body: &'b Body<'_>, names: &Names<'_>, start: StateIdx) -> Option<G
         let targets = ways.into_iter().map(to).collect::<Option<Vec<_>>>()?;
         Some(Node { name: &state.name, targets, is_end: state.is_end })
     });
-    Some(Graph { nodes: nodes.collect::<Option<_>>()?, start: start.number() as usize })
+    let nodes = nodes.collect::<Option<_>>()?;
+    Some(Graph { nodes, start: start.number() as usize, codes: Codes::WARNINGS })
 }

@@ -101,17 +101,7 @@ pub(super) fn expression(text: &Text, variables: Variables, problems: &Problems)
                 SyntaxErrorKind::Function => Code::UnknownFunction,
                 SyntaxErrorKind::Variable => Code::UnknownVariable,
             };
-            let span = text.span.map(|span| {
-                // Where the scalar is written without escapes or line breaks, the place within it is
-                // known: behind the quote, if there is one.
-                let written = (span.end - span.start) as usize;
-                let before = text.value.get(..error.offset).unwrap_or_default();
-                match written.checked_sub(text.value.len()) {
-                    Some(0) => span.behind("", before),
-                    Some(2) => span.behind("\"", before),
-                    Some(_) | None => span,
-                }
-            });
+            let span = text.place_of(error.offset);
             let mut problem = Diagnostic::new(code, text.path.clone(), span, error.message);
             problem.help = error.help;
             problems.push(problem);

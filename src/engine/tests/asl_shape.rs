@@ -114,7 +114,7 @@ fn a_result_is_placed_into_the_raw_input() {
     let placed = |at: &[&str]| {
         let output = Expr::Place {
             into: Box::new(Expr::Root(Root::RawInput)),
-            at: at.iter().map(|name| Str::from(*name)).collect(),
+            at: at.iter().map(|name| PathStep::Member((*name).into())).collect(),
             value: Box::new(Expr::Root(Root::Result)),
         };
         let state =

@@ -1,6 +1,7 @@
 //! Start, end, stop, time-outs and limits of the run as a whole.
 
 use super::*;
+use crate::expr::{Interrupt, interruptible, jsonata};
 use crate::ir::{Jitter, Next, Pattern, Retrier, Until};
 
 fn wait(name: &str, seconds: &str) -> State {
@@ -286,4 +287,32 @@ fn tries_without_end_end_with_the_limit_of_events() {
     }
     assert_eq!(rig.error().0, Some("Test.EventLimit"));
     assert!(rig.run.events() <= LIMITS.events_max + 10);
+}
+
+#[test]
+fn a_step_whose_expressions_are_interrupted_says_nothing_of_the_run() {
+    let expression = |text: &str| {
+        let expected = jsonata::Expected::Any;
+        Expr::Jsonata(Arc::new(jsonata::Expression::parse(text, literal("{}"), "Output", expected).unwrap()))
+    };
+    let endless = State {
+        output: Some(expression("($f := function() { $f() }; $f())")),
+        ..State::new("Spin", Kind::Pass { result: None })
+    };
+    let program = program(Handover::Replace, vec![State::new("First", Kind::Pass { result: None }), endless]);
+    assert!(program.is_unbounded());
+    let interrupt = Interrupt::default();
+    interrupt.interrupt();
+    let run = Run::new(execution("{}"));
+    let start = || step(&program, run.clone(), at(0), Event::Start, &key());
+    assert_eq!(interruptible(&interrupt, start).unwrap_err(), Fault::Interrupted("Spin".into()));
+}
+
+#[test]
+fn the_clock_of_expressions_is_that_of_the_step() {
+    let state = State { output: Some(Expr::Root(Root::Now)), ..State::new("When", Kind::Succeed) };
+    let program = program(Handover::Replace, vec![state]);
+    assert!(!program.is_unbounded());
+    let ended = Rig::start(program, "{}").run.outcome().cloned();
+    assert_eq!(ended, Some(Outcome::Succeeded(json(r#""2023-11-14T22:13:20.000Z""#))));
 }

@@ -2,6 +2,9 @@
 
 use super::token::{Token, tokens};
 use super::{CALL_DEPTH_MAX, NESTING_MAX, SyntaxError, SyntaxErrorKind, Variables};
+use crate::expr::call::arity;
+use crate::expr::closest::closest;
+use crate::expr::cursor::only;
 use crate::expr::{Comparison, Expr, Function, PathStep};
 use crate::value::{Str, Value};
 
@@ -13,9 +16,6 @@ pub(super) struct Parser {
     nesting: u32,
     calls: u32,
 }
-
-/// More than any function takes that does not take as many as one likes.
-const CALL_ARGUMENTS_MAX: usize = 10;
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
@@ -269,7 +269,8 @@ impl Parser {
         let arguments = self.list(")")?;
         self.calls -= 1;
         if !function.takes(arguments.len()) {
-            let message = format!("`{name}` takes {}, found {}", arity(function), arguments.len());
+            let message =
+                format!("`{name}` takes {}, found {}", arity(|count| function.takes(count)), arguments.len());
             return refuse(self, message, None);
         }
         Ok(Expr::Call(function, arguments))
@@ -313,42 +314,5 @@ impl Parser {
                 return Err(self.error(format!("expected `,` or `}}`, found {}", self.found())));
             }
         }
-    }
-}
-
-/// A single operand stands for itself.
-fn only(mut operands: Vec<Expr>) -> std::result::Result<Expr, Vec<Expr>> {
-    match operands.pop() {
-        Some(operand) if operands.is_empty() => Ok(operand),
-        Some(operand) => {
-            operands.push(operand);
-            Err(operands)
-        }
-        None => Err(operands),
-    }
-}
-
-/// The known name that was probably meant: at most a third of the letters differ, ignoring case.
-fn closest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let name = name.to_lowercase();
-    let distance = |known: &'static str| (strsim::damerau_levenshtein(&known.to_lowercase(), &name), known);
-    let tolerance = |known: &str| (known.len() / 3).max(1);
-    known
-        .map(distance)
-        .filter(|(distance, known)| *distance <= tolerance(known))
-        .min()
-        .map(|(_, known)| known)
-}
-
-/// How many arguments a function takes, in words.
-fn arity(function: Function) -> String {
-    let least = (0..CALL_ARGUMENTS_MAX).find(|count| function.takes(*count)).unwrap_or_default();
-    match (least, function.takes(CALL_ARGUMENTS_MAX)) {
-        (0, false) => "no arguments".to_owned(),
-        (least, false) if function.takes(least + 1) => format!("{least} or {} arguments", least + 1),
-        (1, false) => "1 argument".to_owned(),
-        (least, false) => format!("{least} arguments"),
-        (1, true) => "at least 1 argument".to_owned(),
-        (least, true) => format!("at least {least} arguments"),
     }
 }

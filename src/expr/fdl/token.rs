@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{SyntaxError, SyntaxErrorKind};
+use crate::expr::cursor::unicode_escape;
 use crate::value::{Number, Str, Value};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -142,20 +143,4 @@ fn string(text: &str, quote: char, offset: usize) -> Result<(Token, usize), Synt
         }
     }
     Err(error(offset, format!("the string that begins here is not closed with `{quote}`")))
-}
-
-/// The character that `\uXXXX` at the beginning of a text stands for, or a surrogate pair of two such, and
-/// the length of the escape.
-fn unicode_escape(text: &str) -> Option<(char, usize)> {
-    let unit = |at: usize| {
-        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
-        let is_hex = digits.chars().all(|digit| digit.is_ascii_hexdigit());
-        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
-    };
-    let first = unit(0)?;
-    if let Some(c) = char::from_u32(u32::from(first)) {
-        return Some((c, 6));
-    }
-    let pair = char::decode_utf16([first, unit(6)?]).next()?.ok()?;
-    Some((pair, 12))
 }

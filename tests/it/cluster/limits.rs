@@ -6,13 +6,13 @@ use super::rig::{Space, execution, manifest};
 use crate::service::{Answer, Service};
 
 /// A definition of these states, beginning with the first.
-fn definition(states: &[Value]) -> String {
+pub fn definition(states: &[Value]) -> String {
     let first = &states[0]["Name"];
     json!({"Type": "StateMachine", "SpecVersion": "v1", "StartAt": first, "States": states}).to_string()
 }
 
 /// Text that does not compress well, another for each number.
-fn noise(number: usize) -> String {
+pub fn noise(number: usize) -> String {
     let mut state = 0x2545_f491_4f6c_dd1d_u64.wrapping_mul(2 * number as u64 + 1);
     let mut next = || {
         state ^= state << 13;

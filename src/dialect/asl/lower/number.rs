@@ -1,0 +1,98 @@
+//! Fields that hold a number or an instant, or what gives one.
+
+use std::ops::RangeInclusive;
+
+use crate::diagnostic::Code;
+use crate::expr::jsonata::Expected;
+use crate::expr::{Check, Expr, Kind};
+use crate::ir::Until;
+use crate::value::Value;
+
+use super::super::super::reader::Field;
+use super::super::limits::SECONDS_MAX;
+use super::super::syntax::{Computed, Language, Wait, number, whole_number};
+use super::super::template::{NOTHING, View, reference_path, value};
+use super::Lowering;
+
+impl Lowering<'_, '_> {
+    /// A whole number. A literal is held against the bounds here, what an expression gives by the engine.
+    pub(super) fn whole(
+        &self,
+        field: Option<&Computed<'_>>,
+        label: &str,
+        bounds: RangeInclusive<u64>,
+        view: View,
+    ) -> Option<Expr> {
+        let literal = |field: &Field<'_>| {
+            whole_number(field, bounds.clone(), self.problems)
+                .map_or(NOTHING, |number| Expr::Literal(Value::from(number)))
+        };
+        field.map(|field| self.computed(field, label, Expected::Integer, view, literal))
+    }
+
+    /// A percentage.
+    pub(super) fn percentage(&self, field: Option<&Computed<'_>>, label: &str, view: View) -> Option<Expr> {
+        let literal = |field: &Field<'_>| {
+            number(field, 0.0..=100.0, self.problems)
+                .map_or(NOTHING, |_| Expr::Literal(field.node.to_value()))
+        };
+        field.map(|field| self.computed(field, label, Expected::Number, view, literal))
+    }
+
+    fn computed(
+        &self,
+        field: &Computed<'_>,
+        label: &str,
+        expected: Expected,
+        view: View,
+        literal: impl Fn(&Field<'_>) -> Expr,
+    ) -> Expr {
+        match field {
+            Computed::Path(field) => match field.text(self.problems) {
+                Some(text) => reference_path(&text, &format!("{label}Path"), view, self.problems),
+                None => NOTHING,
+            },
+            Computed::Value(field) if is_expression(field, view.language) => {
+                value(field, label, expected, view, self.problems)
+            }
+            Computed::Value(field) => literal(field),
+        }
+    }
+
+    /// How long a Wait waits.
+    pub(super) fn until(&self, wait: &Wait<'_>, view: View) -> Until {
+        match wait {
+            Wait::Seconds(field) => {
+                let seconds = self.whole(Some(field), "Seconds", 0..=SECONDS_MAX, view);
+                Until::Seconds(seconds.unwrap_or(NOTHING))
+            }
+            Wait::Timestamp(field) => {
+                let literal = |field: &Field<'_>| self.timestamp(field);
+                Until::Timestamp(self.computed(field, "Timestamp", Expected::String, view, literal))
+            }
+        }
+    }
+
+    /// A literal instant.
+    pub(super) fn timestamp(&self, field: &Field<'_>) -> Expr {
+        let instant = field.node.to_value();
+        if instant.as_str().is_none() {
+            self.problems.push(field.wrong_type("a string"));
+        } else if !is_timestamp(&instant) {
+            let message = format!("expected a time in RFC 3339, found `{}`", instant.excerpt(64));
+            let problem = field.problem(Code::InvalidValue, message);
+            self.problems.push(problem.with_help("such as `2016-08-18T17:33:00Z`"));
+        }
+        Expr::Literal(instant)
+    }
+}
+
+fn is_timestamp(instant: &Value) -> bool {
+    Check::Is(Kind::Timestamp).holds(&[Some(instant.clone())]).unwrap_or(false)
+}
+
+/// Whether a field holds an expression of `JSONata`.
+pub(super) fn is_expression(field: &Field<'_>, language: Language) -> bool {
+    language == Language::Jsonata
+        && field.node.as_str().is_some_and(|text| crate::expr::jsonata::delimited(text).is_some())
+}

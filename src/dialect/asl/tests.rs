@@ -1,0 +1,1 @@
+//! Laws of the language that no case can state.

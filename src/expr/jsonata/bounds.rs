@@ -1,0 +1,151 @@
+//! Bounds of functions whose result can be much longer than their arguments.
+//!
+//! The library bounds how deep and how long, not how many bytes: thirty times `$a & $a` would be a
+//! gigabyte, and the process that computes it is everybody's.
+
+use jsonata_core::evaluator::EvaluatorError;
+use jsonata_core::functions;
+use jsonata_core::value::JValue;
+
+use super::SEQUENCE_MAX;
+use super::host::Answer;
+
+/// Longest text in bytes that a function makes: four times a payload.
+pub(super) const TEXT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of a number as text, roughly.
+const NUMBER_BYTES: usize = 8;
+
+/// `&`: what is undefined, or a function, adds nothing.
+pub(super) fn concatenate(operands: &[JValue]) -> Answer {
+    let mut out = String::new();
+    for operand in operands {
+        match operand {
+            JValue::String(text) => out.push_str(text),
+            JValue::Undefined | JValue::Lambda(_) | JValue::Builtin { .. } | JValue::Regex { .. } => {}
+            JValue::Null | JValue::Number(_) | JValue::Bool(_) | JValue::Array(_) | JValue::Object(_) => {
+                within("&", json_bytes(operand, false))?;
+                let text = functions::string::string(operand, None)?;
+                out.push_str(text.as_str().unwrap_or_default());
+            }
+        }
+        within("&", out.len())?;
+    }
+    Ok(JValue::string(out))
+}
+
+/// The first argument, if it has at most as many items as the second one says.
+pub(super) fn items(arguments: &[JValue]) -> Answer {
+    let value = arguments.first().cloned().unwrap_or(JValue::Undefined);
+    let items_max = arguments.get(1).and_then(JValue::as_f64).unwrap_or_default();
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    if value.as_array().is_some_and(|items| items.len() as f64 > items_max) {
+        let message = format!("D2014: an array would have more than {SEQUENCE_MAX} items");
+        return Err(EvaluatorError::EvaluationError(message));
+    }
+    Ok(value)
+}
+
+/// True where the argument is small enough, an error elsewhere.
+pub(super) fn tree(arguments: &[JValue]) -> Answer {
+    within("**", json_bytes(arguments.first().unwrap_or(&JValue::Undefined), false))?;
+    Ok(JValue::Bool(true))
+}
+
+/// Refuses a call whose result would be too long. `arguments` are those that were written, or the
+/// context item alone.
+pub(super) fn check(name: &str, arguments: &[&JValue], context: &JValue) -> Result<(), EvaluatorError> {
+    let argument = |number: usize| arguments.get(number).copied().unwrap_or(&JValue::Undefined);
+    let bytes = match name {
+        "string" => json_bytes(argument(0), argument(1).as_bool() == Some(true)),
+        "join" => joined_bytes(argument(0), argument(1)),
+        "pad" => {
+            let widths = arguments.iter().filter_map(|argument| argument.as_f64());
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+            let width = widths.fold(0.0, |most: f64, width| most.max(width.abs())) as usize;
+            width
+        }
+        _ if arguments.len() >= 3 && !argument(2).is_number() => {
+            replaced_bytes(argument(0), argument(1), argument(2))
+        }
+        // The text is the context item.
+        _ => replaced_bytes(context, argument(0), argument(1)),
+    };
+    within(&format!("${name}"), bytes)
+}
+
+fn within(name: &str, bytes: usize) -> Result<(), EvaluatorError> {
+    if bytes <= TEXT_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("`{name}` would give a text of more than {TEXT_BYTES_MAX} bytes");
+    Err(EvaluatorError::EvaluationError(message))
+}
+
+/// About how long a value is as JSON; anything above the bound once it is reached. Values share parts,
+/// so counting all of them could take for ever.
+fn json_bytes(value: &JValue, is_pretty: bool) -> usize {
+    let mut open = vec![(value, 0_usize)];
+    let mut bytes = 0_usize;
+    while let Some((value, depth)) = open.pop() {
+        bytes = bytes.saturating_add(match value {
+            JValue::String(text) => text.len() + 2,
+            JValue::Number(_) => NUMBER_BYTES,
+            JValue::Array(items) => 2 + items.len(),
+            JValue::Object(members) => 2 + members.keys().map(|key| key.len() + 4).sum::<usize>(),
+            JValue::Null
+            | JValue::Bool(_)
+            | JValue::Undefined
+            | JValue::Lambda(_)
+            | JValue::Builtin { .. }
+            | JValue::Regex { .. } => 4,
+        });
+        if is_pretty {
+            bytes = bytes.saturating_add(2 * depth + 1);
+        }
+        if bytes > TEXT_BYTES_MAX {
+            break;
+        }
+        if let Some(items) = value.as_array() {
+            open.extend(items.iter().map(|item| (item, depth + 1)));
+        } else if let Some(members) = value.as_object() {
+            open.extend(members.values().map(|member| (member, depth + 1)));
+        }
+    }
+    bytes
+}
+
+fn joined_bytes(items: &JValue, separator: &JValue) -> usize {
+    let Some(items) = items.as_array() else { return 0 };
+    let texts = items.iter().filter_map(JValue::as_str).map(str::len).fold(0, usize::saturating_add);
+    texts.saturating_add(items.len().saturating_mul(separator.as_str().map_or(0, str::len)))
+}
+
+/// How long the text is once everything found in it is replaced by another text. What a function puts
+/// there takes an evaluation each time, which can be interrupted.
+fn replaced_bytes(text: &JValue, pattern: &JValue, replacement: &JValue) -> usize {
+    let (Some(text), Some(replacement)) = (text.as_str(), replacement.as_str()) else { return 0 };
+    let found: (usize, usize) = match pattern {
+        JValue::String(pattern) if !pattern.is_empty() => (text.matches(&**pattern).count(), pattern.len()),
+        JValue::Regex { pattern, flags } => match functions::string::build_regex(pattern, flags) {
+            Ok(regex) => {
+                let lengths = regex.find_iter(text).map(|found| found.len());
+                lengths.fold((0, 0), |(count, longest), length| (count + 1, longest.max(length)))
+            }
+            Err(_) => (0, 0),
+        },
+        JValue::Null
+        | JValue::Bool(_)
+        | JValue::Number(_)
+        | JValue::String(_)
+        | JValue::Array(_)
+        | JValue::Object(_)
+        | JValue::Undefined
+        | JValue::Lambda(_)
+        | JValue::Builtin { .. } => (0, 0),
+    };
+    let (count, longest) = found;
+    // `$1` stands for a part of what was found.
+    let groups = replacement.matches('$').count().saturating_mul(longest);
+    text.len().saturating_add(count.saturating_mul(replacement.len().saturating_add(groups)))
+}
