@@ -136,6 +136,111 @@ fn a_map_that_holds_megabytes_survives_kills_and_leaves_nothing_behind() {
     assert!(keys.len() == ITEMS && keys.values().all(|keys| keys.len() == 1), "{keys:?}");
 }
 
+/// Of ten branches each asks for 200,000 bytes, and holds them until the gate is opened. The first hands
+/// them over.
+#[test]
+fn a_parallel_of_ten_large_results_survives_a_kill_and_its_output_is_whole() {
+    const LARGE: usize = 200_000;
+    let text =
+        |n: usize| [noise(n), noise(n + 100), noise(n + 200), noise(n + 300)].concat()[..LARGE].to_owned();
+    let gate = gate();
+    let answers = gate.clone();
+    let service = Service::on_thread(move |asked: Asked, _| {
+        let gate = answers.clone();
+        async move {
+            if asked.path == "/hold" {
+                let _open = gate.acquire().await.unwrap();
+                return Answer::json(&json!({}));
+            }
+            Answer::json(&json!(text(usize::try_from(asked.body["n"].as_u64().unwrap()).unwrap())))
+        }
+    });
+    let branches = (0..10).map(|n| {
+        let mut hold = json!({"Type": "Task", "Resource": "Hold:It", "Parameters": {"n": n}, "End": true});
+        if n == 0 {
+            hold["ResultPath"] = Value::Null;
+        }
+        let ask =
+            json!({"Type": "Task", "Resource": "Ask:It", "Parameters": {"n": n}, "Next": format!("Hold{n}")});
+        let (asks, holds) = (format!("Ask{n}"), format!("Hold{n}"));
+        json!({"StartAt": asks, "States": {asks: ask, holds: hold}})
+    });
+    let all = json!({"Type": "Parallel", "Branches": branches.collect::<Vec<_>>(), "End": true});
+    let space = Space::new("large-parallel");
+    let controller = space.controller();
+    let bindings = json!([
+        {"resource": "Ask:*", "url": service.url("/ask")},
+        {"resource": "Hold:*", "url": service.url("/hold")},
+    ]);
+    let definition = json!({"StartAt": "All", "States": {"All": all}}).to_string();
+    space.flow_with("ten", &definition, json!({"bindings": bindings}));
+    space.start("ten", json!({"flowRef": {"name": "ten"}}));
+    wait("all to be held", || (service.asked_at("/hold").len() >= 10).then_some(()));
+    let held = space.execution("ten");
+    assert!(held.to_string().len() < 512 * 1024 && !named(&held).is_empty());
+    controller.kill();
+    let _controller = space.controller();
+    wait("all to be asked again", || (service.asked_at("/hold").len() >= 20).then_some(()));
+    open(&gate);
+    let ended = space.ended("ten");
+    let status = &ended["status"];
+    assert_eq!(
+        (&status["phase"], status.get("output")),
+        (&json!("Succeeded"), None),
+        "{:#}",
+        status["conditions"]
+    );
+    assert!(status["conditions"].to_string().contains("`millrace output ten` prints it"));
+    let output: Value = serde_json::from_str(&millrace(&space, &["output", "ten"])).unwrap();
+    let mut expected = vec![json!({}); 10];
+    expected[0] = json!([noise(0), noise(100), noise(200), noise(300)].concat()[..LARGE]);
+    assert!(output == Value::from(expected), "{} bytes", output.to_string().len());
+    // What the output needs stays, and nothing else.
+    wait("the others to go", || (chunks(&space) == named(&ended)).then_some(()));
+    assert_eq!(status["outputRef"]["chunks"], 1);
+    assert_eq!(space.kstatus("ten"), "Current");
+}
+
+#[test]
+fn a_map_of_ten_thousand_items_survives_a_kill() {
+    const ITEMS: usize = 10_000;
+    let gate = gate();
+    let answers = gate.clone();
+    let service = Service::on_thread(move |_: Asked, _| {
+        let gate = answers.clone();
+        async move {
+            let _open = gate.acquire().await.unwrap();
+            Answer::json(&json!("held"))
+        }
+    });
+    let space = Space::new("large-items");
+    let controller = space.controller();
+    let item = json!({"Type": "Pass", "Result": "the same for all", "End": true});
+    let map =
+        json!({"Type": "Map", "ItemProcessor": {"StartAt": "Item", "States": {"Item": item}}, "End": true});
+    let hold = json!({"Type": "Task", "Resource": "Hold:It", "End": true});
+    let both = json!({"Type": "Parallel", "End": true, "Branches": [
+        {"StartAt": "Each", "States": {"Each": map}},
+        {"StartAt": "Hold", "States": {"Hold": hold}},
+    ]});
+    let definition = json!({"StartAt": "Both", "States": {"Both": both}}).to_string();
+    let bindings = json!([{"resource": "Hold:*", "url": service.url("/hold")}]);
+    space.flow_with("items", &definition, json!({"bindings": bindings}));
+    let items: Vec<_> = (0..ITEMS).collect();
+    space.start("items", json!({"flowRef": {"name": "items"}, "input": items}));
+    wait("the call", || (service.count() == 1).then_some(()));
+    controller.kill();
+    let _controller = space.controller();
+    wait("the call again", || (service.count() == 2).then_some(()));
+    open(&gate);
+    let ended = space.ended("items");
+    assert_eq!(ended["status"]["phase"], "Succeeded", "{:#}", ended["status"]["conditions"]);
+    let output: Value = serde_json::from_str(&millrace(&space, &["output", "items"])).unwrap();
+    assert!(output == json!([vec!["the same for all"; ITEMS], "held"]));
+    let tree: Value = serde_json::from_str(&millrace(&space, &["tree", "items", "-o", "json"])).unwrap();
+    assert_eq!(tree["lostEvents"], 0);
+}
+
 #[test]
 fn a_chunk_that_somebody_removes_stalls_its_own_run_only() {
     const ITEMS: usize = 40;
@@ -178,7 +283,7 @@ fn a_chunk_that_somebody_removes_stalls_its_own_run_only() {
 
 #[test]
 fn a_history_that_leaves_the_status_is_shown_whole() {
-    const ITEMS: usize = 400;
+    const ITEMS: usize = 700;
     let space = Space::new("large-history");
     let controller = space.controller();
     let pass = |name: &str| json!({"Type": "Pass", "Name": name, "End": true, "OutputConstructor": {}});
