@@ -372,6 +372,39 @@ impl<'n> Fields<'n> {
     }
 }
 
+/// The elements of a list that must have some.
+pub(super) fn items_of<'n>(field: Option<Field<'n>>, what: &str, problems: &Problems) -> Vec<Field<'n>> {
+    let Some(field) = field else { return Vec::new() };
+    let Some(items) = field.items(problems) else { return Vec::new() };
+    if items.is_empty() {
+        problems.push(field.problem(Code::InvalidValue, format!("expected at least one {what}")));
+    }
+    items
+}
+
+/// What could be read of the elements of a list; without a list none.
+pub(super) fn read_list<'n, T>(
+    field: Option<Field<'n>>,
+    problems: &Problems,
+    read: impl Fn(&Field<'n>, &Problems) -> Option<T>,
+) -> Vec<T> {
+    let items = field.and_then(|field| field.items(problems)).unwrap_or_default();
+    items.iter().filter_map(|item| read(item, problems)).collect()
+}
+
+/// The position of the word among those allowed; nothing, with a note, for any other.
+pub(super) fn expect_word(field: Option<Field<'_>>, words: &[&str], problems: &Problems) -> Option<usize> {
+    let field = field?;
+    let text = field.text(problems)?;
+    let position = words.iter().position(|word| *word == &*text.value);
+    if position.is_none() {
+        let allowed = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
+        let message = format!("expected {allowed}, found `{}`", text.value);
+        problems.push(field.problem(Code::InvalidValue, message));
+    }
+    position
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,16 +3,23 @@
 use crate::api::flow::{Binding, SecretKeyRef};
 use crate::cluster::object::is_name;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::engine::TaskCommand;
+use crate::engine::{TaskCommand, TaskError};
 use crate::expr::Expr;
 use crate::ir::{Kind, Program};
-use crate::value::Value;
+use crate::value::{Object, Value};
+
+use super::http::Request;
+use super::http::function::FunctionCall;
 
 /// Who does a task.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Executor<'b> {
     /// An HTTP request described by the task's arguments.
     Http,
+    /// The same in the words of Amazon States Language.
+    HttpInvoke,
+    /// Stored objects, read and written.
+    Store,
     /// A payload posted to what the binding names.
     Post(&'b Binding),
     /// A Job described by the task's arguments.
@@ -24,15 +31,30 @@ pub enum Executor<'b> {
 }
 
 /// Resources that mean something without a binding.
-const BUILT_IN: &[(&str, Executor<'static>)] =
-    &[("HTTP:Request", Executor::Http), ("Kubernetes:RunJob", Executor::Job)];
+const BUILT_IN: &[(&str, Executor<'static>)] = &[
+    ("HTTP:Request", Executor::Http),
+    ("Kubernetes:RunJob", Executor::Job),
+    ("arn:aws*:states:::http:invoke", Executor::HttpInvoke),
+    ("arn:aws*:states:::*s3:getObject", Executor::Store),
+    ("arn:aws*:states:::*s3:listObjectsV2", Executor::Store),
+    ("arn:aws*:states:::*s3:putObject", Executor::Store),
+];
 
-/// Who does tasks of `resource`. Of several patterns that match, the longest wins, of equally long
-/// ones the first.
+/// Who does a task.
 #[must_use]
-pub fn resolve<'b>(resource: &str, bindings: &'b [Binding]) -> Executor<'b> {
+pub fn executor_of<'b>(task: &TaskCommand, bindings: &'b [Binding]) -> Executor<'b> {
+    resolve(&task.resource, FunctionCall::of(task).and_then(|call| call.function), bindings)
+}
+
+/// Who does tasks of `resource`, which call `function` where they call one: a pattern may be about
+/// either. Of several patterns that match, the longest wins, of equally long ones the first.
+fn resolve<'b>(resource: &str, function: Option<&str>, bindings: &'b [Binding]) -> Executor<'b> {
+    let is_about = |binding: &Binding| {
+        let names = [Some(resource), function];
+        names.into_iter().flatten().any(|name| matches(&binding.resource, name))
+    };
     let mut found: Option<&Binding> = None;
-    for binding in bindings.iter().filter(|binding| matches(&binding.resource, resource)) {
+    for binding in bindings.iter().filter(|binding| is_about(binding)) {
         if found.is_none_or(|found| found.resource.len() < binding.resource.len()) {
             found = Some(binding);
         }
@@ -45,16 +67,31 @@ pub fn resolve<'b>(resource: &str, bindings: &'b [Binding]) -> Executor<'b> {
     }
     BUILT_IN
         .iter()
-        .find(|(known, _)| *known == resource)
+        .find(|(known, _)| matches(known, resource))
         .map_or(Executor::Unbound, |(_, executor)| executor.clone())
 }
 
-/// What is posted for a task that is bound to a URL or a Service: of a call of a function its event, of
-/// everything else all arguments (fdl.md §7.3).
-#[must_use]
-pub fn payload(task: &TaskCommand) -> &Value {
-    let event = (&*task.resource == "FC:InvokeFunction").then(|| task.arguments.get("body")).flatten();
-    event.unwrap_or(&task.arguments)
+/// The request that a binding makes of a task: a POST of the event where it calls a function, of all its
+/// arguments otherwise.
+///
+/// # Errors
+/// Where the URL or a header is none.
+pub fn request(
+    task: &TaskCommand,
+    url: &str,
+    headers: &[(String, String)],
+    timeout_seconds: Option<i64>,
+) -> Result<Request, TaskError> {
+    let timeout_seconds = timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    let post = |payload: &Value| Request::post(url, headers, payload, timeout_seconds);
+    match FunctionCall::of(task) {
+        Some(call) => {
+            // A function that is given nothing is given an object without members.
+            let nothing = Value::Object(Object::default());
+            post(call.event.unwrap_or(&nothing)).map(|request| request.calling(&call))
+        }
+        None => post(&task.arguments),
+    }
 }
 
 /// What is wrong with a binding, if anything.
@@ -107,9 +144,11 @@ pub fn warnings(program: &Program, bindings: &[Binding]) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for state in program.states() {
         let Kind::Task { resource, arguments, .. } = &state.kind else { continue };
-        let known = match resolve(resource, bindings) {
+        let function = arguments.as_ref().and_then(function_of);
+        let known = match resolve(resource, function, bindings) {
             Executor::Http => HTTP_PARAMETERS,
             Executor::Job => JOB_PARAMETERS,
+            Executor::HttpInvoke | Executor::Store => continue,
             Executor::Post(_) | Executor::JobTemplate(_) => continue,
             Executor::Unbound => {
                 let message =
@@ -144,6 +183,23 @@ const HTTP_PARAMETERS: &[&str] = &["url", "method", "headers", "query", "body", 
 
 /// Parameters of `Kubernetes:RunJob`.
 const JOB_PARAMETERS: &[&str] = &["manifest", "image", "command", "args", "env"];
+
+/// The function that a task is sure to call, where its arguments name one.
+fn function_of(arguments: &Expr) -> Option<&str> {
+    const NAMES: [&str; 2] = ["FunctionName", "resourceArn"];
+    match arguments {
+        Expr::Literal(value) => NAMES.iter().find_map(|name| value.get(name)?.as_str()),
+        Expr::Object(members) | Expr::Record(members) => {
+            let named = members.iter().find(|(name, _)| NAMES.contains(&&**name))?;
+            match &named.1 {
+                Expr::Literal(value) => value.as_str(),
+                _ => None,
+            }
+        }
+        Expr::Merge(parts) => parts.iter().rev().find_map(function_of),
+        _ => None,
+    }
+}
 
 /// Names of members that an object is sure to have.
 fn member_names(expr: &Expr) -> Vec<&str> {
@@ -219,11 +275,22 @@ mod tests {
             Executor::Post(binding) => binding.resource.clone(),
             other => format!("{other:?}"),
         };
-        assert_eq!(resource(resolve("HTTP:Request", &bindings)), "HTTP:*");
-        assert_eq!(resource(resolve("Kubernetes:RunJob", &bindings)), "*");
-        assert_eq!(resource(resolve("HTTP:Request", &[])), "Http");
-        assert_eq!(resource(resolve("Kubernetes:RunJob", &[])), "Job");
-        assert_eq!(resource(resolve("FC:InvokeFunction", &[])), "Unbound");
+        assert_eq!(resource(resolve("HTTP:Request", None, &bindings)), "HTTP:*");
+        assert_eq!(resource(resolve("Kubernetes:RunJob", None, &bindings)), "*");
+        assert_eq!(resource(resolve("HTTP:Request", None, &[])), "Http");
+        assert_eq!(resource(resolve("Kubernetes:RunJob", None, &[])), "Job");
+        assert_eq!(resource(resolve("arn:aws-cn:states:::http:invoke", None, &[])), "HttpInvoke");
+        assert_eq!(resource(resolve("FC:InvokeFunction", None, &[])), "Unbound");
+        // A pattern is about the function that is called, too.
+        let functions =
+            [binding("arn:aws:states:::lambda:*"), binding("arn:aws:lambda:us-east-1:1:function:book")];
+        let lambda =
+            |function| resource(resolve("arn:aws:states:::lambda:invoke", Some(function), &functions));
+        assert_eq!(
+            lambda("arn:aws:lambda:us-east-1:1:function:book"),
+            "arn:aws:lambda:us-east-1:1:function:book"
+        );
+        assert_eq!(lambda("other"), "arn:aws:states:::lambda:*");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::engine::{Report, TaskCommand, TaskError};
 
 use super::binding::{self, Executor};
 use super::http::{HttpCaller, Request, conclude};
+use super::object_store::{self, StoreRequest};
 use super::{News, Owner, What, idempotency_key};
 
 /// How long to wait before something that somebody has to mend is tried again.
@@ -24,36 +25,56 @@ const UNAVAILABLE_RETRY: Duration = Duration::from_secs(1);
 /// Port of a Service whose binding names none.
 const SERVICE_PORT: i32 = 80;
 
-/// What is to be asked. Waits for the time of the call, and for what it needs.
-pub(super) async fn request(
+/// What a task does outside, ready to be done.
+pub(super) enum Effect {
+    Request(Box<Request>),
+    Store(StoreRequest),
+}
+
+/// What is to be done. Waits for the time of the call, and for what it needs.
+pub(super) async fn prepare(
     api: &ApiServer,
     owner: &Owner,
     task: &TaskCommand,
     news: &UnboundedSender<News>,
-) -> Result<Request, TaskError> {
+) -> Result<Effect, TaskError> {
     wait_until(task.not_before).await;
-    match binding::resolve(&task.resource, &owner.bindings) {
+    let request = match binding::executor_of(task, &owner.bindings) {
         Executor::Post(binding) => bound_request(api, owner, task, binding, news).await,
+        Executor::Store => {
+            return StoreRequest::of(task, &idempotency_key(&owner.uid, &task.id)).map(Effect::Store);
+        }
+        Executor::HttpInvoke => Request::from_invocation(&task.arguments),
         Executor::Http | Executor::Job | Executor::JobTemplate(_) | Executor::Unbound => {
             Request::from_arguments(&task.arguments)
         }
-    }
+    };
+    request.map(Box::new).map(Effect::Request)
 }
 
 /// What comes of a call.
 pub(super) async fn answer(
-    http: &HttpCaller,
+    (http, api): (&HttpCaller, &ApiServer),
     owner: &Owner,
     task: &TaskCommand,
-    request: Result<Request, TaskError>,
+    effect: Result<Effect, TaskError>,
+    news: &UnboundedSender<News>,
 ) -> Report {
-    match request {
-        Ok(request) => {
-            let outcome = http.call(request, &idempotency_key(&owner.uid, &task.id)).await;
-            conclude(task.completion, outcome)
+    let outcome = match effect {
+        Ok(Effect::Request(request)) => http.call(*request, &idempotency_key(&owner.uid, &task.id)).await,
+        Ok(Effect::Store(request)) => {
+            let api = api.acting_as(&owner.key.namespace, &owner.service_account);
+            let telling = Telling { owner, task, news };
+            let ask = || object_store::perform(&api, &owner.key.namespace, &request);
+            let done = telling.patiently("use a ConfigMap as a bucket", ask).await;
+            match done.unwrap_or_else(|why| Err(TaskError::named("S3.AmazonS3Exception", why))) {
+                Ok(answer) => Report::Accepted(answer),
+                Err(error) => Report::Failed(error),
+            }
         }
-        Err(error) => Report::Failed(error),
-    }
+        Err(error) => return Report::Failed(error),
+    };
+    conclude(task.completion, outcome)
 }
 
 /// Waits for an instant, in pieces, so that a clock that was set is noticed.
@@ -79,9 +100,8 @@ async fn bound_request(
     for header in &binding.headers {
         headers.push((header.name.clone(), header_value(api, owner, task, header, news).await?));
     }
-    let timeout = binding.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok());
     let holds_secret = binding.headers.iter().any(|header| header.value_from.is_some());
-    let request = Request::post(&url, &headers, binding::payload(task), timeout)?;
+    let request = binding::request(task, &url, &headers, binding.timeout_seconds)?;
     Ok(request.with_secret(holds_secret))
 }
 
@@ -109,31 +129,54 @@ async fn header_value(
     let Some(source) = &header.value_from else { return Ok(header.value.clone().unwrap_or_default()) };
     let reference = &source.secret_key_ref;
     let api = api.acting_as(&owner.key.namespace, &owner.service_account);
-    let tell = |what: What| {
-        let (key, uid) = (owner.key.clone(), owner.uid.clone());
-        let _ = news.send(News { key, uid, task: task.id.clone(), what });
-    };
-    let mut was_blocked = false;
-    loop {
-        match read_secret(&api, &owner.key.namespace, reference).await {
-            Ok(value) => {
-                if was_blocked {
-                    tell(What::Clear);
+    let telling = Telling { owner, task, news };
+    let what = format!("read Secret {}", reference.name);
+    let read = telling.patiently(&what, || read_secret(&api, &owner.key.namespace, reference)).await;
+    read.and_then(|value| value).map_err(|why| TaskError::named("HTTP.SecretMissing", why))
+}
+
+/// What a task waits for is said of its run.
+struct Telling<'a> {
+    owner: &'a Owner,
+    task: &'a TaskCommand,
+    news: &'a UnboundedSender<News>,
+}
+
+impl Telling<'_> {
+    /// Asks the API server for `what` until it answers. Where that is not allowed somebody has to mend it,
+    /// which the run says meanwhile.
+    ///
+    /// # Errors
+    /// Where the API server refuses for good; its words.
+    async fn patiently<T, F>(&self, what: &str, ask: impl Fn() -> F) -> Result<T, String>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
+        let mut was_blocked = false;
+        loop {
+            match ask().await {
+                Ok(answer) => {
+                    if was_blocked {
+                        self.tell(What::Clear);
+                    }
+                    return Ok(answer);
                 }
-                return value.map_err(|why| TaskError::named("HTTP.SecretMissing", why));
-            }
-            Err(ApiError::Forbidden(message)) => {
-                was_blocked = true;
-                tell(What::Blocked(format!("cannot read Secret {}: {message}", reference.name)));
-                tokio::time::sleep(BLOCKED_RETRY).await;
-            }
-            Err(ApiError::Refused { message, .. }) => {
-                return Err(TaskError::named("HTTP.SecretMissing", message));
-            }
-            Err(ApiError::Conflict | ApiError::NotFound | ApiError::Unavailable(_)) => {
-                tokio::time::sleep(UNAVAILABLE_RETRY).await;
+                Err(ApiError::Forbidden(message)) => {
+                    was_blocked = true;
+                    self.tell(What::Blocked(format!("cannot {what}: {message}")));
+                    tokio::time::sleep(BLOCKED_RETRY).await;
+                }
+                Err(ApiError::Refused { message, .. }) => return Err(message),
+                Err(ApiError::Conflict | ApiError::NotFound | ApiError::Unavailable(_)) => {
+                    tokio::time::sleep(UNAVAILABLE_RETRY).await;
+                }
             }
         }
+    }
+
+    fn tell(&self, what: What) {
+        let (key, uid) = (self.owner.key.clone(), self.owner.uid.clone());
+        let _ = self.news.send(News { key, uid, task: self.task.id.clone(), what });
     }
 }
 

@@ -9,6 +9,7 @@ mod call;
 pub mod egress;
 pub mod http;
 pub mod job;
+pub mod object_store;
 pub mod tenure;
 
 use std::collections::{HashMap, HashSet};
@@ -104,10 +105,13 @@ impl Driver {
         self.end_calls(&owner.uid, |id| !wanted.contains(id));
         let mut jobs = Vec::new();
         for task in tasks {
-            match binding::resolve(&task.resource, &owner.bindings) {
+            match binding::executor_of(task, &owner.bindings) {
                 Executor::Job | Executor::JobTemplate(_) => jobs.push(task),
-                Executor::Http | Executor::Post(_) if task.is_accepted => {}
-                Executor::Http | Executor::Post(_) => self.call(owner, task, is_stopping),
+                Executor::Http | Executor::HttpInvoke | Executor::Store | Executor::Post(_)
+                    if task.is_accepted => {}
+                Executor::Http | Executor::HttpInvoke | Executor::Store | Executor::Post(_) => {
+                    self.call(owner, task, is_stopping);
+                }
                 Executor::Unbound => self.tell(owner, &task.id, What::Report(Report::Failed(unbound(task)))),
             }
         }
@@ -138,10 +142,10 @@ impl Driver {
         let tenure = self.tenure.clone();
         let (owner, task_id, task) = (owner.clone(), task.id.clone(), task.clone());
         let call = self.tenure.spawn(async move {
-            let request = call::request(&api, &owner, &task, &news).await;
+            let effect = call::prepare(&api, &owner, &task, &news).await;
             // It may have waited for long.
             let Some(_out) = tenure.begin() else { return };
-            let report = call::answer(&http, &owner, &task, request).await;
+            let report = call::answer((&http, &api), &owner, &task, effect, &news).await;
             // The receiver is gone only when the term ends.
             let _ =
                 news.send(News { key: owner.key, uid: owner.uid, task: task.id, what: What::Report(report) });

@@ -1,6 +1,6 @@
 //! Leaving a state: result, output, variables.
 
-use crate::ir::{ErrorKind, Next, VariableScope, Variables};
+use crate::ir::{ErrorKind, Handover, Next, Scope, State, VariableScope, Variables};
 use crate::value::{Object, Value};
 
 use super::environment::{Environment, Place};
@@ -38,6 +38,7 @@ impl Stepper<'_> {
                 None => result.clone(),
             };
             self.check(Payload::Output, state, &output)?;
+            self.check_merge(frame, state, &output)?;
             let total = active.input.bytes() + result.bytes() + output.bytes();
             if let Some(max) = self.program.limits().total_bytes_max.filter(|max| total > *max) {
                 let cause = format!(
@@ -55,6 +56,31 @@ impl Stepper<'_> {
         };
         self.hand_over(frame, active, output, variables)?;
         Ok(Ok(next))
+    }
+
+    /// Where outputs are merged, what is no object would be lost, and what is gathered has its bound.
+    pub(super) fn check_merge(&self, frame: &Frame, state: &State, output: &Value) -> Result<(), Failure> {
+        if self.program.scope(frame.scope).map(Scope::handover) != Some(Handover::Merge) {
+            return Ok(());
+        }
+        let name = &state.name;
+        match output {
+            Value::Object(_) | Value::Null => {}
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                let (found, excerpt) = (output.kind(), output.excerpt(64));
+                let cause =
+                    format!("the output of state `{name}` must be an object, found {found} `{excerpt}`");
+                return Err(self.failure(ErrorKind::InvalidResult, cause));
+            }
+        }
+        let (bytes, max) = (frame.data.bytes() + output.bytes(), self.program.limits().variables_bytes_max);
+        if bytes > max {
+            let cause = format!(
+                "the output of state `{name}` and those before it have {bytes} bytes together, at most {max} are allowed"
+            );
+            return Err(self.failure(ErrorKind::DataLimit, cause));
+        }
+        Ok(())
     }
 
     /// Hands an output and variables to the frame.

@@ -5,6 +5,7 @@ use crate::ir::{Jitter, Kind, Next, Retrier, State};
 use super::environment::{Place, draw};
 use super::run::{Active, Frame, Phase};
 use super::step::{Fault, Stepper, Work};
+use super::visit::Payload;
 use super::{Failure, HistoryKind, time};
 
 /// Longest delay in milliseconds that is computed at all, some three hundred years: beyond every
@@ -44,7 +45,11 @@ impl Stepper<'_> {
             };
             let variables = catcher.variables.as_ref();
             let variables = variables.map(|variables| self.variables(variables, &environment)).transpose();
-            output.and_then(|output| Ok((output, variables?)))
+            output.and_then(|output| {
+                self.check(Payload::Output, state, &output)?;
+                self.check_merge(frame, state, &output)?;
+                Ok((output, variables?))
+            })
         };
         match caught {
             Ok((output, variables)) => {

@@ -108,6 +108,8 @@ pub(super) struct Active {
     pub(super) state: StateIdx,
     pub(super) path: Str,
     pub(super) entered_at: Timestamp,
+    /// Number of the event that told of its entry; not known where it was stored by an older version.
+    pub(super) event_id: Option<u64>,
     pub(super) raw: Value,
     pub(super) input: Value,
     /// Retries used up, per retrier of the state.

@@ -167,8 +167,13 @@ impl<'p> Stepper<'p> {
     /// Tells something. The path is that of the state it happened to.
     pub(super) fn record(&mut self, path: &Str, kind: HistoryKind) {
         self.is_changed = true;
-        self.events = self.events.saturating_add(1);
+        self.events = self.next_event();
         self.history.push(HistoryEvent { id: self.events, at: self.now, path: path.clone(), kind });
+    }
+
+    /// The number of the event that is told next.
+    pub(super) fn next_event(&self) -> u64 {
+        self.events.saturating_add(1)
     }
 
     fn record_run(&mut self, kind: HistoryKind) {
@@ -399,7 +404,7 @@ impl<'p> Stepper<'p> {
             Phase::Task(task) => self.tick_task(frame, &mut active, task)?,
             Phase::Waiting { until } if until <= self.now => {
                 self.is_changed = true;
-                Work::Result(active.input.clone())
+                Work::Result(self.idle_result(frame, &active)?)
             }
             Phase::BackingOff { until } if until <= self.now => {
                 self.is_changed = true;

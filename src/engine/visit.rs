@@ -121,7 +121,8 @@ impl Stepper<'_> {
         let scope = self.program.scope(frame.scope).ok_or(Fault::ForeignProgram)?;
         let state = scope.state(at).ok_or(Fault::ForeignProgram)?;
         let raw = frame.raw_input(scope.handover());
-        let mut active = Active::new(path_of(frame, place, at, &state.name), at, self.now, raw, state);
+        let path = path_of(frame, place, at, &state.name);
+        let mut active = Active::new(path, at, (self.now, self.next_event()), raw, state);
         if self.is_out_of_events() {
             return Ok((active, Work::Failed(self.out_of_events())));
         }
@@ -199,10 +200,10 @@ impl Stepper<'_> {
             Kind::Pass { result: Some(expr) } => {
                 self.eval(expr, &self.environment(frame, place, active, state))
             }
-            Kind::Pass { result: None } | Kind::Succeed => Ok(active.input.clone()),
+            Kind::Pass { result: None } | Kind::Succeed => Ok(self.idle_result(frame, active)?),
             Kind::Task { .. } => return self.begin_attempt(frame, place, active, None),
             Kind::Wait(until) => match self.wait_until(frame, place, active, state, until) {
-                Ok(until) if until <= self.now => Ok(active.input.clone()),
+                Ok(until) if until <= self.now => Ok(self.idle_result(frame, active)?),
                 Ok(until) => {
                     active.phase = Phase::Waiting { until };
                     return Ok(Work::Pending);
@@ -216,7 +217,7 @@ impl Stepper<'_> {
                         let body = branch_of(state, active).and_then(|branch| branch.body);
                         match body {
                             Some(_) => return self.begin_children(frame, place, active),
-                            None => Ok(active.input.clone()),
+                            None => Ok(self.idle_result(frame, active)?),
                         }
                     }
                     Err(failure) => Err(failure),
@@ -238,6 +239,16 @@ impl Stepper<'_> {
         Ok(match result {
             Ok(value) => Work::Result(value),
             Err(failure) => Work::Failed(failure),
+        })
+    }
+
+    /// What a state gives that does no work: its input. Where outputs are merged its input is there
+    /// anyway, and it gives nothing.
+    pub(super) fn idle_result(&self, frame: &Frame, active: &Active) -> Result<Value, Fault> {
+        let scope = self.program.scope(frame.scope).ok_or(Fault::ForeignProgram)?;
+        Ok(match scope.handover() {
+            Handover::Replace => active.input.clone(),
+            Handover::Merge => Value::Object(Object::default()),
         })
     }
 
@@ -349,22 +360,29 @@ impl Stepper<'_> {
     /// The program's input expression on the execution's input.
     pub(super) fn boundary_input(&self, input: Value) -> Result<Value, Failure> {
         let Some(expr) = self.program.input() else { return Ok(input) };
-        self.eval_boundary(expr, None)
+        self.eval_boundary("input", expr, None)
     }
 
     /// The program's output expression on what the root scope gathered.
     pub(super) fn boundary_output(&self, frame: &Frame, data: Value) -> Result<Value, Failure> {
         let Some(expr) = self.program.output() else { return Ok(data) };
-        self.eval_boundary(expr, Some(frame))
+        self.eval_boundary("output", expr, Some(frame))
     }
 
-    fn eval_boundary(&self, expr: &Expr, frame: Option<&Frame>) -> Result<Value, Failure> {
+    fn eval_boundary(&self, what: &str, expr: &Expr, frame: Option<&Frame>) -> Result<Value, Failure> {
         let scope =
             BoundaryScope { execution: &self.execution, globals: &self.globals, now: self.now, frame };
-        match expr.eval(&scope) {
-            Ok(value) => Ok(value.unwrap_or_default()),
-            Err(error) => Err(self.refused(error, &Arc::from(""))),
+        let value = expr.eval(&scope).map(Option::unwrap_or_default);
+        let value = value.map_err(|error| self.refused(error, &Arc::from("")))?;
+        let (bytes, max) = (value.bytes(), self.program.limits().variables_bytes_max);
+        if bytes > max || value.depth() > DEPTH_MAX {
+            let cause = format!(
+                "the {what} that the definition makes has {bytes} bytes in {} levels, at most {max} in {DEPTH_MAX} are allowed",
+                value.depth()
+            );
+            return Err(self.failure(ErrorKind::DataLimit, cause));
         }
+        Ok(value)
     }
 
     /// Holds a payload against the language's bounds.
@@ -396,11 +414,14 @@ impl Stepper<'_> {
 }
 
 impl Active {
-    fn new(path: Str, at: StateIdx, now: Timestamp, raw: Value, state: &State) -> Self {
+    /// `entry` is when the state was entered, and the number of the event that tells of it.
+    fn new(path: Str, at: StateIdx, entry: (Timestamp, u64), raw: Value, state: &State) -> Self {
+        let (entered_at, event_id) = entry;
         Self {
             state: at,
             path,
-            entered_at: now,
+            entered_at,
+            event_id: Some(event_id),
             input: raw.clone(),
             raw,
             retries: vec![0; state.retry.len()],

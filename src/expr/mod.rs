@@ -32,6 +32,7 @@ pub mod intrinsic;
 pub mod jsonata;
 pub mod jsonpath;
 mod layout;
+mod need;
 mod path;
 mod random;
 mod scope;
@@ -51,6 +52,7 @@ pub use instant::parse_rfc3339;
 pub use interrupt::{Interrupt, interruptible, is_interrupted};
 pub use intrinsic::Intrinsic;
 pub use layout::{Layout, UnknownPart};
+pub use need::{Need, NeedKind};
 pub use path::{Missing, PathStep};
 pub use scope::{Root, Scope};
 
@@ -103,6 +105,11 @@ pub enum Expr {
     Check(Check, Vec<Expr>),
     /// The items in the text of a file.
     Dataset(Arc<Dataset>, Box<Expr>),
+    /// What several places have in common, such as the branches of a Choice: each of them would
+    /// otherwise hold all of it.
+    Shared(Arc<Expr>),
+    /// A value that must be what its field needs.
+    Needed(Arc<Need>, Box<Expr>),
     /// A comparison.
     Compare(Comparison, Box<Expr>, Box<Expr>),
     /// The shallow merge of objects, the last one wins. What is no object adds nothing.
@@ -212,6 +219,12 @@ impl Expr {
         Self::Array(items)
     }
 
+    /// The expression in a form whose clones share it.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self::Shared(Arc::new(self))
+    }
+
     fn into_literal(self) -> Option<Value> {
         match self {
             Self::Literal(value) => Some(value),
@@ -226,6 +239,8 @@ impl Expr {
             | Self::Jsonata(_)
             | Self::Check(..)
             | Self::Dataset(..)
+            | Self::Shared(_)
+            | Self::Needed(..)
             | Self::Not(_)
             | Self::Negate(_)
             | Self::Any(_)
@@ -265,6 +280,8 @@ impl Expr {
                 Value::Bool(check.holds(&operands.collect::<Result<Vec<_>, _>>()?)?)
             }
             Self::Dataset(dataset, text) => dataset.items(&text.eval(scope)?.unwrap_or_default())?,
+            Self::Shared(expr) => return expr.eval(scope),
+            Self::Needed(need, value) => need.check(value.eval(scope)?.unwrap_or_default())?,
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
             Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
             Self::Any(operands) => Value::Bool(holds_one(operands, true, scope)?),
@@ -296,7 +313,11 @@ impl Expr {
             | Self::Intrinsic(_, parts)
             | Self::Check(_, parts)
             | Self::Merge(parts) => any(parts),
-            Self::Not(operand) | Self::Negate(operand) | Self::Dataset(_, operand) => operand.is_unbounded(),
+            Self::Shared(expr) => expr.is_unbounded(),
+            Self::Not(operand)
+            | Self::Negate(operand)
+            | Self::Dataset(_, operand)
+            | Self::Needed(_, operand) => operand.is_unbounded(),
             Self::Compare(_, left, right) => left.is_unbounded() || right.is_unbounded(),
             Self::Place { into, at: _, value } => into.is_unbounded() || value.is_unbounded(),
         }

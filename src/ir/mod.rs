@@ -94,7 +94,8 @@ pub enum Handover {
     /// It replaces the scope's data and is the raw input of the next state.
     Replace,
     /// It is merged into the scope's data; the raw input of a state is the scope's input merged
-    /// with the data, where the data wins.
+    /// with the data, where the data wins. What a state without work gives is nothing and not its
+    /// input, and an output that is neither an object nor `null` is an error.
     Merge,
 }
 

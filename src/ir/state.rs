@@ -33,7 +33,7 @@ pub struct State {
 pub enum Kind {
     /// Gives a result without work.
     Pass {
-        /// Absent: the input.
+        /// Absent: the input; nothing where outputs are merged.
         result: Option<Expr>,
     },
     /// Has work done outside the engine.

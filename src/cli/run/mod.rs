@@ -2,6 +2,7 @@
 
 mod clock;
 mod entropy;
+mod files;
 mod local;
 mod outcome;
 mod progress;

@@ -16,6 +16,8 @@ use crate::ir::ErrorKind;
 use crate::mock::Mocks;
 use crate::value::Str;
 
+use super::files;
+
 /// Whoever does the tasks of a run.
 #[derive(Debug)]
 pub(super) struct World {
@@ -145,8 +147,10 @@ impl World {
         if let Some(report) = self.mocks.answer(task) {
             return Plan::Answer(report);
         }
-        let request = match binding::resolve(&task.resource, &self.bindings) {
+        let request = match binding::executor_of(task, &self.bindings) {
             Executor::Http => Request::from_arguments(&task.arguments),
+            Executor::HttpInvoke => Request::from_invocation(&task.arguments),
+            Executor::Store => return Plan::Answer(files::answer(task, &self.execution_id)),
             Executor::Post(binding) => post(task, binding),
             Executor::Job | Executor::JobTemplate(_) => {
                 Err(unbound(task, "runs as a Job, and there is no cluster here"))
@@ -199,8 +203,7 @@ fn post(task: &TaskCommand, binding: &Binding) -> Result<Request, TaskError> {
         };
         headers.push((header.name.clone(), value.clone()));
     }
-    let timeout_seconds = binding.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-    Request::post(url, &headers, binding::payload(task), timeout_seconds)
+    binding::request(task, url, &headers, binding.timeout_seconds)
 }
 
 fn unbound(task: &TaskCommand, why: &str) -> TaskError {

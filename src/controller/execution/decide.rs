@@ -295,7 +295,8 @@ fn conclude(
     let mut parts = observed.parts.clone();
     let program = &revision.program;
     let facts = &observed.facts;
-    let jobs = Jobs { name: &facts.name, uid: &facts.uid, bindings: &revision.bindings };
+    let tasks = run.outstanding(program);
+    let jobs = Jobs { name: &facts.name, uid: &facts.uid, bindings: &revision.bindings, tasks: &tasks };
     let mut standing = status::standing(program, &run, &observed.obstacles, &jobs);
     if !history.is_empty() {
         contents.extend(history::append(&mut status, &facts.uid, &history, facts.room));

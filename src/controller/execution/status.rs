@@ -14,7 +14,7 @@ use crate::api::{
 };
 use crate::driver::binding::{self, Executor};
 use crate::driver::job::manifest::{Owner, job_name};
-use crate::engine::{ActiveState, Activity, Failure, Outcome, Run, Status, StopMode, TaskId};
+use crate::engine::{ActiveState, Activity, Failure, Outcome, Run, Status, StopMode, TaskCommand, TaskId};
 use crate::ir::Program;
 
 use ConditionStatus::{False, True, Unknown};
@@ -130,18 +130,28 @@ pub struct Jobs<'a> {
     pub uid: &'a str,
     /// What resources mean.
     pub bindings: &'a [Binding],
+    /// The tasks that are out.
+    pub tasks: &'a [TaskCommand],
 }
 
 impl Jobs<'_> {
     /// The name of the Job that a state's task is done by, if it is.
     fn job_of(&self, active: &ActiveState) -> Option<String> {
-        let resource = active.resource.as_deref().filter(|_| active.activity == Activity::Task)?;
-        match binding::resolve(resource, self.bindings) {
+        if active.activity != Activity::Task {
+            return None;
+        }
+        let id = task_id(active);
+        let task = self.tasks.iter().find(|task| task.id == id)?;
+        match binding::executor_of(task, self.bindings) {
             Executor::Job | Executor::JobTemplate(_) => {
                 let owner = Owner { namespace: "", name: self.name, uid: self.uid };
-                Some(job_name(&owner, &task_id(active)))
+                Some(job_name(&owner, &id))
             }
-            Executor::Http | Executor::Post(_) | Executor::Unbound => None,
+            Executor::Http
+            | Executor::HttpInvoke
+            | Executor::Store
+            | Executor::Post(_)
+            | Executor::Unbound => None,
         }
     }
 }
@@ -170,23 +180,15 @@ pub fn standing(program: &Program, run: &Run, obstacles: &Obstacles, jobs: &Jobs
         let tasks = if awaited.len() == 1 { "task" } else { "tasks" };
         message = format!("canceled; waiting for {} {tasks} to end: {message}", awaited.len());
     }
-    let stalled = first_blocked(program, run, obstacles);
+    let stalled = first_blocked(jobs.tasks, obstacles);
     let stalled = stalled.map(|(task, why)| (Reason::Forbidden, format!("task `{}`: {why}", task.path())));
     Standing { phase: Phase::Running, reason, message, stalled }
 }
 
 /// The first task that is out and cannot be begun. Of those that are over, nobody says that the way is
 /// free.
-fn first_blocked<'o>(
-    program: &Program,
-    run: &Run,
-    obstacles: &'o Obstacles,
-) -> Option<(&'o TaskId, &'o String)> {
-    if obstacles.blocked.is_empty() {
-        return None;
-    }
-    let out = run.outstanding(program);
-    obstacles.blocked.iter().find(|(id, _)| out.iter().any(|task| task.id == **id))
+fn first_blocked<'o>(tasks: &[TaskCommand], obstacles: &'o Obstacles) -> Option<(&'o TaskId, &'o String)> {
+    obstacles.blocked.iter().find(|(id, _)| tasks.iter().any(|task| task.id == **id))
 }
 
 fn task_id(active: &ActiveState) -> TaskId {

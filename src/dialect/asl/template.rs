@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::jsonata::{self, Expected};
 use crate::expr::jsonpath::{self, Head};
-use crate::expr::{Expr, Missing, Root, intrinsic};
+use crate::expr::{Expr, Missing, Need, NeedKind, Root, intrinsic};
 use crate::source::{Content, Mapping, Node};
 use crate::value::{Str, Value};
 
@@ -85,9 +85,15 @@ pub(super) fn error_output() -> Expr {
 /// The results of a Map with those that are lists as parts of one.
 pub(super) fn flattened() -> Expr {
     // A step of JSONata joins the lists that its items give.
-    let expression =
-        jsonata::Expression::parse("[$states.$]", Expr::Root(Root::Result), "ResultWriter", Expected::Array);
-    expression.map_or(NOTHING, |expression| Expr::Jsonata(Arc::new(expression)))
+    let text = "[$states.$]";
+    let parsed = jsonata::Expression::parse(text, Expr::Root(Root::Result), "ResultWriter", Expected::Array);
+    parsed.map_or(NOTHING, |expression| Expr::Jsonata(Arc::new(expression)))
+}
+
+/// An expression of `JSONata` that the language says, and not the definition.
+pub(super) fn expression(text: &str, label: &str, expected: Expected, view: View) -> Expr {
+    let parsed = jsonata::Expression::parse(text, view.states(), label, expected);
+    parsed.map_or(NOTHING, |expression| Expr::Jsonata(Arc::new(expression)))
 }
 
 /// A payload: a template of `JSONPath`, any value of `JSONata`. What is wrong with it is noted, and
@@ -181,6 +187,11 @@ pub(super) fn reference_path(text: &Text, label: &str, view: View, problems: &Pr
         problems.push(problem.with_help("only names and single positions: no wildcard, slice, filter or function, and none of `@ , : ?` that is not escaped or quoted"));
     }
     path(text, label, view, Missing::Error, problems)
+}
+
+/// What a path finds, which must be what the field needs.
+pub(super) fn needed(found: Expr, label: &str, kind: NeedKind) -> Expr {
+    Expr::Needed(Arc::new(Need { field: label.into(), kind }), Box::new(found))
 }
 
 /// A path or a call of an intrinsic function.
@@ -321,10 +332,33 @@ impl Walk<'_> {
 
     fn expression(self, text: &Text, inner: &str, label: &str, expected: Expected) -> Expr {
         match jsonata::Expression::parse(inner, self.view.states(), label, expected) {
-            Ok(expression) => Expr::Jsonata(Arc::new(expression)),
+            Ok(expression) => {
+                self.check_reads(text, &expression);
+                Expr::Jsonata(Arc::new(expression))
+            }
             Err(error) => {
                 // Behind `{%`.
                 broken(text, error.offset.saturating_add(2), error.message, error.help, self.problems)
+            }
+        }
+    }
+
+    /// Notes what `$states` does not have at this moment (§7).
+    fn check_reads(self, text: &Text, expression: &jsonata::Expression) {
+        let moment = self.view.moment;
+        let members = [
+            (
+                "result",
+                matches!(moment, Moment::Exit | Moment::Flattened),
+                "Output and Assign of a Task, Parallel or Map",
+            ),
+            ("errorOutput", moment == Moment::Caught, "Output and Assign of a Catch rule"),
+        ];
+        for (member, is_there, place) in members {
+            if !is_there && expression.reads_states(member) {
+                let message = format!("there is no `$states.{member}` here");
+                let problem = Diagnostic::new(Code::UnknownVariable, text.path.clone(), text.span, message);
+                self.problems.push(problem.with_help(format!("it exists in {place}")));
             }
         }
     }

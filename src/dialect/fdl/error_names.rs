@@ -1,4 +1,5 @@
-//! Error names in Retry and Catch (fdl.md §5.1): they are compared as they are written.
+//! Error names in Retry and Catch of both generations (fdl.md §5.1): they are compared as they are
+//! written.
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::ir::{ErrorKind, Pattern};
@@ -12,7 +13,7 @@ const ANY_ERROR: &str = "FnF.ALL";
 /// Names of Amazon States Language, and what is meant by them here.
 const FOREIGN: &[(&str, &str)] = &[("States.ALL", ANY_ERROR), ("States.Timeout", "FnF.TaskTimeout")];
 
-pub(super) fn patterns(errors: &[Text]) -> Vec<Pattern> {
+pub(in crate::dialect) fn patterns(errors: &[Text]) -> Vec<Pattern> {
     errors
         .iter()
         .map(|error| match &*error.value {
@@ -23,7 +24,7 @@ pub(super) fn patterns(errors: &[Text]) -> Vec<Pattern> {
 }
 
 /// Notes rules behind one that matches everything, which are never used, and names that no error has.
-pub(super) fn check<'t>(rules: impl Iterator<Item = &'t Vec<Text>>, problems: &Problems) {
+pub(in crate::dialect) fn check<'t>(rules: impl Iterator<Item = &'t Vec<Text>>, problems: &Problems) {
     let mut is_caught = false;
     for errors in rules {
         if let (true, Some(first)) = (is_caught, errors.first()) {

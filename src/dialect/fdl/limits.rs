@@ -14,6 +14,9 @@ pub(super) const TASK_TIMEOUT_SECONDS_MAX: u64 = 604_800;
 /// Waits of Standard executions (§7.5), in seconds.
 pub(super) const WAIT_SECONDS: std::ops::RangeInclusive<u64> = 1..=300;
 
+/// Waits of Express executions (§7.5), in seconds.
+pub(super) const EXPRESS_WAIT_SECONDS: std::ops::RangeInclusive<u64> = 1..=20;
+
 /// Longest run: one year, in seconds.
 pub(super) const EXECUTION_SECONDS_MAX: u64 = 31_536_000;
 
@@ -45,8 +48,8 @@ pub(super) const LIMITS: Limits = Limits {
     cause_chars_max: 4_096,
 };
 
-/// What the language calls the engine's errors (§5.1, §14.16).
-pub(super) const ERRORS: Errors = Errors(|kind| match kind {
+/// What both generations of the language call the engine's errors (§5.1, §14.16).
+pub(in crate::dialect) const ERRORS: Errors = Errors(|kind| match kind {
     ErrorKind::Path
     | ErrorKind::Function
     | ErrorKind::Place

@@ -5,19 +5,23 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::fdl::Variables as Known;
-use crate::expr::{Expr, Missing, PathStep, Root};
+use crate::expr::{Dataset, Delimiter, Expr, Header, Missing, PathStep, Root};
 use crate::ir::{
-    Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Map, Next, Program, Retrier,
-    Rule, SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Until, VariableScope, Variables,
+    Access, Batch, Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Map, Next,
+    Program, Retrier, Rule, SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Tolerance, Until,
+    VariableScope, Variables,
 };
-use crate::value::Value;
+use crate::value::{Number, Value};
 
 use super::super::reachability::{self, Codes, Graph, Node};
 use super::super::reader::{Field, Problems, Text, member_path};
 use super::error_names::{self, patterns};
 use super::limits::{
-    ERRORS, LIMITS, STATES_MAX, TASK_TIMEOUT_SECONDS_MAX, VARIABLE_NAME_BYTES_MAX, WAIT_SECONDS,
+    ERRORS, EXPRESS_WAIT_SECONDS, LIMITS, STATES_MAX, TASK_TIMEOUT_SECONDS_MAX, VARIABLE_NAME_BYTES_MAX,
+    WAIT_SECONDS,
 };
+use super::map::{self, ExecutionMode, Source};
+use super::policies::{Catch, OnError, Retry};
 use super::syntax::{self, Body, Computed, Definition, Mode};
 use super::template::{EXPRESSION_SUFFIX, constructor, expression};
 use super::variables::{
@@ -38,7 +42,7 @@ pub(super) fn lower(definition: &Definition<'_>, problems: &Problems) -> Option<
         problems.push(Diagnostic::new(Code::LimitExceeded, "States", definition.body.span, message));
         return None;
     }
-    let mut lowering = Lowering { builder: Builder::new(ERRORS, LIMITS), problems };
+    let mut lowering = Lowering { builder: Builder::new(ERRORS, LIMITS), is_express: false, problems };
     let root = lowering.scope(&definition.body, 0)?;
     let name = definition.name.as_ref().map(|name| name.value.clone());
     let boundary = Boundary {
@@ -53,7 +57,7 @@ pub(super) fn lower(definition: &Definition<'_>, problems: &Problems) -> Option<
 fn count_states(body: &Body<'_>) -> usize {
     let within = |state: &syntax::State<'_>| match &state.kind {
         syntax::Kind::Parallel { branches } => branches.iter().flatten().map(count_states).sum(),
-        syntax::Kind::Map { processor, .. } => processor.as_ref().map_or(0, count_states),
+        syntax::Kind::Map(map) => map.processor.as_ref().map_or(0, count_states),
         syntax::Kind::Pass
         | syntax::Kind::Succeed
         | syntax::Kind::Fail { .. }
@@ -72,6 +76,8 @@ type Names<'b> = BTreeMap<&'b str, StateIdx>;
 /// place: a program with a note of an error is thrown away, so nobody ever runs it.
 struct Lowering<'p> {
     builder: Builder,
+    /// Whether what is lowered runs as Express executions.
+    is_express: bool,
     problems: &'p Problems,
 }
 
@@ -144,12 +150,11 @@ impl Lowering<'_> {
             if is_task { (AT_TASK, AT_TASK_EXIT, AT_TASK_CATCH) } else { (AT_ENTRY, AT_EXIT, AT_CATCH) };
         let global = self.constructor(&state.global, exit);
         self.check_variable_names(&state.global);
-        let variables = global.map(|values| Variables { scope: VariableScope::Run, values });
+        // Each branch of a Choice has them.
+        let variables = global.map(|values| Variables { scope: VariableScope::Run, values: values.shared() });
         let input = self.constructor(&state.input, entry);
         let output = self.constructor(&state.output, exit);
-        error_names::check(state.retry.iter().map(|rule| &rule.errors), self.problems);
-        error_names::check(state.catch.iter().map(|rule| &rule.errors), self.problems);
-        let catch = state.catch.iter().filter_map(|rule| self.catcher(rule, names, caught)).collect();
+        let (retry, catch) = self.policies(state, names, caught);
         let next = self.next(names, state.next.as_ref());
         let (kind, result) = self.kind(state, names, depth, variables.as_ref())?;
         Some(State {
@@ -157,7 +162,7 @@ impl Lowering<'_> {
             result,
             output,
             variables,
-            retry: state.retry.iter().map(retrier).collect(),
+            retry,
             catch,
             next,
             ..State::new(state.name.value.clone(), kind)
@@ -179,7 +184,8 @@ impl Lowering<'_> {
                 Kind::Fail { error: self.text(code), cause: self.text(detail) }
             }
             syntax::Kind::Wait { seconds } => {
-                let seconds = self.whole_number(seconds, AT_ENTRY, WAIT_SECONDS);
+                let bounds = if self.is_express { EXPRESS_WAIT_SECONDS } else { WAIT_SECONDS };
+                let seconds = self.whole_number(seconds, AT_ENTRY, bounds);
                 Kind::Wait(Until::Seconds(seconds.unwrap_or(NOTHING)))
             }
             syntax::Kind::Choice { branches, default } => {
@@ -199,7 +205,14 @@ impl Lowering<'_> {
                     otherwise: Some(leading_to(default)),
                 }
             }
-            syntax::Kind::Task { .. } => self.task(&state.kind)?,
+            syntax::Kind::Task { mode, .. } => {
+                if self.is_express && !matches!(mode, Mode::RequestComplete) {
+                    // §7.3
+                    let message = "Express executions wait for no callbacks: only the TaskMode `RequestComplete` runs in them";
+                    self.note(Code::InvalidValue, &state.name, message.to_owned());
+                }
+                self.task(&state.kind)?
+            }
             syntax::Kind::Parallel { branches } => {
                 let scope = |branch: &Option<Body<'_>>| self.scope(branch.as_ref()?, depth + 1);
                 let scopes: Vec<_> = branches.iter().map(scope).collect();
@@ -207,17 +220,96 @@ impl Lowering<'_> {
                 let result = branches_by_name(scopes.len());
                 return Some((Kind::Parallel { arguments: None, branches: scopes }, Some(result)));
             }
-            syntax::Kind::Map { items, item, processor, concurrency } => {
-                let items = self.expression(items, AT_ENTRY);
-                let item = self.constructor(item, AT_ITEM);
-                let concurrency = self.whole_number(concurrency, AT_ENTRY, 0..=u64::from(u32::MAX));
-                let body = self.scope(processor.as_ref()?, depth + 1)?;
-                let kind = Kind::Map(Box::new(Map { item, concurrency, ..Map::over(items, body) }));
-                let result = Expr::Object(vec![(Arc::from("Items"), Expr::Root(Root::Result))]);
-                return Some((kind, Some(result)));
-            }
+            syntax::Kind::Map(map) => return self.map(map, depth),
         };
         Some((kind, None))
+    }
+
+    /// A Map, and the shape of its result.
+    fn map(&mut self, map: &map::Map<'_>, depth: usize) -> Option<(Kind, Option<Expr>)> {
+        let any_count = 0..=u64::from(u32::MAX);
+        // What a reader gives is what the Map runs over, whatever ItemsPath says.
+        let items = self.expression(&map.items, AT_ENTRY);
+        let (reader, items) = match &map.reader {
+            Some(reader) => {
+                let (access, items) = self.reader(reader);
+                (Some(access), items)
+            }
+            None => (None, items),
+        };
+        let writer = map.writer.as_ref().map(|writer| self.writer(writer));
+        let result = Expr::Object(vec![(Arc::from("Items"), Expr::Root(Root::Result))]);
+        // With a writer it is what the writer gave.
+        let result = writer.is_none().then_some(result);
+        let lowered = Map {
+            reader,
+            items_max: self.whole_number(&map.items_max, AT_ENTRY, any_count.clone()),
+            item: self.constructor(&map.item, AT_ITEM),
+            batch: map.batcher.as_ref().map(|batcher| Batch {
+                items_max: self.whole_number(&batcher.items_max, AT_ENTRY, 1..=u64::from(u32::MAX)),
+                bytes_max: self.whole_number(&batcher.bytes_max, AT_ENTRY, 1..=u64::from(u32::MAX)),
+                input: self.constructor(&batcher.input, AT_ENTRY),
+            }),
+            concurrency: self.whole_number(&map.concurrency, AT_ENTRY, any_count.clone()),
+            is_isolated: map.mode.is_some(),
+            tolerance: Tolerance {
+                count: self.whole_number(&map.tolerated_count, AT_ENTRY, any_count),
+                percentage: self.percentage(&map.tolerated_percentage),
+            },
+            writer,
+            ..Map::over(items, self.processor(map, depth)?)
+        };
+        Some((Kind::Map(Box::new(lowered)), result))
+    }
+
+    fn processor(&mut self, map: &map::Map<'_>, depth: usize) -> Option<ScopeIdx> {
+        let outer = self.is_express;
+        self.is_express |= map.mode == Some(ExecutionMode::Express);
+        let body = map.processor.as_ref().and_then(|body| self.scope(body, depth + 1));
+        self.is_express = outer;
+        body
+    }
+
+    /// What is asked for, and the items in the answer.
+    fn reader(&self, reader: &map::Reader<'_>) -> (Access, Expr) {
+        let resource = match reader.source {
+            Some(Source::Objects) => "OSS:ListObjects",
+            Some(Source::Csv | Source::Json | Source::Inventory) | None => "OSS:GetObject",
+        };
+        let dataset = match reader.source {
+            Some(Source::Csv | Source::Inventory) => Dataset::Csv {
+                delimiter: Delimiter::Comma,
+                header: match &reader.headers {
+                    Some(names) => Header::Given(names.iter().map(|name| name.value.clone()).collect()),
+                    None => Header::FirstRow,
+                },
+            },
+            Some(Source::Json | Source::Objects) | None => Dataset::Json { pointer: None },
+        };
+        let arguments = self.constructor(&reader.parameters, AT_ENTRY);
+        let items = Expr::Dataset(Arc::new(dataset), Box::new(Expr::Root(Root::Result)));
+        (Access { resource: Arc::from(resource), arguments }, items)
+    }
+
+    /// The results are the body of what is written.
+    fn writer(&self, writer: &map::Writer<'_>) -> Access {
+        let body = Expr::Object(vec![(Arc::from("Body"), Expr::Root(Root::Result))]);
+        let parameters = self.constructor(&writer.parameters, AT_ENTRY).unwrap_or(NOTHING);
+        Access { resource: Arc::from("OSS:PutObject"), arguments: Some(Expr::Merge(vec![parameters, body])) }
+    }
+
+    /// A field that holds a number from 0 to 100.
+    fn percentage(&self, field: &Option<Computed<'_>>) -> Option<Expr> {
+        if let Some(Computed::Literal(field)) = field {
+            let value = field.node.to_value();
+            let number = value.as_number().map(Number::as_f64);
+            if !number.is_some_and(|number| (0.0..=100.0).contains(&number)) {
+                let message = format!("expected a number from 0 to 100, found `{}`", value.excerpt(32));
+                self.problems.push(field.problem(Code::InvalidValue, message));
+            }
+            return Some(Expr::Literal(value));
+        }
+        self.whole_number(field, AT_ENTRY, 0..=100)
     }
 
     fn task(&self, kind: &syntax::Kind<'_>) -> Option<Kind> {
@@ -238,7 +330,32 @@ impl Lowering<'_> {
         })
     }
 
-    fn catcher(&self, rule: &syntax::Catch<'_>, names: &Names<'_>, known: Known) -> Option<Catcher> {
+    fn policies(
+        &self,
+        state: &syntax::State<'_>,
+        names: &Names<'_>,
+        known: Known,
+    ) -> (Vec<Retrier>, Vec<Catcher>) {
+        error_names::check(state.retry.iter().map(|rule| &rule.errors), self.problems);
+        error_names::check(state.catch.iter().map(|rule| &rule.errors), self.problems);
+        let mut retry: Vec<_> = state.retry.iter().map(retrier).collect();
+        let mut catch: Vec<_> =
+            state.catch.iter().filter_map(|rule| self.catcher(rule, names, known)).collect();
+        for rule in &state.on_errors {
+            error_names::check(std::iter::once(rule.errors()), self.problems);
+            match rule {
+                OnError::Retry(rule) => retry.push(retrier(rule)),
+                OnError::Catch(rule) => {
+                    // The rules are one list: what a later one would try again is caught here at once.
+                    retry.push(never(&rule.errors));
+                    catch.extend(self.catcher(rule, names, known));
+                }
+            }
+        }
+        (retry, catch)
+    }
+
+    fn catcher(&self, rule: &Catch<'_>, names: &Names<'_>, known: Known) -> Option<Catcher> {
         let output = self.constructor(&rule.output, known);
         let next = self.target(names, rule.next.as_ref())?;
         Some(Catcher { errors: patterns(&rule.errors), output, variables: None, next })
@@ -299,13 +416,25 @@ impl Lowering<'_> {
     }
 }
 
-fn retrier(rule: &syntax::Retry) -> Retrier {
+fn retrier(rule: &Retry) -> Retrier {
     Retrier {
         errors: patterns(&rule.errors),
         max_attempts: rule.max_attempts,
         interval_seconds: rule.interval_seconds,
         backoff_rate: rule.backoff_rate,
         max_delay_seconds: rule.max_backoff_seconds,
+        jitter: Jitter::None,
+    }
+}
+
+/// Errors that are not tried again, whatever later rules say.
+fn never(errors: &[Text]) -> Retrier {
+    Retrier {
+        errors: patterns(errors),
+        max_attempts: 0,
+        interval_seconds: 0,
+        backoff_rate: 1.0,
+        max_delay_seconds: None,
         jitter: Jitter::None,
     }
 }
@@ -339,6 +468,10 @@ fn graph<'b>(body: &'b Body<'_>, names: &Names<'_>, start: StateIdx) -> Option<G
     };
     let nodes = body.states.iter().map(|state| {
         let mut ways: Vec<_> = state.catch.iter().map(|rule| &rule.next).collect();
+        ways.extend(state.on_errors.iter().filter_map(|rule| match rule {
+            OnError::Catch(rule) => Some(&rule.next),
+            OnError::Retry(_) => None,
+        }));
         if let syntax::Kind::Choice { branches, default } = &state.kind {
             ways.extend(branches.iter().map(|branch| &branch.next).chain([default]));
         } else if state.next.is_some() || !state.is_end {

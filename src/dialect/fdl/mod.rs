@@ -14,6 +14,18 @@
 //! * Elements of a Map may be any JSON, and so may the output of a state (11).
 //! * A call of a function or of a child flow without `body` or `input` is given the state's input (13).
 //! * A flow may have a top-level `Timeout` in seconds (14).
+//! * `OnErrors`, which came before Retry and Catch, is one list: the first rule that is about an error
+//!   decides, and where its retries are used up, those with `Next` behind it are asked (§9). A rule without
+//!   `FixedBackoff` waits a second.
+//! * An `ItemReader` has `SourceType` (`OSS.CSV`, `OSS.JSON`, `OSS.Inventory`, `OSS.Objects`),
+//!   `SourceParameters` and `ReaderConfig: {CSVHeaders}`. It asks `OSS:ListObjects` for objects and
+//!   `OSS:GetObject` for the others; what comes back are the items, whatever `ItemsPath` says. An
+//!   `ItemBatcher` has `MaxItemsPerBatch`, `MaxInputBytesPerBatch` and `BatchInput`, and a batch is
+//!   `{"Items": […], "BatchInput": …}`. A `ResultWriter` has `Parameters`: `OSS:PutObject` is given them with
+//!   the results as `Body`, and what it answers is the result of the Map (§7.8 names the fields and not
+//!   what is in them).
+//! * What only distributed Maps have is refused in others. They give `{"Items": […]}` too (12).
+//! * Within `ExecutionMode: Express` no task waits for a callback and no Wait takes more than 20 seconds.
 //! * `FnF.ALL` matches every error but a stop and the time-out of the run (17).
 //! * Retries are counted per rule and anew at every entry of the state (18).
 //! * A Map over nothing gives `{"Items": []}`, over something that is no array it fails (19).
@@ -26,11 +38,13 @@
 //! * States that nothing leads to are a warning (30), unless something else is wrong with where the
 //!   states of the scope lead: then what was meant is not known.
 
-mod error_names;
-mod limits;
+pub(super) mod error_names;
+pub(super) mod limits;
 mod lower;
+mod map;
+mod policies;
 mod syntax;
-mod template;
+pub(super) mod template;
 mod variables;
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 
-use super::super::reader::{Field, Fields, Problems, Text};
-use super::limits::{BRANCHES_MAX, EXECUTION_SECONDS_MAX, RETRY_SECONDS_MAX};
+use super::super::reader::{Field, Fields, Problems, Text, expect_word, items_of, read_list};
+use super::limits::{BRANCHES_MAX, EXECUTION_SECONDS_MAX};
+use super::map::Map;
+use super::policies::{Catch, OnError, Retry};
 
 /// A whole definition.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(super) struct State<'n> {
     pub(super) is_end: bool,
     pub(super) retry: Vec<Retry>,
     pub(super) catch: Vec<Catch<'n>>,
+    /// What came before Retry and Catch, instead of them.
+    pub(super) on_errors: Vec<OnError<'n>>,
 }
 
 #[derive(Debug)]
@@ -65,12 +69,7 @@ pub(super) enum Kind<'n> {
         /// Nothing where a branch could not be read, which was noted.
         branches: Vec<Option<Body<'n>>>,
     },
-    Map {
-        items: Option<Text>,
-        item: Option<Field<'n>>,
-        processor: Option<Body<'n>>,
-        concurrency: Option<Computed<'n>>,
-    },
+    Map(Box<Map<'n>>),
     /// The type is missing or does not exist, which was noted.
     Unknown,
 }
@@ -98,22 +97,6 @@ pub(super) struct ChoiceBranch {
     pub(super) next: Option<Text>,
 }
 
-#[derive(Debug)]
-pub(super) struct Retry {
-    pub(super) errors: Vec<Text>,
-    pub(super) max_attempts: u32,
-    pub(super) interval_seconds: u64,
-    pub(super) backoff_rate: f64,
-    pub(super) max_backoff_seconds: Option<u64>,
-}
-
-#[derive(Debug)]
-pub(super) struct Catch<'n> {
-    pub(super) errors: Vec<Text>,
-    pub(super) next: Option<Text>,
-    pub(super) output: Option<Field<'n>>,
-}
-
 const STATE_TYPES: &[&str] = &["Task", "Pass", "Wait", "Choice", "Parallel", "Map", "Succeed", "Fail"];
 
 /// Fields that states of some type have.
@@ -125,29 +108,28 @@ const OWN_FIELDS: &[&str] = &[
     "Default",
     "Detail",
     "Detail.$",
+    "ItemBatcher",
     "ItemConstructor",
+    "ItemReader",
     "ItemsPath",
     "MaxConcuccency",
     "MaxConcuccency.$",
     "MaxConcurrency",
     "MaxConcurrency.$",
+    "MaxItems",
+    "MaxItems.$",
     "Parameters",
     "Processor",
+    "ResultWriter",
     "Seconds",
     "Seconds.$",
     "TaskMode",
     "Timeout",
     "Timeout.$",
-];
-
-/// What only distributed Maps have (§7.8).
-const DISTRIBUTED_FIELDS: &[&str] = &[
-    "ItemReader",
-    "ItemBatcher",
-    "ResultWriter",
-    "MaxItems",
-    "ToleratedFailedPercentage",
     "ToleratedFailedCount",
+    "ToleratedFailedCount.$",
+    "ToleratedFailedPercentage",
+    "ToleratedFailedPercentage.$",
 ];
 
 impl<'n> Definition<'n> {
@@ -167,7 +149,7 @@ impl<'n> Definition<'n> {
 }
 
 impl<'n> Body<'n> {
-    fn read(fields: &mut Fields<'n>, problems: &Problems) -> Self {
+    pub(super) fn read(fields: &mut Fields<'n>, problems: &Problems) -> Self {
         let start_at = fields.required("StartAt", problems).and_then(|field| field.name(problems));
         let items = items_of(fields.required("States", problems), "state", problems);
         let states: Vec<_> = items.iter().filter_map(|item| State::read(item, problems)).collect();
@@ -180,21 +162,8 @@ impl<'n> Body<'n> {
     fn read_own(field: &Field<'n>, place: &str, problems: &Problems) -> Option<Self> {
         let mut fields = field.fields(problems)?;
         let body = Self::read(&mut fields, problems);
-        refuse_distributed(&mut fields, &["ProcessorConfig"], problems);
         fields.finish(place, problems);
         Some(body)
-    }
-}
-
-fn refuse_distributed(fields: &mut Fields<'_>, names: &[&'static str], problems: &Problems) {
-    for name in names {
-        if let Some(field) = fields.optional(name) {
-            problems.push(
-                field
-                    .problem(Code::Unsupported, "distributed Maps do not run in this version")
-                    .with_help(format!("without `{name}` the Map runs inline")),
-            );
-        }
     }
 }
 
@@ -209,10 +178,17 @@ impl<'n> State<'n> {
         let output = if word == Some("Choice") { None } else { fields.optional("OutputConstructor") };
         let global = fields.optional("GlobalConstructor");
         let (next, is_end) = read_way_out(word, &mut fields, problems);
-        let (mut retry, mut catch) = (Vec::new(), Vec::new());
+        let (mut retry, mut catch, mut on_errors) = (Vec::new(), Vec::new(), Vec::new());
         if matches!(word, Some("Task" | "Parallel" | "Map") | None) {
-            retry = read_list(fields.optional("Retry"), problems, Retry::read);
-            catch = read_list(fields.optional("Catch"), problems, Catch::read);
+            let (newer, older) =
+                ((fields.optional("Retry"), fields.optional("Catch")), fields.optional("OnErrors"));
+            if let (true, Some(older)) = (newer.0.is_some() || newer.1.is_some(), &older) {
+                let message = "the state has both `OnErrors` and what came after it, `Retry` and `Catch`";
+                problems.push(older.problem(Code::InvalidValue, message).with_help("use one of the forms"));
+            }
+            retry = read_list(newer.0, problems, Retry::read);
+            catch = read_list(newer.1, problems, Catch::read);
+            on_errors = read_list(older, problems, OnError::read);
         }
         let kind = match word {
             Some(word) => {
@@ -221,12 +197,12 @@ impl<'n> State<'n> {
                 kind
             }
             None => {
-                OWN_FIELDS.iter().chain(DISTRIBUTED_FIELDS).for_each(|name| drop(fields.optional(name)));
+                OWN_FIELDS.iter().for_each(|name| drop(fields.optional(name)));
                 fields.finish("a state", problems);
                 Kind::Unknown
             }
         };
-        Some(Self { name, kind, input, output, global, next, is_end, retry, catch })
+        Some(Self { name, kind, input, output, global, next, is_end, retry, catch, on_errors })
     }
 }
 
@@ -326,26 +302,14 @@ impl<'n> Kind<'n> {
                 let branches = items.iter().map(read).collect();
                 Self::Parallel { branches }
             }
-            "Map" => {
-                refuse_distributed(fields, DISTRIBUTED_FIELDS, problems);
-                let processor = fields.required("Processor", problems);
-                // The documents of the service misspell it; both are accepted (§7.8).
-                let concurrency = Computed::read(fields, "MaxConcurrency", "MaxConcurrency.$", problems);
-                let misspelt = Computed::read(fields, "MaxConcuccency", "MaxConcuccency.$", problems);
-                Self::Map {
-                    items: fields.required("ItemsPath", problems).and_then(|field| field.text(problems)),
-                    item: fields.optional("ItemConstructor"),
-                    processor: processor.and_then(|field| Body::read_own(&field, "a Processor", problems)),
-                    concurrency: concurrency.or(misspelt),
-                }
-            }
+            "Map" => Self::Map(Box::new(Map::read(fields, problems))),
             _ => Self::Pass,
         }
     }
 }
 
 impl<'n> Computed<'n> {
-    fn read(
+    pub(super) fn read(
         fields: &mut Fields<'n>,
         literal: &'static str,
         expression: &'static str,
@@ -386,85 +350,11 @@ impl ChoiceBranch {
     }
 }
 
-impl Retry {
-    fn read(field: &Field<'_>, problems: &Problems) -> Option<Self> {
-        let mut fields = field.fields(problems)?;
-        read_description(&mut fields, problems);
-        let errors = read_errors(&mut fields, problems);
-        let attempts = fields.required("MaxAttempts", problems);
-        let max_attempts = attempts.and_then(|field| field.integer(0..=u64::from(u32::MAX), problems));
-        let seconds = 0..=RETRY_SECONDS_MAX;
-        let interval = fields.required("IntervalSeconds", problems);
-        let interval_seconds = interval.and_then(|field| field.integer(seconds.clone(), problems));
-        let rate = fields.optional("BackoffRate");
-        let cap = fields.optional("MaxBackoffSeconds");
-        let rule = Self {
-            errors,
-            max_attempts: u32::try_from(max_attempts.unwrap_or_default()).unwrap_or(u32::MAX),
-            interval_seconds: interval_seconds.unwrap_or_default(),
-            // Without a rate the interval stays the same (§9).
-            backoff_rate: rate.and_then(|field| field.factor(problems)).unwrap_or(1.0),
-            max_backoff_seconds: cap.and_then(|field| field.integer(seconds, problems)),
-        };
-        fields.finish("a Retry rule", problems);
-        Some(rule)
-    }
-}
-
-impl<'n> Catch<'n> {
-    fn read(field: &Field<'n>, problems: &Problems) -> Option<Self> {
-        let mut fields = field.fields(problems)?;
-        read_description(&mut fields, problems);
-        let errors = read_errors(&mut fields, problems);
-        let next = fields.required("Next", problems).and_then(|field| field.name(problems));
-        let output = fields.optional("OutputConstructor");
-        fields.finish("a Catch rule", problems);
-        Some(Self { errors, next, output })
-    }
-}
-
-fn read_errors(fields: &mut Fields<'_>, problems: &Problems) -> Vec<Text> {
-    let items = items_of(fields.required("Errors", problems), "error name", problems);
-    items.iter().filter_map(|item| item.name(problems)).collect()
-}
-
-fn read_description(fields: &mut Fields<'_>, problems: &Problems) {
+pub(super) fn read_description(fields: &mut Fields<'_>, problems: &Problems) {
     if let Some(field) = fields.optional("Description") {
         // Empty ones are harmless.
         if field.node.as_str().is_none() {
             field.name(problems);
         }
     }
-}
-
-/// The elements of a list that must have some.
-fn items_of<'n>(field: Option<Field<'n>>, what: &str, problems: &Problems) -> Vec<Field<'n>> {
-    let Some(field) = field else { return Vec::new() };
-    let Some(items) = field.items(problems) else { return Vec::new() };
-    if items.is_empty() {
-        problems.push(field.problem(Code::InvalidValue, format!("expected at least one {what}")));
-    }
-    items
-}
-
-fn read_list<'n, T>(
-    field: Option<Field<'n>>,
-    problems: &Problems,
-    read: impl Fn(&Field<'n>, &Problems) -> Option<T>,
-) -> Vec<T> {
-    let items = field.and_then(|field| field.items(problems)).unwrap_or_default();
-    items.iter().filter_map(|item| read(item, problems)).collect()
-}
-
-/// The position of the word among those allowed; nothing, with a note, for any other.
-fn expect_word(field: Option<Field<'_>>, words: &[&str], problems: &Problems) -> Option<usize> {
-    let field = field?;
-    let text = field.text(problems)?;
-    let position = words.iter().position(|word| *word == &*text.value);
-    if position.is_none() {
-        let allowed = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
-        let message = format!("expected {allowed}, found `{}`", text.value);
-        problems.push(field.problem(Code::InvalidValue, message));
-    }
-    position
 }

@@ -92,7 +92,7 @@ fn expression_of(node: &Node, path: &str, variables: Variables, problems: &Probl
 }
 
 /// An expression. What is wrong with it is noted at its place, and `null` stands in its place.
-pub(super) fn expression(text: &Text, variables: Variables, problems: &Problems) -> Expr {
+pub(in crate::dialect) fn expression(text: &Text, variables: Variables, problems: &Problems) -> Expr {
     match fdl::parse(&text.value, variables) {
         Ok(expr) => expr,
         Err(error) => {

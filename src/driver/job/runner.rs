@@ -20,7 +20,7 @@ use crate::api::{ANNOTATION_TASK, LABEL_EXECUTION, LABEL_EXECUTION_UID};
 use crate::cluster::api_server::{ApiError, ApiServer, collection, path_of};
 use crate::cluster::object::Key;
 use crate::cluster::watch::Listed;
-use crate::driver::binding::{Executor, resolve};
+use crate::driver::binding::{Executor, executor_of};
 use crate::driver::call::wait_until;
 use crate::driver::tenure::Tenure;
 use crate::driver::{News, Owner, What};
@@ -298,14 +298,17 @@ impl JobRunner {
     async fn make(self: Arc<Self>, owner: Owner, task: TaskCommand, key: Key) {
         wait_until(task.not_before).await;
         let place = place_of(&owner);
-        let job = match resolve(&task.resource, &owner.bindings) {
+        let job = match executor_of(&task, &owner.bindings) {
             Executor::JobTemplate(binding) => match &binding.job_template {
                 Some(template) => manifest::from_template(&place, &task.id, template, &task.arguments),
                 None => return,
             },
-            Executor::Job | Executor::Http | Executor::Post(_) | Executor::Unbound => {
-                manifest::from_arguments(&place, &task.id, &task.arguments)
-            }
+            Executor::Job
+            | Executor::Http
+            | Executor::HttpInvoke
+            | Executor::Store
+            | Executor::Post(_)
+            | Executor::Unbound => manifest::from_arguments(&place, &task.id, &task.arguments),
         };
         let fail = |error: TaskError| {
             if let Some(wanted) = self.locked().wanted.get_mut(&key) {

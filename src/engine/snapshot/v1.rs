@@ -124,6 +124,9 @@ struct FrameV1 {
 struct ActiveV1 {
     s: u32,
     t: Millis,
+    /// Event of its entry; older ones have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    e: Option<u64>,
     r: Ref,
     i: Ref,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -370,6 +373,7 @@ impl Writer {
         ActiveV1 {
             s: active.state.number(),
             t: active.entered_at.as_millisecond(),
+            e: active.event_id,
             r: self.value(&active.raw),
             i: self.value(&active.input),
             y: if is_retried { active.retries.clone() } else { Vec::new() },
@@ -494,6 +498,7 @@ impl Reader<'_> {
             state: position,
             path: path_text(prefix, &state.name, visit),
             entered_at: instant(stored.t)?,
+            event_id: stored.e,
             raw: self.value(stored.r)?,
             input: self.value(stored.i)?,
             retries,

@@ -26,9 +26,16 @@ fn outputs_are_merged_and_the_later_one_wins() {
 }
 
 #[test]
-fn what_is_no_object_adds_nothing() {
-    let mut rig = Rig::start(program(Handover::Merge, vec![task("A", "r"), keyed("B", "y")]), r#"{"k": 1}"#);
+fn what_is_no_object_is_no_output() {
+    let program = program(Handover::Merge, vec![task("A", "r"), keyed("B", "y")]);
+    let mut rig = Rig::start(program.clone(), r#"{"k": 1}"#);
     rig.succeed("A@1", "[1]");
+    let (name, cause) = rig.error();
+    assert!(name.unwrap().starts_with("Test.InvalidRes"), "{name:?}");
+    assert!(cause.unwrap().starts_with("the output of state"), "{cause:?}");
+    // An answer without a value adds nothing.
+    let mut rig = Rig::start(program, r#"{"k": 1}"#);
+    rig.succeed("A@1", "null");
     assert_eq!(rig.arguments("B@1"), r#"{"k":1}"#);
     rig.succeed("B@1", "2");
     assert_eq!(rig.output(), r#"{"y":2}"#);
@@ -163,4 +170,22 @@ fn a_fail_within_branches_fails_the_run_and_ends_the_others() {
     rig.succeed("both/1/quick@1", "{}");
     assert_eq!(rig.commands(), ["cancel both/0/slow@1"]);
     assert_eq!(rig.error().0, Some("Boom"));
+}
+
+#[test]
+fn a_state_knows_the_number_of_its_event_unless_an_older_version_stored_it() {
+    let event = object(vec![("event", Expr::Root(Root::StateEventId))]);
+    let states = vec![keyed("A", "x"), State { output: Some(event), ..task("B", "r") }];
+    let program = program(Handover::Merge, states);
+    let mut rig = Rig::start(program.clone(), "{}");
+    rig.succeed("A@1", "1");
+    // ExecutionStarted, StateEntered, TaskScheduled, TaskSucceeded and StateExited stand before it.
+    let stored = snapshot::encode(&rig.run);
+    assert!(stored.contains(r#""e":6,"r""#), "{stored}");
+    let older = snapshot::decode(&stored.replace(r#""e":6,"r""#, r#""r""#), &program).unwrap();
+    rig.succeed("B@1", "{}");
+    assert_eq!(rig.output(), r#"{"x":1,"event":6}"#);
+    rig.run = older;
+    rig.succeed("B@1", "{}");
+    assert_eq!(rig.output(), r#"{"x":1,"event":null}"#);
 }

@@ -21,7 +21,7 @@ use jsonata_core::ast::AstNode;
 use jsonata_core::evaluator::{Context, EvaluatorOptions};
 use jsonata_core::value::JValue;
 
-use super::{Error, ErrorKind, Expr, Root, Scope, interrupt};
+use super::{Error, ErrorKind, Expr, Root, Scope, interrupt, parse_rfc3339};
 use crate::value::{Str, Value};
 use analysis::Analysis;
 use convert::{from_library, to_library};
@@ -63,9 +63,13 @@ pub enum Expected {
     Array,
     Boolean,
     Integer,
+    /// What a Map runs over: an array, or an object's members.
+    Items,
     Number,
     Object,
     String,
+    /// A string that is a time in RFC 3339.
+    Timestamp,
 }
 
 /// Why a text is no expression.
@@ -109,6 +113,12 @@ impl Expression {
             part,
             hosts: hosts.into_iter().collect(),
         })
+    }
+
+    /// Whether it reads this member of `$states`.
+    #[must_use]
+    pub fn reads_states(&self, member: &str) -> bool {
+        self.part.has(member)
     }
 
     /// What it gives.
@@ -185,12 +195,13 @@ impl Expected {
     fn name(self) -> &'static str {
         match self {
             Self::Any => "any",
-            Self::Array => "array",
+            Self::Array | Self::Items => "array",
             Self::Boolean => "boolean",
             Self::Integer => "integer",
             Self::Number => "number",
             Self::Object => "object",
             Self::String => "string",
+            Self::Timestamp => "timestamp",
         }
     }
 
@@ -202,7 +213,9 @@ impl Expected {
             Self::Integer => value.as_i64().is_some(),
             Self::Number => value.as_number().is_some(),
             Self::Object => value.as_object().is_some(),
+            Self::Items => value.as_array().is_some() || value.as_object().is_some(),
             Self::String => value.as_str().is_some(),
+            Self::Timestamp => value.as_str().is_some_and(|text| parse_rfc3339(text).is_some()),
         }
     }
 }

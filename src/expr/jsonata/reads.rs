@@ -28,6 +28,11 @@ impl Part {
         }
     }
 
+    /// Whether a member is named; of all of it none is.
+    pub(super) fn has(&self, member: &str) -> bool {
+        matches!(self, Self::Members(members) if members.contains_key(member))
+    }
+
     pub(super) fn is_nothing(&self) -> bool {
         matches!(self, Self::Members(members) if members.is_empty())
     }

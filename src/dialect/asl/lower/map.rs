@@ -10,7 +10,7 @@ use crate::value::Str;
 use super::super::limits::PAYLOAD_BYTES_MAX;
 use super::super::syntax::{self, Batcher, InputType, Language, Processor, ReaderConfig, Source, Writer};
 use super::super::template::{
-    Moment, NOTHING, View, flattened, literal, path_from, payload, reference_path, value,
+    Moment, NOTHING, View, expression, flattened, literal, path_from, payload, reference_path, value,
 };
 use super::Lowering;
 
@@ -74,7 +74,7 @@ impl<'b> Lowering<'_, 'b> {
         });
         match (view.language, &map.items, read) {
             (Language::Jsonata, Some(field), _) => {
-                value(field, "Items", Expected::Array, view, self.problems)
+                value(field, "Items", Expected::Items, view, self.problems)
             }
             (Language::JsonPath, Some(field), None) => {
                 let Some(text) = field.text(self.problems) else { return NOTHING };
@@ -88,7 +88,9 @@ impl<'b> Lowering<'_, 'b> {
                     .unwrap_or(NOTHING)
             }
             (_, None, Some(read)) => read,
-            (_, None, None) => Expr::Root(Root::Input),
+            // As if it said so: what is no collection is an error of the query language.
+            (Language::Jsonata, None, None) => expression("$states.input", "Items", Expected::Items, view),
+            (Language::JsonPath, None, None) => Expr::Root(Root::Input),
         }
     }
 

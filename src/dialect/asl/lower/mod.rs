@@ -12,8 +12,8 @@ mod variables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::expr::Expr;
 use crate::expr::jsonata::Expected;
+use crate::expr::{Expr, NeedKind};
 use crate::ir::{
     Boundary, Builder, Handover, Kind, Next, Program, SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State,
     StateIdx, Until,
@@ -25,7 +25,7 @@ use super::super::reader::{Field, Problems, Text};
 use super::context::Context;
 use super::limits::{ANY_ERROR, ERRORS, LIMITS, STATES_MAX};
 use super::syntax::{self, Body, Computed, Language, Machine, check_catch_all};
-use super::template::{Moment, NOTHING, View, dynamic, literal, payload, value};
+use super::template::{Moment, NOTHING, View, dynamic, literal, needed, payload, reference_path, value};
 
 /// The program of a definition; nothing where a problem stands in its way.
 pub(super) fn lower(machine: &Machine<'_>, problems: &Problems) -> Option<Program> {
@@ -213,10 +213,17 @@ impl<'b> Lowering<'_, 'b> {
     /// `Error` or `Cause`: text, or what gives it.
     fn text(&self, field: &Computed<'_>, label: &str, view: View) -> Expr {
         match field {
-            Computed::Path(field) => match field.text(self.problems) {
-                Some(text) => dynamic(&text, label, view, self.problems),
-                None => NOTHING,
-            },
+            Computed::Path(field) => {
+                let Some(text) = field.text(self.problems) else { return NOTHING };
+                let label = format!("{label}Path");
+                // A call is allowed here, and only here among the fields that are paths (§9).
+                let found = if text.value.starts_with('$') {
+                    reference_path(&text, &label, view, self.problems)
+                } else {
+                    dynamic(&text, &label, view, self.problems)
+                };
+                needed(found, &label, NeedKind::Text)
+            }
             Computed::Value(field) => self.string(field, label, view),
         }
     }

@@ -4,14 +4,14 @@ use std::ops::RangeInclusive;
 
 use crate::diagnostic::Code;
 use crate::expr::jsonata::Expected;
-use crate::expr::{Check, Expr, Kind};
+use crate::expr::{Expr, NeedKind, parse_rfc3339};
 use crate::ir::Until;
 use crate::value::Value;
 
 use super::super::super::reader::Field;
 use super::super::limits::SECONDS_MAX;
 use super::super::syntax::{Computed, Language, Wait, number, whole_number};
-use super::super::template::{NOTHING, View, reference_path, value};
+use super::super::template::{NOTHING, View, needed, reference_path, value};
 use super::Lowering;
 
 impl Lowering<'_, '_> {
@@ -27,7 +27,13 @@ impl Lowering<'_, '_> {
             whole_number(field, bounds.clone(), self.problems)
                 .map_or(NOTHING, |number| Expr::Literal(Value::from(number)))
         };
-        field.map(|field| self.computed(field, label, Expected::Integer, view, literal))
+        field.map(|field| match (field, self.computed(field, label, Expected::Integer, view, literal)) {
+            (Computed::Value(_), value) => value,
+            (Computed::Path(_), found) => {
+                let kind = if label == "Seconds" { NeedKind::Seconds } else { NeedKind::Integer };
+                needed(found, &format!("{label}Path"), kind)
+            }
+        })
     }
 
     /// A percentage.
@@ -68,7 +74,7 @@ impl Lowering<'_, '_> {
             }
             Wait::Timestamp(field) => {
                 let literal = |field: &Field<'_>| self.timestamp(field);
-                Until::Timestamp(self.computed(field, "Timestamp", Expected::String, view, literal))
+                Until::Timestamp(self.computed(field, "Timestamp", Expected::Timestamp, view, literal))
             }
         }
     }
@@ -78,17 +84,13 @@ impl Lowering<'_, '_> {
         let instant = field.node.to_value();
         if instant.as_str().is_none() {
             self.problems.push(field.wrong_type("a string"));
-        } else if !is_timestamp(&instant) {
+        } else if instant.as_str().is_some_and(|text| parse_rfc3339(text).is_none()) {
             let message = format!("expected a time in RFC 3339, found `{}`", instant.excerpt(64));
             let problem = field.problem(Code::InvalidValue, message);
             self.problems.push(problem.with_help("such as `2016-08-18T17:33:00Z`"));
         }
         Expr::Literal(instant)
     }
-}
-
-fn is_timestamp(instant: &Value) -> bool {
-    Check::Is(Kind::Timestamp).holds(&[Some(instant.clone())]).unwrap_or(false)
 }
 
 /// Whether a field holds an expression of `JSONata`.

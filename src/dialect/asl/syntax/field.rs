@@ -1,6 +1,7 @@
 //! Fields that states of all types share, and how wrong ones are told.
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::expr::jsonata;
 use crate::source::Content;
 
 use super::super::super::reader::{Field, Fields, Problems};
@@ -162,9 +163,22 @@ pub(in super::super) fn whole_number(
         | Content::String(_)
         | Content::Sequence(_)
         | Content::Mapping(_) => {
-            problems.push(field.wrong_type("a whole number"));
+            problems.push(wrong_number(field, "a whole number"));
             None
         }
+    }
+}
+
+/// What is no number, though what is in it may be meant as one.
+fn wrong_number(field: &Field<'_>, expected: &str) -> Diagnostic {
+    let problem = field.wrong_type(expected);
+    match field.node.as_str() {
+        Some(text) if jsonata::delimited(text).is_some() => problem
+            .with_help("expressions in `{% %}` are JSONata: give the state `\"QueryLanguage\": \"JSONata\"`"),
+        Some(text) if text.parse::<f64>().is_ok() => {
+            problem.with_help(format!("write `{text}` without quotes"))
+        }
+        Some(_) | None => problem,
     }
 }
 
@@ -175,14 +189,14 @@ pub(in super::super) fn number(
     problems: &Problems,
 ) -> Option<f64> {
     let Content::Number(number) = &field.node.content else {
-        problems.push(field.wrong_type("a number"));
+        problems.push(wrong_number(field, "a number"));
         return None;
     };
     let inside = Some(number.as_f64()).filter(|number| bounds.contains(number));
     if inside.is_none() {
         let (start, end) = (bounds.start(), bounds.end());
         let expected =
-            if end.is_finite() { format!("from {start} to {end}") } else { format!("from {start}") };
+            if *end < f64::MAX { format!("from {start} to {end}") } else { format!("from {start}") };
         problems
             .push(field.problem(Code::InvalidValue, format!("expected a number {expected}, found {number}")));
     }

@@ -1,0 +1,85 @@
+//! Stored objects of a local run: files. A bucket is a directory below the working directory.
+
+use std::path::{Path, PathBuf};
+
+use crate::driver::idempotency_key;
+use crate::driver::object_store::StoreRequest;
+use crate::engine::{Report, TaskCommand, TaskError};
+use crate::value::Value;
+
+/// What comes of a task about a stored object.
+pub(super) fn answer(task: &TaskCommand, execution_id: &str) -> Report {
+    let answer = StoreRequest::of(task, &idempotency_key(execution_id, &task.id));
+    match answer.and_then(|request| perform(&request)) {
+        Ok(answer) => Report::Succeeded(answer),
+        Err(error) => Report::Failed(error),
+    }
+}
+
+fn perform(request: &StoreRequest) -> Result<Value, TaskError> {
+    match request {
+        StoreRequest::Get { bucket, key } => {
+            let text = std::fs::read_to_string(path(bucket, key)?);
+            text.map(StoreRequest::object).map_err(|_| StoreRequest::missing(bucket, key))
+        }
+        StoreRequest::List { bucket, prefix } => {
+            let mut found = Vec::new();
+            list(&path(bucket, "")?, "", &mut found);
+            found.retain(|(key, _)| key.starts_with(prefix));
+            found.sort();
+            Ok(StoreRequest::listing(found.iter().map(|(key, size)| (&**key, *size))))
+        }
+        StoreRequest::Put { bucket, key, text, is_result } => {
+            let (directory, file) = (path(bucket, "")?, path(bucket, key)?);
+            if !directory.is_dir() {
+                let cause = format!("there is no directory `{bucket}` to write `{key}` to: make it first");
+                return Err(TaskError::named("S3.NoSuchBucket", cause));
+            }
+            let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+            made.and_then(|()| std::fs::write(&file, text)).map_err(|error| {
+                TaskError::named("S3.AmazonS3Exception", format!("cannot write {}: {error}", file.display()))
+            })?;
+            Ok(StoreRequest::written(bucket, key, *is_result))
+        }
+    }
+}
+
+/// The file of an object. Never one outside of the bucket.
+fn path(bucket: &str, key: &str) -> Result<PathBuf, TaskError> {
+    let is_within =
+        |text: &str| Path::new(text).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    if is_within(bucket) && is_within(key) {
+        return Ok(Path::new(bucket).join(key));
+    }
+    let cause = format!("`{bucket}/{key}` is no file below the working directory");
+    Err(TaskError::named("S3.InvalidArgument", cause))
+}
+
+fn list(directory: &Path, prefix: &str, found: &mut Vec<(String, usize)>) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(metadata) = entry.metadata() else { continue };
+        let key = format!("{prefix}{name}");
+        if metadata.is_dir() {
+            list(&entry.path(), &format!("{key}/"), found);
+        } else if metadata.is_file() {
+            found.push((key, usize::try_from(metadata.len()).unwrap_or(usize::MAX)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_outside_of_the_bucket_is_touched() {
+        for (bucket, key) in
+            [("..", "x"), ("/etc", "passwd"), ("b", "../x"), ("b", "/etc/passwd"), ("b", "a/../../x")]
+        {
+            assert!(path(bucket, key).is_err(), "{bucket} {key}");
+        }
+        assert_eq!(path("b", "a/x.csv").unwrap(), Path::new("b/a/x.csv"));
+    }
+}

@@ -1,0 +1,60 @@
+//! What fields need of values that are computed.
+
+use super::{Error, ErrorKind};
+use crate::value::{Str, Value};
+
+/// What a field needs of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The field, for messages.
+    pub field: Str,
+    /// Of what kind the value must be.
+    pub kind: NeedKind,
+}
+
+/// Kinds of values that fields need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeedKind {
+    /// A string.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A whole number from 0.
+    Seconds,
+}
+
+impl Need {
+    /// The value, where it is of the kind.
+    ///
+    /// # Errors
+    /// Where it is not: [`ErrorKind::Value`], in the words that definitions may look for (asl.md §9, §12).
+    pub fn check(&self, value: Value) -> Result<Value, Error> {
+        let integer = value.as_i64();
+        let is_met = match self.kind {
+            NeedKind::Text => value.as_str().is_some(),
+            NeedKind::Integer => integer.is_some(),
+            NeedKind::Seconds => integer.is_some_and(|seconds| seconds >= 0),
+        };
+        if is_met {
+            return Ok(value);
+        }
+        let (field, kind, excerpt) = (&self.field, value.kind(), value.excerpt(64));
+        let message = match (self.kind, integer) {
+            (NeedKind::Text, _) => {
+                format!("The field '{field}' must refer to a string, but was '{kind}' for value: {excerpt}")
+            }
+            (NeedKind::Integer, _) => {
+                format!("The field '{field}' refers to value \"{excerpt}\" which is not a valid integer")
+            }
+            (NeedKind::Seconds, Some(_)) => {
+                format!("The field '{field}' references a negative value: {excerpt}")
+            }
+            (NeedKind::Seconds, None) => {
+                format!(
+                    "The field '{field}' refers to value \"{excerpt}\" which cannot be parsed as a long value"
+                )
+            }
+        };
+        Err(Error::new(ErrorKind::Value, message))
+    }
+}
