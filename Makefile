@@ -1,7 +1,7 @@
 # What a person does with this repository. Each target says in one line what it is for.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint bench image crds
+.PHONY: help demo demo-down test lint bench image crds docs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,3 +30,6 @@ crds: ## the generated definitions, after a change of src/api
 	cargo build --locked --bin millrace
 	target/debug/millrace crds --output crds
 	target/debug/millrace crds --output charts/millrace/files/crds
+
+docs: ## the generated part of the documentation, after a change of src/diagnostic.rs
+	MILLRACE_WRITE_DOCS=1 cargo test --locked --no-default-features --test it -- --exact diagnostics::every_code_is_in_the_documentation

@@ -61,6 +61,22 @@ macro_rules! codes {
                     $(Self::$name => $text,)+
                 }
             }
+
+            /// What it is about in one word, such as `MissingTarget`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                }
+            }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub fn explanation(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+).trim_start(),)+
+                }
+            }
         }
     };
 }
@@ -122,6 +138,8 @@ codes! {
     UnknownError = "W106",
     /// A task of a built-in resource has a parameter that the resource does not know.
     UnknownParameter = "W107",
+    /// There are more problems than are told.
+    MoreProblems = "W199",
 }
 
 impl Code {
@@ -199,4 +217,23 @@ pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
         place(a).cmp(&place(b)).then(a.code.cmp(&b.code)).then_with(|| a.path.cmp(&b.path))
     });
     diagnostics.dedup();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_says_what_it_means_in_a_sentence_and_has_a_number_of_its_own() {
+        for (number, code) in Code::ALL.iter().enumerate() {
+            let explanation = code.explanation();
+            assert!(explanation.ends_with('.') && !explanation.contains("  "), "{code:?}: {explanation}");
+            assert!(explanation.starts_with(char::is_uppercase), "{code:?}: {explanation}");
+            assert_eq!(code.name(), format!("{code:?}"));
+            assert!(
+                Code::ALL.iter().skip(number + 1).all(|other| other.as_str() > code.as_str()),
+                "{code:?}"
+            );
+        }
+    }
 }

@@ -9,16 +9,18 @@ use crate::driver::binding;
 use crate::value::Value;
 
 use super::definition::{self, Definition, Document, Manifest};
+use super::sarif::Sarif;
 use super::source::Source;
 use super::terminal::{complain, count, tell, write_report, write_result};
-use super::{EXIT_UNUSABLE, Output, problem};
+use super::{EXIT_UNUSABLE, problem};
 
 /// Check definitions and print all problems with their places.
 ///
 /// A file holds a definition (FDL, legacy FDL or Amazon States Language, in YAML or JSON) or manifests
 /// of Flows.
 ///
-/// Exit status: 0 no errors, 1 errors, 2 a file cannot be read.
+/// Exit status: 0 no problems or only warnings, 1 errors (with --strict warnings too), 2 a file cannot
+/// be read or an argument cannot be used.
 ///
 /// Example: millrace lint order.yaml flows/*.json
 #[derive(Debug, clap::Args)]
@@ -34,7 +36,18 @@ pub(super) struct Args {
     strict: bool,
     /// What to print
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    output: Output,
+    output: Format,
+}
+
+/// What problems are printed as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For a person: the line of the source with the place underlined
+    Text,
+    /// For a program: one array of {file, code, severity, path, line, column, endColumn, message, help}
+    Json,
+    /// For code scanning: SARIF 2.1.0, with the names of files from the current folder
+    Sarif,
 }
 
 fn parse_dialect(name: &str) -> Result<Dialect, String> {
@@ -45,15 +58,21 @@ fn parse_dialect(name: &str) -> Result<Dialect, String> {
 /// What was found so far.
 #[derive(Debug)]
 struct Findings {
-    output: Output,
+    told: Told,
     files: u64,
     errors: u64,
     warnings: u64,
     /// Warnings that count as failures where the user is strict.
     strict_warnings: u64,
     has_unreadable: bool,
-    text: String,
-    json: Vec<Value>,
+}
+
+/// The problems as they are printed.
+#[derive(Debug)]
+enum Told {
+    Text(String),
+    Json(Vec<Value>),
+    Sarif(Box<Sarif>),
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -61,15 +80,13 @@ pub(super) fn run(args: &Args) -> ExitCode {
     for file in &args.files {
         match Source::read(file) {
             Ok(source) => findings.check(&source, args.dialect),
-            Err(message) => {
-                findings.has_unreadable = true;
-                complain(message);
-            }
+            Err(message) => findings.note_unreadable(&message),
         }
     }
-    let written = match args.output {
-        Output::Text => write_report(&findings.text),
-        Output::Json => write_result(&format!("{}\n", Value::from(findings.json.clone()))),
+    let written = match &findings.told {
+        Told::Text(text) => write_report(text),
+        Told::Json(problems) => write_result(&format!("{}\n", Value::from(problems.clone()))),
+        Told::Sarif(sarif) => write_result(&format!("{}\n", sarif.to_json())),
     };
     tell(findings.summary());
     if let Err(message) = written {
@@ -80,16 +97,21 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 impl Findings {
-    fn new(output: Output) -> Self {
-        Self {
-            output,
-            files: 0,
-            errors: 0,
-            warnings: 0,
-            strict_warnings: 0,
-            has_unreadable: false,
-            text: String::new(),
-            json: Vec::new(),
+    fn new(format: Format) -> Self {
+        let told = match format {
+            Format::Text => Told::Text(String::new()),
+            Format::Json => Told::Json(Vec::new()),
+            Format::Sarif => Told::Sarif(Box::new(Sarif::new())),
+        };
+        Self { told, files: 0, errors: 0, warnings: 0, strict_warnings: 0, has_unreadable: false }
+    }
+
+    fn note_unreadable(&mut self, message: &str) {
+        self.has_unreadable = true;
+        complain(message);
+        match &mut self.told {
+            Told::Sarif(sarif) => sarif.fail(message),
+            Told::Text(_) | Told::Json(_) => {}
         }
     }
 
@@ -117,12 +139,13 @@ impl Findings {
                     self.strict_warnings += u64::from(!is_about_elsewhere);
                 }
             }
-            match self.output {
-                Output::Text => {
-                    self.text.push_str(&problem::to_text(diagnostic, source));
-                    self.text.push('\n');
+            match &mut self.told {
+                Told::Text(text) => {
+                    text.push_str(&problem::to_text(diagnostic, source));
+                    text.push('\n');
                 }
-                Output::Json => self.json.push(problem::to_json(diagnostic, source)),
+                Told::Json(problems) => problems.push(problem::to_json(diagnostic, source)),
+                Told::Sarif(sarif) => sarif.push(diagnostic, source),
             }
         }
     }

@@ -24,6 +24,7 @@ mod placement;
 mod plugin;
 mod problem;
 mod run;
+mod sarif;
 mod source;
 mod start;
 mod stop;

@@ -74,9 +74,8 @@ pub(super) fn to_json(problem: &Diagnostic, source: &Source) -> Value {
     if let Some(span) = problem.span {
         members.push(("line", Value::from(span.line)));
         members.push(("column", Value::from(span.column)));
-        let marked = part(span, &source.text).and_then(|part| part.text.get(part.marked));
-        if let Some(marked) = marked.filter(|marked| !marked.is_empty()) {
-            members.push(("endColumn", Value::from(span.column as usize + marked.chars().count())));
+        if let Some(column) = end_column(span, &source.text) {
+            members.push(("endColumn", Value::from(column)));
         }
     }
     members.push(("message", Value::from(&*problem.message)));
@@ -84,6 +83,14 @@ pub(super) fn to_json(problem: &Diagnostic, source: &Source) -> Value {
         members.push(("help", Value::from(&**help)));
     }
     Value::Object(members.into_iter().collect::<Object>())
+}
+
+/// The column behind the last character of a place; of one that spans lines, behind that of its first
+/// line. Nothing for a place without characters.
+pub(super) fn end_column(span: Span, text: &str) -> Option<u32> {
+    let part = part(span, text)?;
+    let marked = part.text.get(part.marked).filter(|marked| !marked.is_empty())?;
+    span.column.checked_add(u32::try_from(marked.chars().count()).ok()?)
 }
 
 /// Most of a line that is looked at on each side of a problem, in bytes: far more than is shown, and a
@@ -103,11 +110,11 @@ struct Part<'t> {
 
 fn part(span: Span, text: &str) -> Option<Part<'_>> {
     let start = span.start as usize;
-    let (before, behind) = text.split_at_checked(start)?;
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let begin = text.ceil_char_boundary(line_start.max(start.saturating_sub(AROUND_BYTES_MAX)));
-    let line_end = start + behind.find('\n').unwrap_or(behind.len());
-    let end = text.floor_char_boundary(line_end.min(start + AROUND_BYTES_MAX));
+    let begin = text.ceil_char_boundary(start.saturating_sub(AROUND_BYTES_MAX));
+    let end = text.floor_char_boundary((start + AROUND_BYTES_MAX).min(text.len()));
+    let (before, behind) = (text.get(begin..start)?, text.get(start..end)?);
+    let begin = before.rfind('\n').map_or(begin, |at| begin + at + 1);
+    let end = behind.find('\n').map_or(end, |at| start + at);
     let text = text.get(begin..end)?.trim_end();
     let marked_end = text.floor_char_boundary((span.end as usize).max(start) - begin);
     let marked = (start - begin).min(text.len())..marked_end.max((start - begin).min(text.len()));

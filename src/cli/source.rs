@@ -21,12 +21,17 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// What a person is told that a file is called.
+    pub(super) fn name_of(file: &str) -> &str {
+        if file == STDIN { "<stdin>" } else { file }
+    }
+
     /// Reads a file, or stdin where the name says so.
     ///
     /// # Errors
     /// Where it cannot be read, is too long or is no text; the message names it.
     pub(super) fn read(file: &str) -> Result<Self, String> {
-        let name = if file == STDIN { "<stdin>" } else { file };
+        let name = Self::name_of(file);
         let fail = |why: &dyn std::fmt::Display| format!("cannot read {name}: {why}");
         let mut bytes = Vec::new();
         let read = match file {

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::source::{Content, Mapping, Node, Span};
 use crate::value::Str;
 
@@ -10,21 +10,50 @@ use crate::value::Str;
 /// of a second. Whoever has thousands of wrong names gets a hint for the first of them.
 const COMPARISONS_MAX: usize = 10_000_000;
 
+/// Problems of each severity that are kept. Nobody reads more, and a definition that is wrong in every line
+/// must not cost more than one that is right.
+const PROBLEMS_MAX: usize = 1_000;
+
+/// Characters of a name that are shown in a path.
+const PATH_NAME_CHARS_MAX: usize = 100;
+
+/// Longest path that grows, in bytes. Names on the way to thousands of problems would otherwise be kept
+/// once for each of them.
+const PATH_BYTES_MAX: usize = 1_000;
+
 /// Collects problems.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     found: RefCell<Vec<Diagnostic>>,
+    errors: Cell<usize>,
+    warnings: Cell<usize>,
     /// Pairs of letters that were compared.
     comparisons: Cell<usize>,
 }
 
 impl Problems {
     pub(super) fn push(&self, problem: Diagnostic) {
-        self.found.borrow_mut().push(problem);
+        let count = match problem.severity() {
+            Severity::Error => &self.errors,
+            Severity::Warning => &self.warnings,
+        };
+        count.set(count.get().saturating_add(1));
+        if count.get() <= PROBLEMS_MAX {
+            self.found.borrow_mut().push(problem);
+        }
     }
 
+    /// All of them, with a note of how many are not among them.
     pub(super) fn into_vec(self) -> Vec<Diagnostic> {
-        self.found.into_inner()
+        let beyond = |count: &Cell<usize>| count.get().saturating_sub(PROBLEMS_MAX);
+        let (errors, warnings) = (beyond(&self.errors), beyond(&self.warnings));
+        let mut found = self.found.into_inner();
+        if errors > 0 || warnings > 0 {
+            let message = format!("{errors} more errors and {warnings} more warnings are not told");
+            let note = Diagnostic::new(Code::MoreProblems, "", None, message);
+            found.push(note.with_help("fix those that are told and look again"));
+        }
+        found
     }
 
     /// The name that was probably meant.
@@ -256,8 +285,15 @@ pub(super) fn report_duplicates(mapping: &Mapping, path: &str, problems: &Proble
     }
 }
 
-/// The path of a member: `States[2].Next`, with brackets where the name is no plain word.
+/// The path of a member: `States[2].Next`, with brackets where the name is no plain word. Of a long name the
+/// beginning, and what lies very deep has the path of what it lies in.
 pub(super) fn member_path(path: &str, name: &str) -> String {
+    if path.len() > PATH_BYTES_MAX {
+        return path.to_owned();
+    }
+    let shortened = name.char_indices().nth(PATH_NAME_CHARS_MAX);
+    let shortened = shortened.and_then(|(end, _)| name.get(..end)).map(|beginning| format!("{beginning}…"));
+    let name = shortened.as_deref().unwrap_or(name);
     let is_plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | '.'));
     match (path.is_empty(), is_plain) {
         (true, true) => name.to_owned(),

@@ -10,14 +10,29 @@ use crate::value::{Str, Value};
 /// Names one attempt of one task of a run: `Each/3/Charge#2@1` is the first attempt at the second
 /// visit of `Charge` in the fourth iteration of `Each`.
 ///
-/// `Both@2/0/Charge@1` is within the second attempt of a Parallel `Both`. It is derived, never drawn: performing a command again under the same id is harmless. `%`, `/`,
+/// `Both@2/0/Charge@1` is within the second attempt of a Parallel `Both`; `Each#read@1` reads what the Map
+/// `Each` runs over, `Each#write@1` writes what it gave. It is derived, never drawn: performing a command again under the same id is harmless. `%`, `/`,
 /// `#` and `@` in names of states are written as `%25`, `%2F`, `%23`, `%40`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(Str);
 
+/// Marks the tasks of a Map itself.
+const READ: &str = "#read";
+const WRITE: &str = "#write";
+
 impl TaskId {
     pub(super) fn new(path: &str, attempt: u32) -> Self {
         Self(format!("{path}@{attempt}").into())
+    }
+
+    /// The task that reads what a Map runs over. No path of a state ends so: behind `#` stands a number.
+    pub(super) fn reader(path: &str, attempt: u32) -> Self {
+        Self(format!("{path}{READ}@{attempt}").into())
+    }
+
+    /// The task that writes what a Map gave.
+    pub(super) fn writer(path: &str, attempt: u32) -> Self {
+        Self(format!("{path}{WRITE}@{attempt}").into())
     }
 
     /// The id as text.
@@ -29,7 +44,8 @@ impl TaskId {
     /// The path of the state, without the attempt.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.0.rsplit_once('@').map_or(&*self.0, |(path, _)| path)
+        let path = self.0.rsplit_once('@').map_or(&*self.0, |(path, _)| path);
+        path.strip_suffix(READ).or_else(|| path.strip_suffix(WRITE)).unwrap_or(path)
     }
 
     /// The name of the state.

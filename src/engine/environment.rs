@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::expr::{Root, Scope};
 use crate::value::{Object, Str, Value};
 
-use super::run::{Active, Execution, Frame};
+use super::run::{Active, Execution, Frame, Item};
 use super::time::rfc3339;
 use super::token::TokenKey;
 
@@ -17,8 +17,10 @@ use super::token::TokenKey;
 pub(super) struct Place<'a> {
     /// Path of the frame with a `/` behind it; empty for the root.
     pub(super) prefix: String,
-    /// The element of the innermost Map, and its position.
-    pub(super) item: Option<(Value, usize)>,
+    /// The element of the innermost Map.
+    pub(super) item: Option<Item>,
+    /// The input of the innermost iteration that is a run of its own; absent: the execution's.
+    pub(super) input: Option<Value>,
     /// Variables of the frames around this one, innermost first.
     pub(super) outer: Option<&'a Inherited<'a>>,
 }
@@ -32,7 +34,7 @@ pub(super) struct Inherited<'a> {
 
 impl Place<'_> {
     pub(super) fn root() -> Self {
-        Self { prefix: String::new(), item: None, outer: None }
+        Self { prefix: String::new(), item: None, input: None, outer: None }
     }
 
     fn variable(&self, frame: &Frame, name: &str) -> Option<Value> {
@@ -63,23 +65,23 @@ pub(super) struct Environment<'a> {
     pub(super) input: &'a Value,
     pub(super) result: Option<&'a Value>,
     /// An element that is being prepared, in place of the one the frame runs on.
-    pub(super) item: Option<(&'a Value, usize)>,
+    pub(super) item: Option<&'a Item>,
     pub(super) draws: Cell<u32>,
 }
 
 impl Scope for Environment<'_> {
     fn get(&self, root: &Root) -> Option<Value> {
         let active = self.active;
-        let place = self.place.item.as_ref().map(|(item, index)| (item, *index));
-        let item = self.item.or(place);
+        let item = self.item.or(self.place.item.as_ref());
         let failure = active.failure.as_ref();
         match root {
             Root::Input => Some(self.input.clone()),
             Root::RawInput => Some(active.raw.clone()),
             Root::Result => self.result.cloned(),
-            Root::Item => item.map(|(item, _)| item.clone()),
-            Root::ItemIndex => item.map(|(_, index)| Value::from(index)),
-            Root::ItemKey | Root::ItemSource => None,
+            Root::Item => item.map(|item| item.value.clone()),
+            Root::ItemIndex => item.map(|item| Value::from(item.index)),
+            Root::ItemKey => item.and_then(|item| item.key.clone()).map(Value::String),
+            Root::ItemSource => item.map(|item| Value::String(item.source.clone())),
             Root::StateEventId => active.event_id.map(Value::from),
             Root::Variable(name) => self.place.variable(self.frame, name),
             Root::ErrorName => failure.map(|failure| text_or_null(failure.name.as_ref())),
@@ -88,12 +90,12 @@ impl Scope for Environment<'_> {
             Root::StateEnteredTime => Some(Value::from(rfc3339(active.entered_at))),
             Root::RetryCount => Some(Value::from(active.attempt.saturating_sub(1))),
             Root::TaskToken => Some(Value::from(self.token_key.token(&self.execution.id, &active.task_id()))),
+            Root::ExecutionInput => Some(self.place.input.as_ref().unwrap_or(&self.execution.input).clone()),
             Root::Now
             | Root::ScopeInput
             | Root::ScopeData
             | Root::Globals
             | Root::ExecutionName
-            | Root::ExecutionInput
             | Root::ExecutionId
             | Root::StartTime
             | Root::RedriveCount
@@ -108,7 +110,12 @@ impl Scope for Environment<'_> {
     fn draw(&self) -> [u8; 16] {
         let count = self.draws.get();
         self.draws.set(count.wrapping_add(1));
-        draw(&self.execution.id, &self.active.path, self.active.attempt, count)
+        let (execution, active) = (&self.execution.id, self.active);
+        match self.item {
+            // Elements are prepared one by one, in the name of the same state.
+            Some(item) => draw(execution, &format!("{}/{}", active.path, item.index), active.attempt, count),
+            None => draw(execution, &active.path, active.attempt, count),
+        }
     }
 }
 

@@ -13,7 +13,9 @@
 //! * An event for a task that is no longer out changes nothing.
 //! * After the end nothing moves.
 //! * A run cannot go on forever without events from outside: its history is bounded by the
-//!   language's limit, and reaching it ends the run with an error.
+//!   language's limit, and so is that of each iteration that is a run of its own; the states entered in
+//!   all of them together are bounded too. Reaching a bound ends the run, or the iteration, with an
+//!   error.
 //!
 //! # Assumptions
 //!
@@ -34,6 +36,7 @@
     )
 )]
 
+mod access;
 mod children;
 mod command;
 mod environment;
@@ -41,11 +44,13 @@ mod event;
 mod failure;
 mod history;
 mod leave;
+mod outlook;
 mod retry;
 mod run;
 pub mod snapshot;
 
 mod step;
+mod stop;
 mod task;
 mod time;
 mod token;
@@ -58,7 +63,8 @@ pub use command::{Command, TaskCommand, TaskId};
 pub use event::{Event, Report, Stop, StopMode, TaskError, TaskErrorName};
 pub use failure::Failure;
 pub use history::{HistoryEvent, HistoryKind};
-pub use run::{ActiveState, Activity, Execution, Outcome, Progress, Run, Status};
+pub use outlook::{ActiveState, Activity};
+pub use run::{Execution, Outcome, Progress, Run, Status};
 pub use step::{Fault, Step, step};
 pub use token::TokenKey;
 

@@ -73,6 +73,8 @@ impl Stepper<'_> {
             Phase::Children(children) => Phase::Children(children.failed()),
             Phase::Entering
             | Phase::Task(_)
+            | Phase::Reading(_)
+            | Phase::Writing(..)
             | Phase::Waiting { .. }
             | Phase::BackingOff { .. }
             | Phase::Failed => Phase::Failed,

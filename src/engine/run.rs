@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::ir::{Program, ScopeIdx, StateIdx};
+use crate::ir::{ScopeIdx, StateIdx};
 use crate::value::{Array, Object, Str, Value};
 
-use super::{Command, Failure, Stop, StopMode, TaskCommand, TaskId};
+use super::{Failure, Stop, StopMode, TaskId};
 
 /// What an execution is, fixed from its start.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +100,17 @@ pub(super) struct Frame {
     pub(super) visits: BTreeMap<u32, u32>,
     /// The current state. Absent only while the engine moves.
     pub(super) active: Option<Active>,
+    /// What an iteration that is a run of its own does not share with the run.
+    pub(super) own: Option<Box<Own>>,
+}
+
+/// What each run has for itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Own {
+    /// Run-wide variables.
+    pub(super) globals: Object,
+    /// History events, told or not.
+    pub(super) events: u64,
 }
 
 /// A state that is being visited.
@@ -136,8 +147,12 @@ pub(super) enum Phase {
     Waiting { until: Timestamp },
     /// A Parallel or Map that failed, until it is tried again.
     BackingOff { until: Timestamp },
+    /// What a Map is to run over is being read.
+    Reading(Task),
     /// Scopes run within it.
     Children(Children),
+    /// All iterations of a Map have ended, and what they gave is being written.
+    Writing(Task, Children),
     /// It failed and nothing caught it: the run has ended here.
     Failed,
 }
@@ -162,16 +177,58 @@ pub(super) struct Heartbeat {
 /// Scopes that run within a state.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Children {
-    /// The elements of a Map; absent for branches.
-    pub(super) items: Option<Array>,
+    /// What a Map runs over; absent for branches.
+    pub(super) mapping: Option<Box<Mapping>>,
     /// One per branch or iteration that was begun; further ones of a Map are begun in order.
     pub(super) slots: Vec<Slot>,
-    /// Branches or iterations in all.
+    /// Branches in all; for a Map the elements.
     pub(super) total: usize,
-    pub(super) running: usize,
+    /// The slots that run. Whatever happens costs by their number, not by that of all.
+    pub(super) running: BTreeSet<usize>,
     pub(super) concurrency: usize,
     /// One of them failed and nothing caught it: the run has ended here.
     pub(super) is_failed: bool,
+}
+
+/// What a Map runs over, computed once when it begins.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Mapping {
+    pub(super) elements: Elements,
+    /// Where they come from, as expressions are told.
+    pub(super) source: Str,
+    pub(super) batches: Option<Batches>,
+    /// Elements that an iteration was begun for.
+    pub(super) begun: usize,
+    /// Elements whose iteration failed.
+    pub(super) failed: usize,
+    /// Elements whose iteration may fail.
+    pub(super) failed_max: usize,
+}
+
+/// Elements that share iterations.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Batches {
+    /// The first element of each slot.
+    pub(super) starts: Vec<usize>,
+    pub(super) items_max: Option<usize>,
+    pub(super) bytes_max: usize,
+    pub(super) input: Option<Value>,
+}
+
+/// The elements of a Map.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Elements {
+    Array(Array),
+    Object(Object),
+}
+
+/// An element of a Map.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Item {
+    pub(super) value: Value,
+    pub(super) index: usize,
+    pub(super) key: Option<Str>,
+    pub(super) source: Str,
 }
 
 /// A branch or iteration.
@@ -179,6 +236,8 @@ pub(super) struct Children {
 pub(super) enum Slot {
     Running(Box<Frame>),
     Done(Value),
+    /// A run of its own that failed without failing the Map by that alone. It stays for a redrive.
+    Failed(Box<Frame>),
 }
 
 impl Run {
@@ -229,249 +288,6 @@ impl Run {
     pub fn events(&self) -> u64 {
         self.events
     }
-
-    /// When the run is TimedOut.
-    #[must_use]
-    pub fn deadline(&self, program: &Program) -> Timestamp {
-        let limit = program.limits().execution_seconds_max;
-        let seconds =
-            self.execution.timeout_seconds.or(program.timeout_seconds()).unwrap_or(limit).min(limit);
-        super::time::after(self.execution.started_at, seconds)
-    }
-
-    /// The next instant at which something is due without news from outside.
-    #[must_use]
-    pub fn next_wake(&self, program: &Program) -> Option<Timestamp> {
-        let mut wake = match &self.status {
-            Status::Fresh | Status::Ended(_) => return None,
-            Status::Stopping { awaited, .. } => {
-                let given_up = awaited.values().flatten().min().copied();
-                return Some(given_up.map_or(self.deadline(program), |at| at.min(self.deadline(program))));
-            }
-            Status::Running => self.deadline(program),
-        };
-        self.visit_leaves(&mut |active| {
-            let due = match &active.phase {
-                Phase::Task(task) => {
-                    let heartbeat = task.heartbeat.map(|heartbeat| heartbeat.due);
-                    [task.deadline, heartbeat].into_iter().flatten().min()
-                }
-                Phase::Waiting { until } | Phase::BackingOff { until } => Some(*until),
-                Phase::Entering | Phase::Children(_) | Phase::Failed => None,
-            };
-            wake = due.map_or(wake, |due| due.min(wake));
-        });
-        Some(wake)
-    }
-
-    /// All tasks that are out: what must be going on outside for the run to go on. This is the
-    /// outbox: it is part of the run, and starting each of them again is harmless.
-    #[must_use]
-    pub fn outstanding(&self, program: &Program) -> Vec<TaskCommand> {
-        let mut tasks = Vec::new();
-        let awaited: Option<BTreeSet<&TaskId>> = match &self.status {
-            Status::Fresh | Status::Ended(_) => return tasks,
-            Status::Stopping { awaited, .. } => Some(awaited.keys().collect()),
-            Status::Running => None,
-        };
-        if let Some(root) = &self.root {
-            outstanding_of(program, root, &mut |task| {
-                if awaited.as_ref().is_none_or(|awaited| awaited.contains(&task.id)) {
-                    tasks.push(task);
-                }
-            });
-        }
-        tasks
-    }
-
-    /// The states that are being visited, innermost only, in the order of the definition.
-    #[must_use]
-    pub fn active(&self, program: &Program) -> Vec<ActiveState> {
-        let mut states = Vec::new();
-        if matches!(self.status, Status::Ended(_)) {
-            return states;
-        }
-        if let Some(root) = &self.root {
-            active_of(program, root, &mut states);
-        }
-        states
-    }
-
-    pub(super) fn visit_leaves(&self, visit: &mut dyn FnMut(&Active)) {
-        if let Some(root) = &self.root {
-            visit_leaves(root, visit);
-        }
-    }
-}
-
-/// A state that is being visited, for people.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ActiveState {
-    /// Where it is.
-    pub path: Str,
-    /// What kind of state.
-    pub kind: &'static str,
-    /// What it does.
-    pub activity: Activity,
-    /// Since when.
-    pub since: Timestamp,
-    /// Which attempt.
-    pub attempt: u32,
-    /// When something happens at the latest.
-    pub deadline: Option<Timestamp>,
-    /// The error of the attempt before, while it is tried again.
-    pub failure: Option<Failure>,
-    /// The resource of a task.
-    pub resource: Option<Str>,
-}
-
-/// What keeps a run from moving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activity {
-    /// A task is out.
-    Task,
-    /// Someone has to report with the task's token.
-    Callback,
-    /// A Wait.
-    Timer,
-    /// A retry that is not due yet.
-    BackOff {
-        /// When it is.
-        until: Timestamp,
-    },
-    /// The engine is at work.
-    Running,
-}
-
-fn visit_leaves(frame: &Frame, visit: &mut dyn FnMut(&Active)) {
-    let Some(active) = &frame.active else { return };
-    match &active.phase {
-        Phase::Children(children) => {
-            for slot in &children.slots {
-                if let Slot::Running(child) = slot {
-                    visit_leaves(child, visit);
-                }
-            }
-        }
-        Phase::Entering
-        | Phase::Task(_)
-        | Phase::Waiting { .. }
-        | Phase::BackingOff { .. }
-        | Phase::Failed => visit(active),
-    }
-}
-
-fn outstanding_of(program: &Program, frame: &Frame, push: &mut dyn FnMut(TaskCommand)) {
-    let Some(active) = &frame.active else { return };
-    match &active.phase {
-        Phase::Task(task) => {
-            let state = program.scope(frame.scope).and_then(|scope| scope.state(active.state));
-            if let Some(command) = state.and_then(|state| active.command(&state.kind, task)) {
-                push(command);
-            }
-        }
-        Phase::Children(children) => {
-            for slot in &children.slots {
-                if let Slot::Running(child) = slot {
-                    outstanding_of(program, child, push);
-                }
-            }
-        }
-        Phase::Entering | Phase::Waiting { .. } | Phase::BackingOff { .. } | Phase::Failed => {}
-    }
-}
-
-fn active_of(program: &Program, frame: &Frame, states: &mut Vec<ActiveState>) {
-    let Some(active) = &frame.active else { return };
-    if let Phase::Children(children) = &active.phase {
-        for slot in &children.slots {
-            if let Slot::Running(child) = slot {
-                active_of(program, child, states);
-            }
-        }
-        return;
-    }
-    let Some(state) = program.scope(frame.scope).and_then(|scope| scope.state(active.state)) else { return };
-    let (activity, deadline) = active.activity(&state.kind);
-    let resource = match &state.kind {
-        crate::ir::Kind::Task { resource, .. } => Some(resource.clone()),
-        crate::ir::Kind::Pass { .. }
-        | crate::ir::Kind::Wait(_)
-        | crate::ir::Kind::Choice { .. }
-        | crate::ir::Kind::Parallel { .. }
-        | crate::ir::Kind::Map(_)
-        | crate::ir::Kind::Succeed
-        | crate::ir::Kind::Fail { .. } => None,
-    };
-    states.push(ActiveState {
-        path: active.path.clone(),
-        kind: state.kind.name(),
-        activity,
-        since: active.entered_at,
-        attempt: active.attempt,
-        deadline,
-        failure: active.failure.clone(),
-        resource,
-    });
-}
-
-impl Active {
-    /// Path of what runs within the state, with a `/` behind it. A retry runs it under new paths, so
-    /// that no task of an earlier attempt is mistaken for one of this.
-    pub(super) fn prefix(&self) -> String {
-        match self.attempt {
-            1 => format!("{}/", self.path),
-            attempt => format!("{}@{attempt}/", self.path),
-        }
-    }
-
-    pub(super) fn task_id(&self) -> TaskId {
-        TaskId::new(&self.path, self.attempt)
-    }
-
-    /// The command that has `task` done.
-    pub(super) fn command(&self, kind: &crate::ir::Kind, task: &Task) -> Option<TaskCommand> {
-        match kind {
-            crate::ir::Kind::Task { resource, completion, .. } => Some(TaskCommand {
-                id: self.task_id(),
-                resource: resource.clone(),
-                arguments: task.arguments.clone(),
-                completion: *completion,
-                not_before: task.not_before,
-                deadline: task.deadline,
-                is_accepted: task.is_accepted,
-            }),
-            crate::ir::Kind::Pass { .. }
-            | crate::ir::Kind::Wait(_)
-            | crate::ir::Kind::Choice { .. }
-            | crate::ir::Kind::Parallel { .. }
-            | crate::ir::Kind::Map(_)
-            | crate::ir::Kind::Succeed
-            | crate::ir::Kind::Fail { .. } => None,
-        }
-    }
-
-    fn activity(&self, kind: &crate::ir::Kind) -> (Activity, Option<Timestamp>) {
-        match &self.phase {
-            Phase::Task(task) => {
-                let heartbeat = task.heartbeat.map(|heartbeat| heartbeat.due);
-                let deadline = [task.deadline, heartbeat].into_iter().flatten().min();
-                let is_callback = task.is_accepted
-                    && matches!(
-                        kind,
-                        crate::ir::Kind::Task { completion: crate::ir::Completion::Callback, .. }
-                    );
-                match task.not_before {
-                    Some(until) => (Activity::BackOff { until }, deadline),
-                    None if is_callback => (Activity::Callback, deadline),
-                    None => (Activity::Task, deadline),
-                }
-            }
-            Phase::Waiting { until } => (Activity::Timer, Some(*until)),
-            Phase::BackingOff { until } => (Activity::BackOff { until: *until }, Some(*until)),
-            Phase::Entering | Phase::Children(_) | Phase::Failed => (Activity::Running, None),
-        }
-    }
 }
 
 impl Stop {
@@ -480,11 +296,4 @@ impl Stop {
     pub fn new(mode: StopMode) -> Self {
         Self { mode, error: None, cause: None }
     }
-}
-
-/// All tasks below a frame as cancellations; nobody listens to them any more.
-pub(super) fn cancel_all(program: &Program, frame: &Frame, commands: &mut Vec<Command>) {
-    outstanding_of(program, frame, &mut |task| {
-        commands.push(Command::Cancel { id: task.id, is_awaited: false });
-    });
 }

@@ -1,22 +1,24 @@
 //! One event, taken in by the whole run.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::expr;
-use crate::ir::{Completion, ErrorKind, Program, State};
+use crate::ir::{ErrorKind, Program, State};
 use crate::value::{Object, Str, Value};
 
-use super::children::Inner;
 use super::environment::Place;
-use super::run::{Active, Children, Execution, Frame, Phase, Progress, Slot, Status, cancel_all};
+use super::outlook::cancel_all;
+use super::run::{Active, Execution, Frame, Phase, Progress, Status};
 use super::token::TokenKey;
-use super::{
-    Command, Event, Failure, HistoryEvent, HistoryKind, Outcome, Report, Run, Stop, StopMode, TaskId, time,
-};
+use super::{Command, Event, Failure, HistoryEvent, HistoryKind, Outcome, Report, Run, TaskId, time};
+
+/// States that a run may enter, in iterations that are runs of their own too: the history does not tell
+/// of those, and without a bound a Map within a Map would go on for ever within one event. Some ten
+/// seconds of a processor.
+const TRANSITIONS_MAX: u64 = 10_000_000;
 
 /// What came of an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +31,9 @@ pub struct Step {
     pub history: Vec<HistoryEvent>,
     /// Whether anything changed. An event for a task that is no longer out changes nothing.
     pub is_changed: bool,
+    /// Whether what changed must be remembered before anything else happens. A sign of life alone need
+    /// not be; what happens in an iteration must, also where the history does not tell of it.
+    pub is_progress: bool,
 }
 
 /// A bug of ours, a stored run that was tampered with, or a step that somebody interrupted; never an
@@ -128,9 +133,18 @@ pub(super) struct Stepper<'p> {
     pub(super) is_changed: bool,
     /// Path of the state whose expression was interrupted first.
     pub(super) interrupted: OnceCell<Str>,
-    deadline: Timestamp,
+    pub(super) is_progress: bool,
+    pub(super) deadline: Timestamp,
     events: u64,
+    iteration: Option<Iteration>,
     history: Vec<HistoryEvent>,
+}
+
+/// The innermost iteration that is a run of its own, while something moves in it.
+struct Iteration {
+    events: u64,
+    /// Whether its failures are told of.
+    is_telling: bool,
 }
 
 impl<'p> Stepper<'p> {
@@ -145,8 +159,10 @@ impl<'p> Stepper<'p> {
             commands: Vec::new(),
             is_changed: false,
             interrupted: OnceCell::new(),
+            is_progress: false,
             deadline: run.deadline(program),
             events: run.events,
+            iteration: None,
             history: Vec::new(),
         }
     }
@@ -161,33 +177,66 @@ impl<'p> Stepper<'p> {
             progress: self.progress,
             events: self.events,
         };
-        Step { run, commands: self.commands, history: self.history, is_changed: self.is_changed }
+        let (is_changed, is_progress) = (self.is_changed, self.is_progress);
+        Step { run, commands: self.commands, history: self.history, is_changed, is_progress }
     }
 
     /// Tells something. The path is that of the state it happened to.
     pub(super) fn record(&mut self, path: &Str, kind: HistoryKind) {
         self.is_changed = true;
-        self.events = self.next_event();
+        self.is_progress = true;
+        if let Some(iteration) = &mut self.iteration {
+            iteration.events = iteration.events.saturating_add(1);
+            if !iteration.is_telling || !matches!(kind, HistoryKind::StateFailed { .. }) {
+                return;
+            }
+        }
+        self.events = self.events.saturating_add(1);
         self.history.push(HistoryEvent { id: self.events, at: self.now, path: path.clone(), kind });
     }
 
-    /// The number of the event that is told next.
+    /// The number of the event that is told next: of the run, or of the iteration that is one of its own.
     pub(super) fn next_event(&self) -> u64 {
-        self.events.saturating_add(1)
+        self.iteration.as_ref().map_or(self.events, |iteration| iteration.events).saturating_add(1)
     }
 
-    fn record_run(&mut self, kind: HistoryKind) {
+    pub(super) fn record_run(&mut self, kind: HistoryKind) {
         self.record(&Arc::from(""), kind);
     }
 
-    /// Whether the language allows no further event.
+    /// Lets something move in a scope. Where that is a run of its own, it has its own run-wide variables
+    /// and counts its own events; the history tells only how it fails, and only where `is_telling`.
+    pub(super) fn within<T>(
+        &mut self,
+        child: &mut Frame,
+        is_telling: bool,
+        act: impl FnOnce(&mut Self, &mut Frame) -> T,
+    ) -> T {
+        let Some(mut own) = child.own.take() else { return act(self, child) };
+        std::mem::swap(&mut self.globals, &mut own.globals);
+        // One that is not told of tells of nothing within it either.
+        let is_telling = is_telling && self.iteration.as_ref().is_none_or(|outer| outer.is_telling);
+        let outer = self.iteration.replace(Iteration { events: own.events, is_telling });
+        let result = act(self, child);
+        let iteration = std::mem::replace(&mut self.iteration, outer);
+        own.events = iteration.map_or(own.events, |iteration| iteration.events);
+        std::mem::swap(&mut self.globals, &mut own.globals);
+        child.own = Some(own);
+        result
+    }
+
+    /// Whether no further event is allowed.
     pub(super) fn is_out_of_events(&self) -> bool {
-        self.events >= self.program.limits().events_max
+        let events = self.iteration.as_ref().map_or(self.events, |iteration| iteration.events);
+        events >= self.program.limits().events_max || self.progress.transitions >= TRANSITIONS_MAX
     }
 
     pub(super) fn out_of_events(&self) -> Failure {
         let limit = self.program.limits().events_max;
-        let cause = format!("the execution has reached its limit of {limit} history events");
+        let cause = match self.progress.transitions >= TRANSITIONS_MAX {
+            true => format!("the execution has reached its limit of {TRANSITIONS_MAX} states entered"),
+            false => format!("the execution has reached its limit of {limit} history events"),
+        };
         self.failure(ErrorKind::EventLimit, cause)
     }
 
@@ -253,7 +302,7 @@ impl<'p> Stepper<'p> {
 
     fn time_out(&mut self, frame: Option<&Frame>) -> Status {
         if let Some(frame) = frame {
-            cancel_all(self.program, frame, &mut self.commands);
+            cancel_all(frame, &mut self.commands);
         }
         self.record_run(HistoryKind::ExecutionTimedOut);
         Status::Ended(Outcome::TimedOut)
@@ -262,138 +311,9 @@ impl<'p> Stepper<'p> {
     /// Ends what goes on and forgets it: of a run that cannot be kept nothing can be taken up again.
     fn give_up(&mut self, root: Option<Frame>) {
         if let Some(frame) = root {
-            cancel_all(self.program, &frame, &mut self.commands);
+            cancel_all(&frame, &mut self.commands);
         }
         self.globals = Object::default();
-    }
-
-    fn stop_before_start(&mut self, stop: Stop) -> Status {
-        let input = self.execution.input.clone();
-        self.record_run(HistoryKind::ExecutionStarted { input });
-        self.record_run(HistoryKind::StopRequested { mode: stop.mode });
-        self.end_stopped(stop)
-    }
-
-    fn end_stopped(&mut self, stop: Stop) -> Status {
-        self.record_run(HistoryKind::ExecutionStopped {
-            mode: stop.mode,
-            error: stop.error.clone(),
-            cause: stop.cause.clone(),
-        });
-        Status::Ended(Outcome::Stopped(stop))
-    }
-
-    /// Someone wants the end: at once, or as soon as the tasks that run have ended.
-    fn stop(&mut self, frame: &Frame, stop: Stop) -> Status {
-        self.record_run(HistoryKind::StopRequested { mode: stop.mode });
-        let mut cancels = Vec::new();
-        cancel_all(self.program, frame, &mut cancels);
-        if stop.mode == StopMode::Terminate {
-            self.commands.append(&mut cancels);
-            return self.end_stopped(stop);
-        }
-        let mut awaited = BTreeMap::new();
-        let mut leaves = BTreeMap::new();
-        self.awaitable(frame, &mut leaves);
-        for cancel in cancels {
-            let Command::Cancel { id, .. } = cancel else { continue };
-            // A task that waits for a callback or for its back-off has nothing that could end.
-            let is_awaited = leaves.get(&id).copied();
-            if let Some(deadline) = is_awaited {
-                awaited.insert(id.clone(), deadline);
-            }
-            self.commands.push(Command::Cancel { id, is_awaited: is_awaited.is_some() });
-        }
-        self.wait_for(stop, awaited)
-    }
-
-    fn wait_for(&mut self, stop: Stop, awaited: BTreeMap<TaskId, Option<Timestamp>>) -> Status {
-        if awaited.is_empty() {
-            return self.end_stopped(stop);
-        }
-        Status::Stopping { stop, awaited }
-    }
-
-    /// Tasks that are going on outside, with the instant at which they are given up.
-    fn awaitable(&self, frame: &Frame, tasks: &mut BTreeMap<TaskId, Option<Timestamp>>) {
-        let Some(active) = &frame.active else { return };
-        match &active.phase {
-            Phase::Task(task) => {
-                let completion = match self.state_of(frame, active).map(|state| &state.kind) {
-                    Ok(crate::ir::Kind::Task { completion, .. }) => *completion,
-                    Ok(_) | Err(_) => return,
-                };
-                let is_begun = task.not_before.is_none_or(|at| at <= self.now);
-                let awaits_callback = completion == Completion::Callback && task.is_accepted;
-                if is_begun && !awaits_callback {
-                    tasks.insert(active.task_id(), task.deadline);
-                }
-            }
-            Phase::Children(children) => {
-                for slot in &children.slots {
-                    if let Slot::Running(child) = slot {
-                        self.awaitable(child, tasks);
-                    }
-                }
-            }
-            Phase::Entering | Phase::Waiting { .. } | Phase::BackingOff { .. } | Phase::Failed => {}
-        }
-    }
-
-    /// A canceled run takes note of how its tasks end and begins nothing.
-    fn wind_down(
-        &mut self,
-        stop: Stop,
-        mut awaited: BTreeMap<TaskId, Option<Timestamp>>,
-        event: Event,
-    ) -> Result<Status, Fault> {
-        match event {
-            Event::Start | Event::Overflow { .. } => return Err(Fault::AlreadyStarted),
-            Event::Stop(harder) if harder.mode > stop.mode => {
-                self.record_run(HistoryKind::StopRequested { mode: harder.mode });
-                for (id, _) in awaited {
-                    self.commands.push(Command::Cancel { id, is_awaited: false });
-                }
-                let reason = |new: Option<Str>, old: Option<Str>| new.or(old);
-                return Ok(self.end_stopped(Stop {
-                    mode: harder.mode,
-                    error: reason(harder.error, stop.error),
-                    cause: reason(harder.cause, stop.cause),
-                }));
-            }
-            Event::Stop(_) => {}
-            Event::Tick => {
-                // Beyond the run's own time all of them are given up; it was stopped before.
-                let is_over = self.now >= self.deadline;
-                let due: Vec<_> = awaited
-                    .iter()
-                    .filter(|(_, deadline)| is_over || deadline.is_some_and(|deadline| deadline <= self.now))
-                    .map(|(id, _)| id.clone())
-                    .collect();
-                for id in due {
-                    awaited.remove(&id);
-                    self.is_changed = true;
-                    self.commands.push(Command::Cancel { id, is_awaited: false });
-                }
-            }
-            Event::Task { id, report } => self.note_end(&mut awaited, &id, report),
-        }
-        Ok(self.wait_for(stop, awaited))
-    }
-
-    fn note_end(&mut self, awaited: &mut BTreeMap<TaskId, Option<Timestamp>>, id: &TaskId, report: Report) {
-        let kind = match report {
-            Report::Heartbeat => return,
-            Report::Accepted(result) | Report::Succeeded(result) => {
-                HistoryKind::TaskSucceeded { attempt: id.attempt(), result }
-            }
-            Report::Failed(error) => {
-                HistoryKind::TaskFailed { attempt: id.attempt(), failure: self.task_failure(error) }
-            }
-        };
-        if awaited.remove(id).is_some() {
-            self.record(&Arc::from(id.path()), kind);
-        }
     }
 
     /// Everything below `frame` whose time has come.
@@ -414,11 +334,9 @@ impl<'p> Stepper<'p> {
                 active.phase = phase;
                 Work::Pending
             }
-            Phase::Children(children) => {
-                self.with_children(frame, place, &mut active, children, |stepper, children, inner| {
-                    stepper.tick_children(children, inner)
-                })?
-            }
+            Phase::Reading(task) => self.tick_reader(&mut active, task),
+            Phase::Writing(task, children) => self.tick_writer(&mut active, task, children),
+            Phase::Children(children) => self.tick_children(frame, place, &mut active, children)?,
             Phase::Entering | Phase::Failed => return Err(Fault::ForeignProgram),
         };
         self.proceed(frame, place, active, work)
@@ -434,50 +352,28 @@ impl<'p> Stepper<'p> {
     ) -> Result<Flow, Fault> {
         let Some(mut active) = frame.active.take() else { return Err(Fault::ForeignProgram) };
         let phase = std::mem::replace(&mut active.phase, Phase::Entering);
-        let work =
-            match phase {
-                Phase::Task(task) if active.task_id() == *id => {
-                    self.report(frame, &mut active, task, report)?
-                }
-                Phase::Children(children) => {
-                    let within = id.path().strip_prefix(&active.prefix());
-                    let slot = within.and_then(|rest| rest.split('/').next()?.parse().ok());
-                    self.with_children(frame, place, &mut active, children, |stepper, children, inner| {
-                        match slot {
-                            Some(slot) => stepper.deliver_child(children, inner, slot, id, report),
-                            None => Ok(Work::Pending),
-                        }
-                    })?
-                }
-                phase @ (Phase::Entering
-                | Phase::Task(_)
-                | Phase::Waiting { .. }
-                | Phase::BackingOff { .. }
-                | Phase::Failed) => {
-                    active.phase = phase;
-                    Work::Pending
-                }
-            };
+        let work = match phase {
+            Phase::Task(task) if active.task_id() == *id => self.report(frame, &mut active, task, report)?,
+            Phase::Reading(task) if TaskId::reader(&active.path, active.attempt) == *id => {
+                self.report_reader(frame, place, &mut active, task, report)?
+            }
+            Phase::Writing(task, children) if TaskId::writer(&active.path, active.attempt) == *id => {
+                self.report_writer(frame, &mut active, (task, children), report)?
+            }
+            Phase::Children(children) => {
+                self.deliver_child(frame, place, &mut active, children, (id, report))?
+            }
+            phase @ (Phase::Entering
+            | Phase::Task(_)
+            | Phase::Reading(_)
+            | Phase::Writing(..)
+            | Phase::Waiting { .. }
+            | Phase::BackingOff { .. }
+            | Phase::Failed) => {
+                active.phase = phase;
+                Work::Pending
+            }
+        };
         self.proceed(frame, place, active, work)
-    }
-
-    /// Runs `act` on the children of a state and puts them back while they go on.
-    fn with_children(
-        &mut self,
-        frame: &Frame,
-        place: &Place<'_>,
-        active: &mut Active,
-        mut children: Children,
-        act: impl FnOnce(&mut Self, &mut Children, &Inner<'_>) -> Result<Work, Fault>,
-    ) -> Result<Work, Fault> {
-        let state = self.state_of(frame, active)?;
-        let inherited = Self::inherit(frame, place);
-        let inner = Inner { frame, place, active, state, inherited: &inherited };
-        let work = act(self, &mut children, &inner)?;
-        if !matches!(work, Work::Result(_)) {
-            // After a failure they stay for as long as nothing catches it: the run may be redriven.
-            active.phase = Phase::Children(children);
-        }
-        Ok(work)
     }
 }

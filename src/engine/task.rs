@@ -24,7 +24,8 @@ impl Stepper<'_> {
             Ok(task) => task,
             Err(failure) => return Ok(Work::Failed(failure)),
         };
-        let Some(command) = active.command(&state.kind, &task) else { return Err(Fault::ForeignProgram) };
+        active.phase = Phase::Task(task);
+        let Some(command) = active.command(&state.kind) else { return Err(Fault::ForeignProgram) };
         self.record(
             &active.path,
             HistoryKind::TaskScheduled {
@@ -34,7 +35,6 @@ impl Stepper<'_> {
             },
         );
         self.commands.push(Command::Start(command));
-        active.phase = Phase::Task(task);
         Ok(Work::Pending)
     }
 

@@ -30,7 +30,7 @@ impl Frame {
             Handover::Merge => Value::Object(Object::default()),
         };
         let visits = std::collections::BTreeMap::new();
-        Ok(Self { scope, input, data, variables: Object::default(), visits, active: None })
+        Ok(Self { scope, input, data, variables: Object::default(), visits, active: None, own: None })
     }
 
     /// What arrives at the next state.

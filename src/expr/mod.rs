@@ -46,7 +46,7 @@ use std::sync::Arc;
 use crate::value::{Number, Object, Str, Value};
 
 pub use check::{Check, Kind, TextPattern};
-pub use dataset::{Dataset, Delimiter, Header};
+pub use dataset::{Dataset, Delimiter, Header, NOT_ITERABLE};
 pub use function::Function;
 pub use instant::parse_rfc3339;
 pub use interrupt::{Interrupt, interruptible, is_interrupted};
@@ -107,7 +107,12 @@ pub enum Expr {
     Dataset(Arc<Dataset>, Box<Expr>),
     /// What several places have in common, such as the branches of a Choice: each of them would
     /// otherwise hold all of it.
-    Shared(Arc<Expr>),
+    Shared {
+        /// The expression.
+        expr: Arc<Expr>,
+        /// What [`Expr::is_unbounded`] says of it, asked once for all places.
+        is_unbounded: bool,
+    },
     /// A value that must be what its field needs.
     Needed(Arc<Need>, Box<Expr>),
     /// A comparison.
@@ -222,7 +227,8 @@ impl Expr {
     /// The expression in a form whose clones share it.
     #[must_use]
     pub fn shared(self) -> Self {
-        Self::Shared(Arc::new(self))
+        let is_unbounded = self.is_unbounded();
+        Self::Shared { expr: Arc::new(self), is_unbounded }
     }
 
     fn into_literal(self) -> Option<Value> {
@@ -239,7 +245,7 @@ impl Expr {
             | Self::Jsonata(_)
             | Self::Check(..)
             | Self::Dataset(..)
-            | Self::Shared(_)
+            | Self::Shared { .. }
             | Self::Needed(..)
             | Self::Not(_)
             | Self::Negate(_)
@@ -280,7 +286,7 @@ impl Expr {
                 Value::Bool(check.holds(&operands.collect::<Result<Vec<_>, _>>()?)?)
             }
             Self::Dataset(dataset, text) => dataset.items(&text.eval(scope)?.unwrap_or_default())?,
-            Self::Shared(expr) => return expr.eval(scope),
+            Self::Shared { expr, .. } => return expr.eval(scope),
             Self::Needed(need, value) => need.check(value.eval(scope)?.unwrap_or_default())?,
             Self::Not(operand) => Value::Bool(!is_true(operand.eval(scope)?.as_ref())),
             Self::Negate(operand) => return operand.eval(scope)?.map(negate).transpose(),
@@ -313,7 +319,7 @@ impl Expr {
             | Self::Intrinsic(_, parts)
             | Self::Check(_, parts)
             | Self::Merge(parts) => any(parts),
-            Self::Shared(expr) => expr.is_unbounded(),
+            Self::Shared { expr: _, is_unbounded } => *is_unbounded,
             Self::Not(operand)
             | Self::Negate(operand)
             | Self::Dataset(_, operand)

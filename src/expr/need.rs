@@ -1,6 +1,8 @@
 //! What fields need of values that are computed.
 
-use super::{Error, ErrorKind};
+use std::sync::Arc;
+
+use super::{Error, ErrorKind, Expr};
 use crate::value::{Str, Value};
 
 /// What a field needs of a value.
@@ -21,6 +23,8 @@ pub enum NeedKind {
     Integer,
     /// A whole number from 0.
     Seconds,
+    /// An array.
+    Array,
 }
 
 impl Need {
@@ -34,6 +38,7 @@ impl Need {
             NeedKind::Text => value.as_str().is_some(),
             NeedKind::Integer => integer.is_some(),
             NeedKind::Seconds => integer.is_some_and(|seconds| seconds >= 0),
+            NeedKind::Array => value.as_array().is_some(),
         };
         if is_met {
             return Ok(value);
@@ -46,6 +51,7 @@ impl Need {
             (NeedKind::Integer, _) => {
                 format!("The field '{field}' refers to value \"{excerpt}\" which is not a valid integer")
             }
+            (NeedKind::Array, _) => format!("{field} needs an array, found {kind} `{excerpt}`"),
             (NeedKind::Seconds, Some(_)) => {
                 format!("The field '{field}' references a negative value: {excerpt}")
             }
@@ -56,5 +62,14 @@ impl Need {
             }
         };
         Err(Error::new(ErrorKind::Value, message))
+    }
+}
+
+impl Expr {
+    /// This expression, where it gives an array; `field` is for messages.
+    #[must_use]
+    pub fn array_for(self, field: impl Into<Str>) -> Self {
+        let need = Need { field: field.into(), kind: NeedKind::Array };
+        Self::Needed(Arc::new(need), Box::new(self))
     }
 }

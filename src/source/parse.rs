@@ -15,6 +15,21 @@ use crate::value::{DEPTH_MAX, Number, Str};
 /// into an object of the API server beside its status.
 pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
 
+/// Values of a definition, names of members included: four times what a definition of ordinary lines has at
+/// its full length.
+const NODES_MAX: usize = 250_000;
+
+/// Longest message of the library that is handed on, in characters.
+const MESSAGE_CHARS_MAX: usize = 200;
+
+/// Values that aliases (`*name`) may repeat in all. It is reached by those who mean harm: no definition has
+/// as many values that are written out.
+const REPEATED_MAX: usize = 100_000;
+
+/// The stack on which a text is read. The library calls itself for each level of nesting, and unoptimised a
+/// level takes more than 20 KiB: [`DEPTH_MAX`] of them are more than a thread usually has.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
 /// Text that is no YAML and no JSON, or refused before it is read.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -40,6 +55,20 @@ pub fn parse(text: &str) -> Result<Node, SyntaxError> {
             span: None,
         });
     }
+    std::thread::scope(|scope| {
+        let reading = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || read(text));
+        match reading.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(read)) => read,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(error) => {
+                let message = format!("the definition cannot be read: there is no thread for it ({error})");
+                Err(SyntaxError { message, span: None })
+            }
+        }
+    })
+}
+
+fn read(text: &str) -> Result<Node, SyntaxError> {
     let options = serde_saphyr::options! {
         // Duplicates reach the reader, which reports each of them with its place.
         duplicate_keys: DuplicateKeyPolicy::LastWins,
@@ -49,24 +78,28 @@ pub fn parse(text: &str) -> Result<Node, SyntaxError> {
         budget: serde_saphyr::budget! {
             max_depth: DEPTH_MAX as usize,
             flow_nesting_limit: DEPTH_MAX as usize,
+            max_nodes: NODES_MAX,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: REPEATED_MAX,
         },
     };
-    serde_saphyr::from_str_with_options::<Node>(text, options).map_err(|error| syntax_error(&error))
+    serde_saphyr::from_str_with_options::<Node>(text, options).map_err(|error| syntax_error(&error, text))
 }
 
-fn syntax_error(error: &serde_saphyr::Error) -> SyntaxError {
-    let span = error.location().and_then(span_of);
+fn syntax_error(error: &serde_saphyr::Error, text: &str) -> SyntaxError {
+    let span = error.location().and_then(|location| span_of_error(location, text));
     let mut message = error.to_string();
     // The place is a field of its own here; the library appends it in words.
     if let Some(at) = message.rfind(" at line ") {
         message.truncate(at);
     }
-    if message.contains("budget breached: Depth") || message.contains("recursion limit") {
-        message = format!("nested more than {DEPTH_MAX} levels deep");
-    }
-    if message.contains("multiple YAML documents") {
-        // The library's advice is for programmers.
-        message = "a second YAML document begins here, one is expected".to_owned();
+    if let Some(own) = in_own_words(&message) {
+        message = own;
+    } else if let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARS_MAX) {
+        // It repeats what was written, however much that is.
+        message.truncate(end);
+        message.push('…');
     }
     SyntaxError { message, span }
 }
@@ -83,6 +116,43 @@ fn span_of(location: Location) -> Option<Span> {
         line: u32::try_from(location.line()).ok()?,
         column: u32::try_from(location.column()).ok()?,
     })
+}
+
+/// What the library tells programmers, told to people.
+fn in_own_words(message: &str) -> Option<String> {
+    let says = |words: &str| message.contains(words);
+    Some(if says("budget breached: Depth") || says("recursion limit") {
+        format!("nested more than {DEPTH_MAX} levels deep")
+    } else if says("budget breached: Nodes") || says("budget breached: Events") {
+        format!("the definition has more than {NODES_MAX} values")
+    } else if says("multiple YAML documents") {
+        "a second YAML document begins here, one is expected".to_owned()
+    } else if says("alias replay limit") || says("budget breached: AliasAnchorRatio") {
+        format!("the aliases (`*name`) repeat too much: at most {REPEATED_MAX} values")
+    } else if says("budget breached: Aliases") || says("budget breached: Anchors") {
+        "too many anchors (`&name`) or aliases (`*name`)".to_owned()
+    } else if says("budget breached: MergeKeys") {
+        "too many merges (`<<`)".to_owned()
+    } else if says("recursive references") {
+        "an alias (`*name`) repeats what it stands in".to_owned()
+    } else if says("alias references unknown anchor") {
+        "an alias (`*name`) of an anchor that does not stand before it".to_owned()
+    } else {
+        return None;
+    })
+}
+
+/// The place of an error, which the library tells in characters.
+fn span_of_error(location: Location, text: &str) -> Option<Span> {
+    let span = span_of(location)?;
+    if location.span().byte_offset().is_some() {
+        return Some(span);
+    }
+    let byte = |character: u32| {
+        let at = text.char_indices().nth(character as usize).map_or(text.len(), |(at, _)| at);
+        u32::try_from(at).unwrap_or(u32::MAX)
+    };
+    Some(Span { start: byte(span.start), end: byte(span.end), ..span })
 }
 
 impl<'de> Deserialize<'de> for Node {

@@ -38,7 +38,14 @@ fn anchors_and_merge_keys_are_expanded_and_bounded() {
         let refs = vec![format!("*a{}", i - 1); 10].join(",");
         bomb.push_str(&format!("a{i}: &a{i} [{refs}]\n"));
     }
-    assert!(parse(&bomb).is_err());
+    let cases = [
+        (&*bomb, "the aliases (`*name`) repeat too much: at most 100000 values"),
+        ("a: &a [*a]", "an alias (`*name`) repeats what it stands in"),
+        ("a: *b", "an alias (`*name`) of an anchor that does not stand before it"),
+    ];
+    for (text, message) in cases {
+        assert_eq!(parse(text).unwrap_err().message, message);
+    }
 }
 
 #[test]
@@ -49,6 +56,7 @@ fn bad_text_is_refused_with_its_place() {
         ("a: .inf\n", 1),
         ("? [1, 2]\n: x\n", 1),
         ("a: \"open\n", 0),
+        ("é: 1\n%é𐤿: [\n", 2),
     ];
     for (text, line) in cases {
         let error = parse(text).expect_err(text);
@@ -56,6 +64,9 @@ fn bad_text_is_refused_with_its_place() {
             assert_eq!(error.span.map(|span| span.line), Some(line), "{text:?}: {error}");
         }
         assert!(!error.message.contains(" at line "), "{error}");
+        for at in error.span.iter().flat_map(|span| [span.start, span.end]) {
+            assert!(text.is_char_boundary(at as usize), "{text:?}: {:?}", error.span);
+        }
     }
     let deep = "[".repeat(100_000);
     assert!(parse(&deep).unwrap_err().message.contains("100 levels"));
@@ -67,4 +78,13 @@ fn bad_text_is_refused_with_its_place() {
 fn duplicate_keys_are_kept_for_the_reader() {
     let document = parse("a: 1\na: 2\n").unwrap();
     assert_eq!(document.as_mapping().unwrap().entries.len(), 2);
+}
+
+#[test]
+fn what_is_refused_is_told_in_a_line() {
+    let many = format!("[{}]", "0,".repeat(300_000));
+    assert_eq!(parse(&many).unwrap_err().message, "the definition has more than 250000 values");
+    let number = format!("a: {}", "9".repeat(10_000));
+    let error = parse(&number).unwrap_err();
+    assert!(error.message.chars().count() < 250 && error.message.ends_with('…'), "{error}");
 }

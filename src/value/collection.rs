@@ -121,6 +121,12 @@ impl Object {
         self.0.members.iter()
     }
 
+    /// The member at a position, nothing where there are fewer.
+    #[must_use]
+    pub fn at(&self, position: usize) -> Option<(&Str, &Value)> {
+        self.0.members.get_index(position)
+    }
+
     /// Number of members.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -176,3 +176,85 @@ fn nothing_in_a_file_commands_the_terminal() {
     assert!(ended.stdout.contains("there is no state `␛[31mred`"), "{}", ended.stdout);
     assert!(!ended.stdout.contains('\u{1b}'));
 }
+
+/// The log of a run of `lint -o sarif` in a folder.
+fn sarif(folder: &std::path::Path, stdin: &str, args: &[&str]) -> (Option<i32>, serde_json::Value) {
+    let mut program = crate::command::program(&[&["lint", "-o", "sarif"], args].concat());
+    let ended = crate::command::start_as(program.current_dir(folder), stdin).ended();
+    let log: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(
+        (&log["version"], &log["runs"][0]["tool"]["driver"]["name"]),
+        (&"2.1.0".into(), &"millrace".into())
+    );
+    assert_eq!(log["runs"].as_array().unwrap().len(), 1);
+    (ended.status, log["runs"][0].clone())
+}
+
+#[test]
+fn sarif_has_a_rule_for_every_code_and_a_place_for_every_problem() {
+    use serde_json::json;
+    let broken = file("broken é.yaml", BROKEN);
+    let folder = std::path::Path::new(&broken).parent().unwrap();
+    let (status, run) = sarif(folder, UNBOUND, &["./broken é.yaml", "-", &file("elsewhere.yaml", BROKEN)]);
+    assert_eq!(status, Some(1));
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    let codes: Vec<_> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    let all: Vec<_> = millrace::diagnostic::Code::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(codes, all);
+    for rule in rules {
+        let level = if rule["id"].as_str().unwrap().starts_with('E') { "error" } else { "warning" };
+        assert_eq!(rule["defaultConfiguration"]["level"], level);
+        for text in ["shortDescription", "fullDescription", "help"] {
+            assert!(rule[text]["text"].as_str().unwrap().ends_with('.'), "{rule}");
+        }
+    }
+    assert_eq!(run["invocations"][0]["executionSuccessful"], true);
+    assert_eq!(run["columnKind"], "unicodeCodePoints");
+    let results = run["results"].as_array().unwrap();
+    let expected = json!({
+        "ruleId": "E010",
+        "ruleIndex": all.iter().position(|code| *code == "E010"),
+        "level": "error",
+        "message": {"text": "there is no state `Shipp` in this scope; did you mean `Ship`?"},
+        "locations": [{
+            "physicalLocation": {
+                "artifactLocation": {"uri": "broken%20%C3%A9.yaml", "uriBaseId": "%SRCROOT%"},
+                "region": {"startLine": 5, "startColumn": 60, "endColumn": 65},
+            },
+            "logicalLocations": [{"fullyQualifiedName": "States[0].Next"}],
+        }],
+    });
+    assert_eq!(results[0], expected);
+    // A problem without a place, of what is no file.
+    assert_eq!(results[1]["ruleId"], "W104");
+    let place = &results[1]["locations"][0]["physicalLocation"];
+    assert_eq!(place, &json!({"artifactLocation": {"uri": "stdin"}, "region": {"startLine": 1}}));
+    let uri = results[2]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap();
+    assert!(uri.starts_with("file:///") && uri.ends_with("/elsewhere.yaml"), "{uri}");
+    assert_eq!(results.len(), 3);
+}
+
+#[test]
+fn sarif_tells_of_files_that_cannot_be_read() {
+    let (status, run) = sarif(std::path::Path::new("/"), FINE, &["no/such/file", "-"]);
+    assert_eq!((status, run["results"].as_array().map(Vec::len)), (Some(2), Some(0)));
+    let invocation = &run["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], false);
+    let told = invocation["toolExecutionNotifications"][0]["message"]["text"].as_str().unwrap();
+    assert!(told.contains("no/such/file"), "{told}");
+}
+
+#[test]
+fn thousands_of_problems_are_told_in_no_time() {
+    let states = |count: usize| -> String {
+        (0..count).map(|n| format!("{{Type: Pass, Name: a{n}, Next: b{n}}},")).collect()
+    };
+    let wrong = format!("{{Type: StateMachine, SpecVersion: v1, StartAt: a0, States: [{}]}}", states(9_000));
+    for format in ["text", "json", "sarif"] {
+        let started = std::time::Instant::now();
+        let ended = millrace_on(&wrong, &["lint", "-", "-o", format]);
+        assert!(started.elapsed() < std::time::Duration::from_secs(20), "{format}: {:?}", started.elapsed());
+        assert_eq!((ended.status, &*ended.stderr), (Some(1), "1 file, 1000 errors, 1 warning\n"), "{format}");
+        assert!(ended.stdout.contains("8000 more errors and 0 more warnings are not told"), "{format}");
+    }
+}

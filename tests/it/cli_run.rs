@@ -498,6 +498,160 @@ fn a_manifest_brings_its_bindings_and_defaults() {
     assert_eq!(named.to_json(), r#"{"status":"Succeeded","output":{"e":"mine"}}"#);
 }
 
+/// The lines of a trace, each as an object.
+fn lines_of(trace: &str) -> Vec<serde_json::Value> {
+    trace.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What a line tells, without its time: that in milliseconds since the first line.
+fn told(lines: &[serde_json::Value]) -> Vec<(i64, String)> {
+    let at = |line: &serde_json::Value| line["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let first = at(&lines[0]);
+    let told = |line: &serde_json::Value| {
+        let words = ["event", "path", "type", "attempt", "delayMilliseconds", "error"];
+        let words = words.iter().filter_map(|word| match &line[*word] {
+            serde_json::Value::Null => None,
+            serde_json::Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        });
+        (at(line).duration_since(first).as_millis() as i64, words.collect::<Vec<_>>().join(" "))
+    };
+    lines.iter().map(told).collect()
+}
+
+#[test]
+fn a_trace_tells_every_step_to_the_millisecond() {
+    let definition = flow(
+        "W",
+        "- {Type: Wait, Name: W, Seconds: 3, Next: T}\n\
+         - {Type: Task, Name: T, Action: 'A:B', Parameters: {'x.$': $Input.x}, Next: P, \
+            Retry: [{Errors: [E], MaxAttempts: 3, IntervalSeconds: 1, BackoffRate: 2}], \
+            Catch: [{Errors: [E], Next: P, OutputConstructor: {}}]}\n\
+         - {Type: Pass, Name: P, End: true, OutputConstructor: {p: 1}}",
+    );
+    let mocks = file("mocks.json", r#"{"T": [{"error": "E", "cause": "c"}]}"#);
+    let trace = file("trace.jsonl", "what stood there before");
+    let args = ["--clock", "virtual", "--mock", &mocks, "--trace", &trace, "--input", r#"{"x": 7}"#];
+    assert_eq!(outcome(&definition, &args).to_json(), r#"{"status":"Succeeded","output":{"p":1}}"#);
+    let lines = lines_of(&std::fs::read_to_string(&trace).unwrap());
+    let expected = [
+        (0, "ExecutionStarted"),
+        (0, "StateEntered W Wait 1"),
+        (3_000, "StateExited W Wait 1"),
+        (3_000, "StateEntered T Task 1"),
+        (3_000, "TaskScheduled T Task 1"),
+        (3_000, "TaskFailed T Task 1 E"),
+        (3_000, "StateRetried T Task 2 1000"),
+        (4_000, "TaskScheduled T Task 2"),
+        (4_000, "TaskFailed T Task 2 E"),
+        (4_000, "StateRetried T Task 3 2000"),
+        (6_000, "TaskScheduled T Task 3"),
+        (6_000, "TaskFailed T Task 3 E"),
+        (6_000, "StateRetried T Task 4 4000"),
+        (10_000, "TaskScheduled T Task 4"),
+        (10_000, "TaskFailed T Task 4 E"),
+        (10_000, "ErrorCaught T Task 4 E"),
+        (10_000, "StateExited T Task 4"),
+        (10_000, "StateEntered P Pass 1"),
+        (10_000, "StateExited P Pass 1"),
+        (10_000, "ExecutionSucceeded"),
+    ];
+    assert_eq!(told(&lines), expected.map(|(at, what)| (at, what.to_owned())));
+    assert_eq!(lines[0]["input"], serde_json::json!({"x": 7}));
+    assert_eq!(lines[4]["resource"], "A:B");
+    assert_eq!((&lines[4]["input"], &lines[7]["input"]), (&serde_json::json!({"x": 7}), &lines[4]["input"]));
+    assert_eq!(lines[5]["cause"], "c");
+    assert_eq!(lines[6]["notBefore"], lines[7]["time"]);
+    let time = lines[6]["time"].as_str().unwrap();
+    assert!(time.len() == "2026-11-22T10:00:03.000Z".len() && time.ends_with('Z'), "{time}");
+    assert_eq!(lines[18]["output"], serde_json::json!({"p": 1}));
+}
+
+#[test]
+fn a_trace_tells_what_runs_within_a_state_and_how_it_failed() {
+    let definition = flow(
+        "M",
+        "- {Type: Map, Name: M, ItemsPath: $Input.list, End: true, \
+            Retry: [{Errors: [E], MaxAttempts: 1, IntervalSeconds: 5}], \
+            Processor: {StartAt: 'a/b', States: [{Type: Task, Name: 'a/b', Action: 'A:B', End: true}]}}",
+    );
+    let mocks =
+        file("mocks.json", r#"{"a/b": [{"output": 1}, {"error": "E"}, {"output": 3}, {"cause": "c"}]}"#);
+    let args = [
+        "run",
+        "-",
+        "-q",
+        "--clock",
+        "virtual",
+        "--mock",
+        &mocks,
+        "--trace",
+        "-",
+        "--input",
+        r#"{"list": [1, 2]}"#,
+    ];
+    let ended = millrace_on(&definition, &args);
+    assert_eq!(ended.status, Some(1));
+    let lines = lines_of(&ended.stdout);
+    let told: Vec<_> = told(&lines).into_iter().map(|(at, what)| format!("{at} {what}")).collect();
+    let expected = [
+        "0 ExecutionStarted",
+        "0 StateEntered M Map 1",
+        "0 StateEntered M/0/a%2Fb Task 1",
+        "0 TaskScheduled M/0/a%2Fb Task 1",
+        "0 StateEntered M/1/a%2Fb Task 1",
+        "0 TaskScheduled M/1/a%2Fb Task 1",
+        "0 TaskSucceeded M/0/a%2Fb Task 1",
+        "0 StateExited M/0/a%2Fb Task 1",
+        "0 TaskFailed M/1/a%2Fb Task 1 E",
+        "0 StateFailed M/1/a%2Fb Task 1 E",
+        "0 StateRetried M Map 2 5000 E",
+        "5000 StateEntered M@2/0/a%2Fb Task 1",
+        "5000 TaskScheduled M@2/0/a%2Fb Task 1",
+        "5000 StateEntered M@2/1/a%2Fb Task 1",
+        "5000 TaskScheduled M@2/1/a%2Fb Task 1",
+        "5000 TaskSucceeded M@2/0/a%2Fb Task 1",
+        "5000 StateExited M@2/0/a%2Fb Task 1",
+        "5000 TaskFailed M@2/1/a%2Fb Task 1 FnF.Unknown",
+        "5000 StateFailed M@2/1/a%2Fb Task 1 FnF.Unknown",
+        "5000 StateFailed M Map 2 FnF.Unknown",
+        "5000 ExecutionFailed FnF.Unknown",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(lines[2]["state"], "a/b");
+    assert_eq!(lines[17]["cause"], "c");
+}
+
+#[test]
+fn a_trace_that_cannot_be_written_is_refused() {
+    let definition = flow("S", "- {Type: Succeed, Name: S}");
+    let cases: [(&[&str], &str); 2] = [
+        (&["--trace", "/no/such/folder/trace"], "cannot write the trace to /no/such/folder/trace"),
+        (&["--trace", "-", "-o", "json"], "name a file for --trace"),
+    ];
+    for (args, expected) in cases {
+        let ended = millrace_on(&definition, &[&["run", "-", "-q"], args].concat());
+        assert_eq!((ended.status, &*ended.stdout), (Some(2), ""), "{ended:?}");
+        assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn an_input_can_come_from_stdin() {
+    let definition = file("s.yaml", &flow("S", "- {Type: Succeed, Name: S}"));
+    for name in ["-", "@-"] {
+        let ended = millrace_on("{\"a\": 1}", &["run", &definition, "-q", "-o", "json", "--input", name]);
+        assert_eq!(outcome_of(&ended).to_json(), r#"{"status":"Succeeded","output":{"a":1}}"#);
+    }
+}
+
+#[test]
+fn a_local_run_acts_as_the_default_account() {
+    let state = "- {Type: Pass, Name: S, End: true, OutputConstructor: {'a.$': $Context.Execution.RoleArn}}";
+    let expected = r#"{"status":"Succeeded","output":{"a":"default"}}"#;
+    assert_eq!(outcome(&flow("S", state), &[]).to_json(), expected);
+}
+
 #[test]
 fn the_help_has_an_example() {
     for command in ["run", "lint"] {

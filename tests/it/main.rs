@@ -19,6 +19,9 @@ mod cluster;
 #[cfg(feature = "operator")]
 mod command;
 mod conformance;
+mod diagnostics;
+mod fuzzing;
+mod hostile;
 #[cfg(feature = "operator")]
 mod readme;
 #[cfg(feature = "operator")]

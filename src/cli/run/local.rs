@@ -14,6 +14,7 @@ use crate::value::Str;
 use super::super::terminal::tell;
 use super::clock::{Clock, Pace};
 use super::progress::Progress;
+use super::trace::Trace;
 use super::world::{News, World};
 
 /// One run and all that takes part in it.
@@ -24,12 +25,13 @@ pub(super) struct Local<'p> {
     pub(super) world: World,
     pub(super) progress: Progress,
     pub(super) token_key: TokenKey,
+    pub(super) trace: Option<Trace>,
     /// Pulled by whoever wants the run to end while it computes.
     pub(super) interrupt: Interrupt,
 }
 
 impl Local<'_> {
-    /// Runs to the end. `interrupted` ends the run before it.
+    /// Runs to the end and gives back the trace. `interrupted` ends the run before it.
     ///
     /// # Errors
     /// Only where the engine has a bug.
@@ -37,7 +39,7 @@ impl Local<'_> {
         mut self,
         execution: Execution,
         interrupted: impl Future<Output = ()>,
-    ) -> Result<Run, Fault> {
+    ) -> Result<(Run, Option<Trace>), Fault> {
         let mut interrupted = std::pin::pin!(interrupted);
         let mut run = Run::new(execution);
         let mut event = Event::Start;
@@ -45,8 +47,11 @@ impl Local<'_> {
             let Step { run: moved, commands, history, .. } = self.step(run, event)?;
             run = moved;
             self.tell(&run, &history);
+            if let Some(trace) = &mut self.trace {
+                trace.tell(&history, &commands);
+            }
             if run.outcome().is_some() {
-                return Ok(run);
+                return Ok((run, self.trace));
             }
             self.world.take(commands);
             event = self.next_event(&run, interrupted.as_mut()).await;
@@ -90,7 +95,14 @@ impl Local<'_> {
     /// What happens next: an answer, the passing of time, or an interruption.
     async fn next_event(&mut self, run: &Run, interrupted: impl Future<Output = ()>) -> Event {
         let deadline = run.deadline(self.program);
-        if let Some(news) = self.world.begin(self.clock.now(), deadline) {
+        let now = self.clock.now();
+        let news = self.world.begin(now, deadline);
+        for task in self.world.begun() {
+            if let Some(trace) = &mut self.trace {
+                trace.begin(now, &task);
+            }
+        }
+        if let Some(news) = news {
             return event_of(news);
         }
         let wakes: [Option<Timestamp>; 2] = [run.next_wake(self.program), self.world.next_begin()];

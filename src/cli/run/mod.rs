@@ -7,6 +7,7 @@ mod local;
 mod outcome;
 mod progress;
 mod request;
+mod trace;
 mod world;
 
 use std::process::ExitCode;
@@ -24,7 +25,11 @@ use clock::{Clock, ClockKind};
 use local::Local;
 use progress::Progress;
 use request::Request;
+use trace::Trace;
 use world::World;
+
+/// Account that a run acts as where there is no cluster: the one that every namespace has.
+const SERVICE_ACCOUNT: &str = "default";
 
 /// Run a definition here and now, without a cluster.
 ///
@@ -42,8 +47,8 @@ pub(super) struct Args {
     /// Name of the Flow to run, where the file holds several
     #[arg(long, value_name = "NAME")]
     flow: Option<String>,
-    /// Input as JSON, or a file with it in JSON or YAML; {} when absent
-    #[arg(long, value_name = "JSON|@FILE")]
+    /// Input as JSON, or a file with it in JSON or YAML, `-` for stdin; {} when absent
+    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     input: Option<String>,
     /// File with answers to tasks: {"<state or resource>": [{"output": …} | {"error": …, "cause": …}, …]},
     /// one for each call in order, the last one repeated; the name of a state wins
@@ -63,6 +68,10 @@ pub(super) struct Args {
     /// error and cause
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Output,
+    /// Write what happens into this file, a JSON object on each line: states entered, left, retried and
+    /// failed, tasks and errors, each with its time; `-` is stdout, where the output does not go as JSON
+    #[arg(long, value_name = "FILE")]
+    trace: Option<String>,
     /// Do not tell of progress and warnings
     #[arg(short, long)]
     quiet: bool,
@@ -93,26 +102,28 @@ fn perform(args: &Args, request: Request) -> Result<u8, String> {
     let now = Timestamp::now();
     let started_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     let id: Str = entropy::uuid()?.into();
+    let trace = args.trace.as_deref().map(Trace::open).transpose()?;
     let local = Local {
         program: &request.program,
         clock: Clock::new(args.clock, started_at),
         world: World::new(id.clone(), request.mocks, request.bindings),
         progress: Progress::new(started_at, args.quiet),
         token_key: TokenKey::new(entropy::bytes()?),
+        trace,
         interrupt,
     };
     let execution = Execution {
         id,
         name: request.name.into(),
         flow: request.flow.into(),
-        service_account: None,
+        service_account: Some(Str::from(SERVICE_ACCOUNT)),
         input: request.input,
         started_at,
         timeout_seconds: request.timeout_seconds,
         task_timeout_seconds: request.task_timeout_seconds,
     };
     let ended = runtime.block_on(local.run(execution, interrupted()));
-    let run = ended.map_err(|fault| format!("a bug in millrace: {fault}"))?;
+    let (run, trace) = ended.map_err(|fault| format!("a bug in millrace: {fault}"))?;
     let Some(ended) = run.outcome() else {
         return Err("a bug in millrace: the run has not ended".to_owned());
     };
@@ -123,6 +134,7 @@ fn perform(args: &Args, request: Request) -> Result<u8, String> {
             Err(message) => tell(message),
         },
     }
+    trace.map_or(Ok(()), Trace::finish)?;
     Ok(outcome::exit_status(ended))
 }
 

@@ -14,7 +14,7 @@ use super::super::name::near;
 use super::super::problem;
 use super::super::source::{STDIN, Source};
 use super::super::terminal::{count, tell};
-use super::Args;
+use super::{Args, Output};
 
 /// A run that can begin.
 #[derive(Debug)]
@@ -40,6 +40,9 @@ pub(super) fn read(args: &Args) -> Result<Request, String> {
     let stdin = [Some(&*args.file), args.mock.as_deref(), input_file(args)];
     if stdin.iter().filter(|file| **file == Some(STDIN)).count() > 1 {
         return Err("stdin can be read only once".to_owned());
+    }
+    if args.trace.as_deref() == Some(STDIN) && args.output == Output::Json {
+        return Err("with -o json stdout holds nothing but the outcome: name a file for --trace".to_owned());
     }
     let mut bindings = args.bind.iter().map(|bind| parse_bind(bind)).collect::<Result<Vec<_>, _>>()?;
     let source = Source::read(&args.file)?;
@@ -128,7 +131,8 @@ fn flow_name(definition: &Definition) -> Option<&str> {
 }
 
 fn input_file(args: &Args) -> Option<&str> {
-    args.input.as_deref()?.strip_prefix('@')
+    let input = args.input.as_deref()?;
+    if input == STDIN { Some(STDIN) } else { input.strip_prefix('@') }
 }
 
 fn read_input(args: &Args) -> Result<Value, String> {

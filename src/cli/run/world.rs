@@ -30,6 +30,8 @@ pub(super) struct World {
     /// Tasks that were not looked at yet, in the order they were asked for; those of a retry wait
     /// for their time.
     queue: VecDeque<TaskCommand>,
+    /// Retries that were begun since anybody asked.
+    begun: Vec<TaskCommand>,
     calls: JoinSet<(TaskId, Option<Report>)>,
     /// The calls that someone waits for.
     awaited: BTreeMap<TaskId, Call>,
@@ -66,6 +68,7 @@ impl World {
             bindings,
             http: None,
             queue: VecDeque::new(),
+            begun: Vec::new(),
             calls: JoinSet::new(),
             awaited: BTreeMap::new(),
             overdue: None,
@@ -96,6 +99,9 @@ impl World {
             let is_due = |task: &TaskCommand| task.not_before.is_none_or(|at| at <= now);
             let due = self.queue.iter().position(is_due)?;
             let task = self.queue.remove(due)?;
+            if task.not_before.is_some() {
+                self.begun.push(task.clone());
+            }
             match self.plan(&task) {
                 Plan::Answer(report) => return Some(News::Of(task.id, report)),
                 Plan::Call(request) => {
@@ -106,6 +112,11 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The tasks that [`World::begin`] began and whose time had not come when they were asked for.
+    pub(super) fn begun(&mut self) -> Vec<TaskCommand> {
+        std::mem::take(&mut self.begun)
     }
 
     /// When the next task of the queue is due.

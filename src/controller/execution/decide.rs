@@ -217,7 +217,7 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
     status.effective = Some(effective);
     status.start_time = Some(observed.now);
     match step(&revision.program, run, observed.now, event, &observed.token_key) {
-        Ok(step) => conclude(observed, status, revision, step.run, step.history),
+        Ok(step) => conclude(observed, status, revision, step.run, (step.history, step.is_progress)),
         Err(why) => fault(observed, &why.to_string()),
     }
 }
@@ -225,15 +225,19 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
 /// A run that goes on: news first, then wishes, then time.
 fn go_on(observed: &Observed, revision: Arc<Revision>) -> Decision {
     match moved(observed, &revision) {
-        Ok((run, history)) => conclude(observed, observed.status.clone(), revision, run, history),
+        Ok((run, news)) => conclude(observed, observed.status.clone(), revision, run, news),
         Err(why) => fault(observed, &why),
     }
 }
 
-fn moved(observed: &Observed, revision: &Revision) -> Result<(Run, Vec<HistoryEvent>), String> {
+/// What there is to tell, and whether something happened that must be remembered: also where there is
+/// nothing to tell of it, as in an iteration that is a run of its own.
+type News = (Vec<HistoryEvent>, bool);
+
+fn moved(observed: &Observed, revision: &Revision) -> Result<(Run, News), String> {
     let program = &revision.program;
     let mut run = decode(observed, revision)?;
-    let mut history = Vec::new();
+    let (mut history, mut is_progress) = (Vec::new(), false);
     let mut events: Vec<Event> = Vec::with_capacity(observed.reports.len() + 2);
     let reports = observed.reports.iter().cloned();
     events.extend(reports.map(|(id, report)| Event::Task { id, report }));
@@ -255,8 +259,9 @@ fn moved(observed: &Observed, revision: &Revision) -> Result<(Run, Vec<HistoryEv
             step(program, run, observed.now, event, &observed.token_key).map_err(|why| why.to_string())?;
         run = step.run;
         history.extend(step.history);
+        is_progress |= step.is_progress;
     }
-    Ok((run, history))
+    Ok((run, (history, is_progress)))
 }
 
 fn decode(observed: &Observed, revision: &Revision) -> Result<Run, String> {
@@ -285,9 +290,9 @@ fn conclude(
     mut status: ExecutionStatus,
     revision: Arc<Revision>,
     run: Run,
-    history: Vec<HistoryEvent>,
+    (history, is_progress): News,
 ) -> Decision {
-    let (run, history, kept) = match kept(observed, &revision, run, history) {
+    let (run, history, kept) = match kept(observed, &revision, run, (history, is_progress)) {
         Ok(kept) => kept,
         Err(why) => return fault(observed, &why),
     };
@@ -298,7 +303,7 @@ fn conclude(
     let tasks = run.outstanding(program);
     let jobs = Jobs { name: &facts.name, uid: &facts.uid, bindings: &revision.bindings, tasks: &tasks };
     let mut standing = status::standing(program, &run, &observed.obstacles, &jobs);
-    if !history.is_empty() {
+    if is_progress {
         contents.extend(history::append(&mut status, &facts.uid, &history, facts.room));
         status::show_run(&mut status, program, &run, &jobs);
         if let Some(output) = keep::output(&mut status, facts) {
@@ -329,10 +334,10 @@ fn kept(
     observed: &Observed,
     revision: &Revision,
     run: Run,
-    mut history: Vec<HistoryEvent>,
+    (mut history, is_progress): News,
 ) -> Result<(Run, Vec<HistoryEvent>, Option<Kept>), String> {
-    // Nothing new is remembered where there is nothing to tell.
-    if history.is_empty() || matches!(run.outcome(), Some(Outcome::Succeeded(_))) {
+    // Signs of life alone are not worth a write.
+    if !is_progress || matches!(run.outcome(), Some(Outcome::Succeeded(_))) {
         return Ok((run, history, None));
     }
     let refs = &observed.status.checkpoint_refs;

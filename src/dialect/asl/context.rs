@@ -1,6 +1,6 @@
 //! The context object: `$$` of `JSONPath`, `$states.context` of `JSONata` (asl.md §2).
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::expr::{Expr, Function, Root};
 use crate::value::{Str, Value};
@@ -17,7 +17,11 @@ type Member = (&'static str, Part);
 
 /// What the context object holds in a state.
 #[derive(Clone, Copy)]
-pub(super) struct Context(&'static [Member]);
+pub(super) struct Context {
+    members: &'static [Member],
+    /// All of it, once for all expressions: each of them would otherwise hold all of it.
+    whole: &'static LazyLock<Expr>,
+}
 
 const EXECUTION: Part = Part::Group(&[
     (
@@ -63,36 +67,44 @@ const MAP: Part = Part::Group(&[(
     ]),
 )]);
 
+const PLAIN: &[Member] =
+    &[("Execution", EXECUTION), ("StateMachine", STATE_MACHINE), ("State", STATE), ("Map", MAP)];
+
+const RETRIED: &[Member] =
+    &[("Execution", EXECUTION), ("StateMachine", STATE_MACHINE), ("State", RETRIED_STATE), ("Map", MAP)];
+
+const CALLBACK: &[Member] = &[
+    ("Execution", EXECUTION),
+    ("StateMachine", STATE_MACHINE),
+    ("State", RETRIED_STATE),
+    ("Task", TASK),
+    ("Map", MAP),
+];
+
+static PLAIN_WHOLE: LazyLock<Expr> = LazyLock::new(|| group(PLAIN).shared());
+static RETRIED_WHOLE: LazyLock<Expr> = LazyLock::new(|| group(RETRIED).shared());
+static CALLBACK_WHOLE: LazyLock<Expr> = LazyLock::new(|| group(CALLBACK).shared());
+
 impl Context {
     /// In a state that is not retried.
-    pub(super) const PLAIN: Self =
-        Self(&[("Execution", EXECUTION), ("StateMachine", STATE_MACHINE), ("State", STATE), ("Map", MAP)]);
+    pub(super) const PLAIN: Self = Self { members: PLAIN, whole: &PLAIN_WHOLE };
 
     /// In a Task, Parallel or Map.
-    pub(super) const RETRIED: Self = Self(&[
-        ("Execution", EXECUTION),
-        ("StateMachine", STATE_MACHINE),
-        ("State", RETRIED_STATE),
-        ("Map", MAP),
-    ]);
+    pub(super) const RETRIED: Self = Self { members: RETRIED, whole: &RETRIED_WHOLE };
 
     /// In a Task that waits for its token.
-    pub(super) const CALLBACK: Self = Self(&[
-        ("Execution", EXECUTION),
-        ("StateMachine", STATE_MACHINE),
-        ("State", RETRIED_STATE),
-        ("Task", TASK),
-        ("Map", MAP),
-    ]);
+    pub(super) const CALLBACK: Self = Self { members: CALLBACK, whole: &CALLBACK_WHOLE };
 
     /// All of it.
     pub(super) fn whole(self) -> Expr {
-        group(self.0)
+        LazyLock::force(self.whole).clone()
     }
 
     /// So much of it as a path through these names can see; all of it where they lead nowhere.
     pub(super) fn along(self, names: &[Str]) -> Expr {
-        along(self.0, names)
+        let is_known =
+            names.first().is_some_and(|first| self.members.iter().any(|(name, _)| *name == &**first));
+        if is_known { along(self.members, names) } else { self.whole() }
     }
 }
 

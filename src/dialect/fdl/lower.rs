@@ -220,13 +220,13 @@ impl Lowering<'_> {
                 let result = branches_by_name(scopes.len());
                 return Some((Kind::Parallel { arguments: None, branches: scopes }, Some(result)));
             }
-            syntax::Kind::Map(map) => return self.map(map, depth),
+            syntax::Kind::Map(map) => return self.map(&state.name, map, depth),
         };
         Some((kind, None))
     }
 
     /// A Map, and the shape of its result.
-    fn map(&mut self, map: &map::Map<'_>, depth: usize) -> Option<(Kind, Option<Expr>)> {
+    fn map(&mut self, name: &Text, map: &map::Map<'_>, depth: usize) -> Option<(Kind, Option<Expr>)> {
         let any_count = 0..=u64::from(u32::MAX);
         // What a reader gives is what the Map runs over, whatever ItemsPath says.
         let items = self.expression(&map.items, AT_ENTRY);
@@ -235,7 +235,7 @@ impl Lowering<'_> {
                 let (access, items) = self.reader(reader);
                 (Some(access), items)
             }
-            None => (None, items),
+            None => (None, items.array_for(format!("Map `{}`", name.value))),
         };
         let writer = map.writer.as_ref().map(|writer| self.writer(writer));
         let result = Expr::Object(vec![(Arc::from("Items"), Expr::Root(Root::Result))]);

@@ -89,9 +89,7 @@ impl<'n> Map<'n> {
         if processor.is_some() && mode.is_none() {
             refuse_distributed(fields, problems);
         }
-        // The documents of the service misspell it; both are accepted (§7.8).
-        let concurrency = Computed::read(fields, "MaxConcurrency", "MaxConcurrency.$", problems);
-        let misspelt = Computed::read(fields, "MaxConcuccency", "MaxConcuccency.$", problems);
+        let concurrency = read_concurrency(fields, problems);
         let reader = fields.optional("ItemReader");
         let items = match &reader {
             Some(_) => fields.optional("ItemsPath"),
@@ -101,7 +99,7 @@ impl<'n> Map<'n> {
             items: items.and_then(|field| field.text(problems)),
             item: fields.optional("ItemConstructor"),
             processor,
-            concurrency: concurrency.or(misspelt),
+            concurrency,
             mode,
             reader: reader.and_then(|field| Reader::read(&field, problems)),
             batcher: fields.optional("ItemBatcher").and_then(|field| Batcher::read(&field, problems)),
@@ -138,6 +136,18 @@ fn read_config(field: &Field<'_>, problems: &Problems) -> ExecutionMode {
     let word = expect_word(fields.required("ExecutionMode", problems), &["Standard", "Express"], problems);
     fields.finish("a ProcessorConfig", problems);
     if word == Some(1) { ExecutionMode::Express } else { ExecutionMode::Standard }
+}
+
+/// The documents of the service misspell it; both spellings are accepted (§7.8).
+fn read_concurrency<'n>(fields: &mut Fields<'n>, problems: &Problems) -> Option<Computed<'n>> {
+    let concurrency = Computed::read(fields, "MaxConcurrency", "MaxConcurrency.$", problems);
+    let written = ["MaxConcuccency", "MaxConcuccency.$"].into_iter().find_map(|name| fields.optional(name));
+    let misspelt = Computed::read(fields, "MaxConcuccency", "MaxConcuccency.$", problems);
+    if let (Some(_), Some(written)) = (&concurrency, written) {
+        let message = "`MaxConcurrency` is given in both its spellings";
+        problems.push(written.problem(Code::DuplicateField, message).with_help("remove one of them"));
+    }
+    concurrency.or(misspelt)
 }
 
 fn refuse_distributed(fields: &mut Fields<'_>, problems: &Problems) {

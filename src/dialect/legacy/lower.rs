@@ -222,7 +222,10 @@ impl Lowering<'_> {
                 let body = self.series(body.as_ref()?, depth + 1)?;
                 Kind::Map(Box::new(Map {
                     item: Some(Expr::Merge(vec![Expr::Root(Root::Input), own])),
-                    ..Map::over(items.unwrap_or(NOTHING), body)
+                    ..Map::over(
+                        items.unwrap_or(NOTHING).array_for(format!("foreach `{}`", step.name.value)),
+                        body,
+                    )
                 }))
             }
         })

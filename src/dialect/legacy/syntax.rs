@@ -4,7 +4,7 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Content, Span};
 
-use super::super::reader::{Field, Fields, Problems, Text, expect_word, items_of, member_path, read_list};
+use super::super::reader::{Field, Fields, Problems, Text, expect_word, items_of, read_list};
 use super::limits::{BRANCHES_MAX, EXECUTION_SECONDS_MAX, RETRY_SECONDS_MAX};
 
 /// A whole definition.
@@ -448,15 +448,8 @@ fn read_mappings<'n>(
     let read = |item: &Field<'n>| {
         let mut fields = item.fields(problems)?;
         let target = fields.required("target", problems).and_then(|field| field.name(problems));
-        let mut source = fields.optional("source");
-        if source.is_none() {
-            // `null` is a constant like any other.
-            let null = item.node.as_mapping().and_then(|mapping| mapping.get("source"));
-            source = null.map(|node| Field::new(node, member_path(&item.path, "source")));
-        }
-        if source.is_none() {
-            fields.report_missing("source", problems);
-        }
+        // `null` is a constant like any other.
+        let source = fields.needed("source", problems);
         fields.finish("a mapping", problems);
         Some(Mapping { target: target?, source: source? })
     };

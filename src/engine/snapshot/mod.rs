@@ -16,7 +16,7 @@ mod v1;
 
 use serde::Deserialize;
 
-use super::{Fault, Run};
+use super::{Fault, Progress, Run};
 use crate::ir::Program;
 use crate::value::Value;
 
@@ -76,9 +76,16 @@ pub fn encode_apart(run: &Run, parts: &[Part]) -> Encoded {
     retain(&mut parts, &is_kept);
     let loose: Vec<_> = v1::Snapshot::of(run, &parts).snapshot.loose().cloned().collect();
     if !loose.is_empty() {
-        parts.push(Part::new(&run.execution.id, run.events, loose));
+        parts.push(Part::new(&run.execution.id, moment(run), loose));
     }
     encode_beside(run, &parts)
+}
+
+/// A number that grows with everything that happens to a run, told or not.
+fn moment(run: &Run) -> u64 {
+    let Progress { transitions, tasks_succeeded, tasks_failed, retries } = run.progress;
+    let counts = [run.events, transitions, tasks_succeeded, tasks_failed, retries];
+    counts.into_iter().fold(0, u64::saturating_add)
 }
 
 fn retain(parts: &mut Vec<Part>, is_kept: &[bool]) {

@@ -15,16 +15,16 @@ pub struct Part {
     pub(super) values: Array,
     /// Bytes of each: those of a long text are counted letter by letter.
     pub(super) bytes: Arc<[usize]>,
-    /// History events of the run when it was made.
-    events: u64,
+    /// How much had happened to the run when it was made.
+    moment: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire<V> {
     v: u32,
-    /// History events of the run when it was made: content that comes back later has another key, so
-    /// whoever is late in removing the first does not remove the second.
+    /// How much had happened to the run when it was made: content that comes back later has another key,
+    /// so whoever is late in removing the first does not remove the second.
     e: u64,
     d: V,
 }
@@ -44,15 +44,15 @@ pub fn digest(execution: &str, text: &str) -> String {
 }
 
 impl Part {
-    pub(super) fn new(execution: &str, events: u64, values: Vec<Value>) -> Self {
-        let mut part = Self::of(Str::default(), values, events);
+    pub(super) fn new(execution: &str, moment: u64, values: Vec<Value>) -> Self {
+        let mut part = Self::of(Str::default(), values, moment);
         part.key = digest(execution, &part.to_json()).into();
         part
     }
 
-    fn of(key: Str, values: Vec<Value>, events: u64) -> Self {
+    fn of(key: Str, values: Vec<Value>, moment: u64) -> Self {
         let bytes = values.iter().map(Value::bytes).collect();
-        Self { key, values: values.into(), bytes, events }
+        Self { key, values: values.into(), bytes, moment }
     }
 
     /// The part behind a stored form.
@@ -72,7 +72,7 @@ impl Part {
     #[must_use]
     pub fn to_json(&self) -> String {
         // Writing to memory cannot fail.
-        serde_json::to_string(&Wire { v: VERSION, e: self.events, d: &*self.values }).unwrap_or_default()
+        serde_json::to_string(&Wire { v: VERSION, e: self.moment, d: &*self.values }).unwrap_or_default()
     }
 
     /// Its name.

@@ -1,14 +1,16 @@
 //! Versions 1 and 2, which are one form: 1 holds all of its values itself, 2 has some of them in parts.
 //! Member names are short because there is one of these in every status of a run that goes on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::children::STATE_DATA;
 use crate::engine::run::{
-    Active, Children, Execution, Frame, Heartbeat, Outcome, Phase, Progress, Slot, Status, Task,
+    Active, Batches, Children, Elements, Execution, Frame, Heartbeat, Mapping, Outcome, Own, Phase, Progress,
+    Slot, Status, Task,
 };
 use crate::engine::snapshot::Part;
 use crate::engine::visit::{branch_of, path_text};
@@ -117,6 +119,9 @@ struct FrameV1 {
     /// Visits per state.
     n: BTreeMap<u32, u32>,
     a: ActiveV1,
+    /// Of a run of its own: history events and run-wide variables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    o: Option<(u64, Option<Ref>)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -143,34 +148,83 @@ struct ActiveV1 {
 enum PhaseV1 {
     /// A task is out.
     #[serde(rename = "t")]
-    Task {
-        a: Ref,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        b: Option<Millis>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        d: Option<Millis>,
-        /// Seconds and next instant of the heartbeat.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        h: Option<(u64, Millis)>,
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        k: bool,
-    },
+    Task(TaskV1),
     #[serde(rename = "w")]
     Waiting(Millis),
     #[serde(rename = "o")]
     BackingOff(Millis),
+    #[serde(rename = "r")]
+    Reading(TaskV1),
     #[serde(rename = "c")]
-    Children {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        i: Option<Ref>,
-        s: Vec<SlotV1>,
-        /// Concurrency.
-        c: usize,
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        x: bool,
-    },
+    Children(ChildrenV1),
+    #[serde(rename = "l")]
+    Writing(TaskV1, ChildrenV1),
     #[serde(rename = "x")]
     Failed,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TaskV1 {
+    a: Ref,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    b: Option<Millis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    d: Option<Millis>,
+    /// Seconds and next instant of the heartbeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    h: Option<(u64, Millis)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    k: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ChildrenV1 {
+    /// Elements of a Map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    i: Option<Ref>,
+    s: Vec<SlotV1>,
+    /// Concurrency.
+    c: usize,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    x: bool,
+    #[serde(default, skip_serializing_if = "MapV1::is_plain")]
+    m: MapV1,
+}
+
+/// What a Map has that does not run over all of an array of its state's data, element by element, until
+/// the first failure.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MapV1 {
+    /// Elements that are taken; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<usize>,
+    /// Failures that are tolerated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    f: Option<usize>,
+    /// Where the elements come from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    o: Option<Str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    b: Option<BatchesV1>,
+}
+
+impl MapV1 {
+    fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchesV1 {
+    /// The first element of each slot, and that of the next one.
+    s: Vec<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    n: Option<usize>,
+    b: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    i: Option<Ref>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -181,6 +235,9 @@ enum SlotV1 {
     /// Position of what it gave.
     #[serde(rename = "d")]
     Done(Ref),
+    /// Position of its frame.
+    #[serde(rename = "f")]
+    Failed(usize),
 }
 
 impl Snapshot {
@@ -246,7 +303,7 @@ impl Snapshot {
         let mut frames: Vec<Option<FrameV1>> = self.f.into_iter().map(Some).collect();
         let root = match frames.is_empty() {
             true => None,
-            false => Some(reader.frame(&mut frames, 0, program.root(), "")?),
+            false => Some(reader.frame(&mut frames, 0, (program.root(), false), "")?),
         };
         if frames.iter().any(Option::is_some) {
             return Err(corrupt("a frame belongs to nothing"));
@@ -361,6 +418,10 @@ impl Writer {
             v: (!frame.variables.is_empty()).then(|| self.value(&Value::Object(frame.variables.clone()))),
             n: frame.visits.clone(),
             a: self.active(active),
+            o: frame.own.as_ref().map(|own| {
+                let globals = Value::Object(own.globals.clone());
+                (own.events, (!own.globals.is_empty()).then(|| self.value(&globals)))
+            }),
         });
         if let Some(slot) = self.frames.get_mut(position) {
             *slot = written;
@@ -386,23 +447,52 @@ impl Writer {
 
     fn phase(&mut self, phase: &Phase) -> PhaseV1 {
         match phase {
-            Phase::Task(task) => PhaseV1::Task {
-                a: self.value(&task.arguments),
-                b: task.not_before.map(Timestamp::as_millisecond),
-                d: task.deadline.map(Timestamp::as_millisecond),
-                h: task.heartbeat.map(|heartbeat| (heartbeat.seconds, heartbeat.due.as_millisecond())),
-                k: task.is_accepted,
-            },
+            Phase::Task(task) => PhaseV1::Task(self.task(task)),
             Phase::Waiting { until } => PhaseV1::Waiting(until.as_millisecond()),
             Phase::BackingOff { until } => PhaseV1::BackingOff(until.as_millisecond()),
-            Phase::Children(children) => PhaseV1::Children {
-                i: children.items.clone().map(|items| self.value(&Value::Array(items))),
-                s: children.slots.iter().map(|slot| self.slot(slot)).collect(),
-                c: children.concurrency,
-                x: children.is_failed,
-            },
+            Phase::Reading(task) => PhaseV1::Reading(self.task(task)),
+            Phase::Children(children) => PhaseV1::Children(self.children(children)),
+            Phase::Writing(task, children) => PhaseV1::Writing(self.task(task), self.children(children)),
             // A state is never at rest while it is being entered.
             Phase::Failed | Phase::Entering => PhaseV1::Failed,
+        }
+    }
+
+    fn task(&mut self, task: &Task) -> TaskV1 {
+        TaskV1 {
+            a: self.value(&task.arguments),
+            b: task.not_before.map(Timestamp::as_millisecond),
+            d: task.deadline.map(Timestamp::as_millisecond),
+            h: task.heartbeat.map(|heartbeat| (heartbeat.seconds, heartbeat.due.as_millisecond())),
+            k: task.is_accepted,
+        }
+    }
+
+    fn children(&mut self, children: &Children) -> ChildrenV1 {
+        let mapping = children.mapping.as_deref();
+        ChildrenV1 {
+            i: mapping.map(|mapping| match &mapping.elements {
+                Elements::Array(items) => self.value(&Value::Array(items.clone())),
+                Elements::Object(members) => self.value(&Value::Object(members.clone())),
+            }),
+            s: children.slots.iter().map(|slot| self.slot(slot)).collect(),
+            c: children.concurrency,
+            x: children.is_failed,
+            m: mapping.map(|mapping| self.mapping(mapping, children.total)).unwrap_or_default(),
+        }
+    }
+
+    fn mapping(&mut self, mapping: &Mapping, total: usize) -> MapV1 {
+        MapV1 {
+            n: Some(total).filter(|total| *total < mapping.elements.len()),
+            f: Some(mapping.failed_max).filter(|max| *max > 0),
+            o: Some(mapping.source.clone()).filter(|source| &**source != STATE_DATA),
+            b: mapping.batches.as_ref().map(|batches| BatchesV1 {
+                s: batches.starts.iter().copied().chain([mapping.begun]).collect(),
+                n: batches.items_max,
+                b: batches.bytes_max,
+                i: batches.input.as_ref().map(|input| self.value(input)),
+            }),
         }
     }
 
@@ -410,6 +500,7 @@ impl Writer {
         match slot {
             Slot::Running(child) => SlotV1::Running(self.frame(child)),
             Slot::Done(value) => SlotV1::Done(self.value(value)),
+            Slot::Failed(child) => SlotV1::Failed(self.frame(child)),
         }
     }
 }
@@ -459,13 +550,13 @@ impl Reader<'_> {
         })
     }
 
-    /// The frame at `position`, which must be an instance of `scope`. A frame is taken at most once,
-    /// so the depth is bounded by that of the program.
+    /// The frame at `position`, which must be an instance of `scope`, and a run of its own or not. A frame
+    /// is taken at most once, so the depth is bounded by that of the program.
     fn frame(
         &self,
         frames: &mut [Option<FrameV1>],
         position: usize,
-        scope: ScopeIdx,
+        (scope, is_isolated): (ScopeIdx, bool),
         prefix: &str,
     ) -> Result<Frame, Fault> {
         let stored = frames.get_mut(position).and_then(Option::take);
@@ -477,6 +568,14 @@ impl Reader<'_> {
             variables: stored.v.map(|v| self.object(v)).transpose()?.unwrap_or_default(),
             active: Some(self.active(frames, stored.a, scope, &stored.n, prefix)?),
             visits: stored.n,
+            own: match (is_isolated, stored.o) {
+                (true, Some((events, globals))) => {
+                    let globals = globals.map(|globals| self.object(globals)).transpose()?;
+                    Some(Box::new(Own { globals: globals.unwrap_or_default(), events }))
+                }
+                (false, None) => None,
+                (true, None) | (false, Some(_)) => return Err(corrupt("a run within the run is none")),
+            },
         })
     }
 
@@ -520,76 +619,134 @@ impl Reader<'_> {
         state: &State,
     ) -> Result<Phase, Fault> {
         Ok(match (stored, &state.kind) {
-            (PhaseV1::Task { a, b, d, h, k }, Kind::Task { .. }) => Phase::Task(Task {
-                arguments: self.value(a)?,
-                not_before: b.map(instant).transpose()?,
-                deadline: d.map(instant).transpose()?,
-                heartbeat: h
-                    .map(|(seconds, due)| instant(due).map(|due| Heartbeat { seconds, due }))
-                    .transpose()?,
-                is_accepted: k,
-            }),
+            (PhaseV1::Task(task), Kind::Task { .. }) => Phase::Task(self.task(task)?),
             (PhaseV1::Waiting(until), Kind::Wait(_)) => Phase::Waiting { until: instant(until)? },
             // A task backs off where what it is to be asked with could not be made.
             (PhaseV1::BackingOff(until), Kind::Task { .. } | Kind::Parallel { .. } | Kind::Map(_)) => {
                 Phase::BackingOff { until: instant(until)? }
             }
             (PhaseV1::Failed, _) => Phase::Failed,
+            (PhaseV1::Children(children), Kind::Parallel { .. } | Kind::Map(_) | Kind::Choice { .. }) => {
+                Phase::Children(self.children(frames, children, active, state)?)
+            }
+            (PhaseV1::Reading(task), Kind::Map(map)) if map.reader.is_some() => {
+                Phase::Reading(self.task(task)?)
+            }
+            (PhaseV1::Writing(task, children), Kind::Map(map)) if map.writer.is_some() => {
+                Phase::Writing(self.task(task)?, self.children(frames, children, active, state)?)
+            }
             (
-                PhaseV1::Children { i, s, c, x },
-                Kind::Parallel { .. } | Kind::Map(_) | Kind::Choice { .. },
-            ) => Phase::Children(self.children(frames, (i, s, c, x), active, state)?),
-            (
-                PhaseV1::Task { .. }
+                PhaseV1::Task(_)
                 | PhaseV1::Waiting(_)
                 | PhaseV1::BackingOff(_)
-                | PhaseV1::Children { .. },
+                | PhaseV1::Reading(_)
+                | PhaseV1::Children(_)
+                | PhaseV1::Writing(..),
                 _,
             ) => return Err(corrupt("a state does what its kind cannot")),
+        })
+    }
+
+    fn task(&self, stored: TaskV1) -> Result<Task, Fault> {
+        let heartbeat = |(seconds, due)| instant(due).map(|due| Heartbeat { seconds, due });
+        Ok(Task {
+            arguments: self.value(stored.a)?,
+            not_before: stored.b.map(instant).transpose()?,
+            deadline: stored.d.map(instant).transpose()?,
+            heartbeat: stored.h.map(heartbeat).transpose()?,
+            is_accepted: stored.k,
         })
     }
 
     fn children(
         &self,
         frames: &mut [Option<FrameV1>],
-        (items, slots, concurrency, is_failed): (Option<Ref>, Vec<SlotV1>, usize, bool),
+        stored: ChildrenV1,
         active: &Active,
         state: &State,
     ) -> Result<Children, Fault> {
-        let items = match items.map(|items| self.value(items)).transpose()? {
-            Some(Value::Array(items)) => Some(items),
-            None => None,
-            Some(_) => return Err(corrupt("the items of a Map are no array")),
-        };
-        let (total, bodies) = match (&state.kind, &items) {
-            (Kind::Parallel { branches, .. }, None) => (branches.len(), Some(branches)),
-            (Kind::Map(_), Some(items)) => (items.len(), None),
+        let items = stored.i.map(|items| self.value(items)).transpose()?;
+        let (total, mut mapping) = match (&state.kind, items) {
+            (Kind::Parallel { branches, .. }, None) => (branches.len(), None),
+            (Kind::Map(_), Some(items)) => {
+                let (total, mapping) = self.mapping(stored.m, items, stored.s.len())?;
+                (total, Some(Box::new(mapping)))
+            }
             (Kind::Choice { .. }, None) => (1, None),
             (_, _) => return Err(corrupt("a state runs what its kind cannot")),
         };
-        if slots.len() > total || concurrency == 0 && total > 0 {
+        if stored.s.len() > total || stored.c == 0 && total > 0 {
             return Err(corrupt("a state runs more than it has"));
         }
-        let mut running = 0;
-        let slots = slots
-            .into_iter()
-            .enumerate()
-            .map(|(number, slot)| match slot {
-                SlotV1::Done(value) => Ok(Slot::Done(self.value(value)?)),
+        let (mut running, mut failed) = (BTreeSet::new(), 0_usize);
+        let mut slots = Vec::with_capacity(stored.s.len());
+        for (number, slot) in stored.s.into_iter().enumerate() {
+            slots.push(match slot {
+                SlotV1::Done(value) => Slot::Done(self.value(value)?),
                 SlotV1::Running(position) => {
-                    running += 1;
-                    let body = match (&state.kind, bodies) {
-                        (Kind::Map(map), _) => Some(map.body),
-                        (_, Some(branches)) => branches.get(number).copied(),
-                        (_, None) => branch_of(state, active).and_then(|branch| branch.body),
-                    };
-                    let body = body.ok_or_else(|| corrupt("a branch has no scope"))?;
-                    let prefix = format!("{}{number}/", active.prefix());
-                    Ok(Slot::Running(Box::new(self.frame(frames, position, body, &prefix)?)))
+                    running.insert(number);
+                    Slot::Running(Box::new(self.child(frames, position, active, state, number)?))
                 }
-            })
-            .collect::<Result<Vec<_>, Fault>>()?;
-        Ok(Children { items, slots, total, running, concurrency, is_failed })
+                SlotV1::Failed(position) => {
+                    failed =
+                        failed.saturating_add(mapping.as_ref().map_or(0, |mapping| mapping.size(number)));
+                    Slot::Failed(Box::new(self.child(frames, position, active, state, number)?))
+                }
+            });
+        }
+        if let Some(mapping) = &mut mapping {
+            mapping.failed = failed;
+        }
+        Ok(Children { mapping, slots, total, running, concurrency: stored.c, is_failed: stored.x })
+    }
+
+    /// What a Map runs over, and how many elements of it.
+    fn mapping(&self, stored: MapV1, items: Value, slots: usize) -> Result<(usize, Mapping), Fault> {
+        let elements = match items {
+            Value::Array(items) => Elements::Array(items),
+            Value::Object(members) => Elements::Object(members),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                return Err(corrupt("the items of a Map are no collection"));
+            }
+        };
+        let total = stored.n.unwrap_or(usize::MAX).min(elements.len());
+        let (begun, batches) = match stored.b {
+            None => (slots, None),
+            Some(BatchesV1 { s: mut starts, n, b, i }) => {
+                let begun = starts.pop().unwrap_or_default();
+                if starts.len() != slots || begun > total || !starts.is_sorted_by(|one, next| one < next) {
+                    return Err(corrupt("the batches of a Map do not fit"));
+                }
+                let input = i.map(|input| self.value(input)).transpose()?;
+                (begun, Some(Batches { starts, items_max: n, bytes_max: b, input }))
+            }
+        };
+        let source = stored.o.unwrap_or_else(|| STATE_DATA.into());
+        let failed_max = stored.f.unwrap_or_default();
+        Ok((total, Mapping { elements, source, batches, begun, failed: 0, failed_max }))
+    }
+
+    /// The frame in a slot.
+    fn child(
+        &self,
+        frames: &mut [Option<FrameV1>],
+        position: usize,
+        active: &Active,
+        state: &State,
+        slot: usize,
+    ) -> Result<Frame, Fault> {
+        let (body, is_isolated) = match &state.kind {
+            Kind::Map(map) => (Some(map.body), map.is_isolated),
+            Kind::Parallel { branches, .. } => (branches.get(slot).copied(), false),
+            Kind::Pass { .. }
+            | Kind::Task { .. }
+            | Kind::Wait(_)
+            | Kind::Choice { .. }
+            | Kind::Succeed
+            | Kind::Fail { .. } => (branch_of(state, active).and_then(|branch| branch.body), false),
+        };
+        let body = body.ok_or_else(|| corrupt("a branch has no scope"))?;
+        self.frame(frames, position, (body, is_isolated), &format!("{}{slot}/", active.prefix()))
     }
 }
 

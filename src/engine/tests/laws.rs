@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ir::{Catcher, Jitter, Next, Pattern, Retrier, Until, VariableScope, Variables};
+use crate::ir::{
+    Access, Batch, Catcher, Jitter, Next, Pattern, Retrier, Tolerance, Until, VariableScope, Variables,
+};
 
 /// The shape of a random scope.
 #[derive(Clone, Debug)]
@@ -12,7 +14,34 @@ enum Shape {
     Task { retries: u32, is_caught: bool, is_askable: bool, completion: Completion },
     Wait(u32),
     Parallel { branches: Vec<Vec<Shape>>, retries: u32 },
-    Map { items: usize, body: Vec<Shape> },
+    Map { items: usize, body: Vec<Shape>, more: More },
+}
+
+/// What a random Map has beyond elements and a body.
+#[derive(Clone, Copy, Debug)]
+struct More {
+    reads: bool,
+    writes: bool,
+    is_isolated: bool,
+    is_keyed: bool,
+    tolerated: usize,
+    batch: usize,
+    retries: u32,
+}
+
+fn any_more() -> impl Strategy<Value = More> {
+    let flag = || prop::bool::weighted(0.3);
+    (flag(), flag(), any::<bool>(), flag(), 0_usize..3, 0_usize..4, 0_u32..2).prop_map(
+        |(reads, writes, is_isolated, is_keyed, tolerated, batch, retries)| More {
+            reads,
+            writes,
+            is_isolated,
+            is_keyed,
+            tolerated,
+            batch,
+            retries,
+        },
+    )
 }
 
 fn any_shape() -> impl Strategy<Value = Vec<Shape>> {
@@ -35,7 +64,7 @@ fn any_shape() -> impl Strategy<Value = Vec<Shape>> {
         prop_oneof![
             (prop::collection::vec(body.clone(), 1..4), 0_u32..2)
                 .prop_map(|(branches, retries)| Shape::Parallel { branches, retries }),
-            (0_usize..5, body).prop_map(|(items, body)| Shape::Map { items, body }),
+            (0_usize..5, body, any_more()).prop_map(|(items, body, more)| Shape::Map { items, body, more }),
         ]
     });
     prop::collection::vec(shape, 1..4)
@@ -50,6 +79,34 @@ fn retry(max_attempts: u32) -> Vec<Retrier> {
         max_delay_seconds: Some(10),
         jitter: Jitter::Full,
     }]
+}
+
+fn map_of(items: usize, body: ScopeIdx, more: More) -> Map {
+    let elements = match more.is_keyed {
+        true => Value::Object((0..items).map(|number| (format!("k{number}"), Value::from(number))).collect()),
+        false => (0..items).map(Value::from).collect(),
+    };
+    let access = |resource: &str, arguments| Access { resource: resource.into(), arguments };
+    Map {
+        reader: more.reads.then(|| access("read", None)),
+        items_max: Some(Expr::Literal(Value::from(4_u32))),
+        item: Some(object(vec![
+            ("item", Expr::Root(Root::Item)),
+            ("key", Expr::Root(Root::ItemKey)),
+            ("from", Expr::Root(Root::ItemSource)),
+            ("id", Expr::Call(crate::expr::Function::Uuid, vec![])),
+        ])),
+        batch: (more.batch > 0).then(|| Batch {
+            items_max: Some(Expr::Literal(Value::from(more.batch))),
+            bytes_max: Some(literal("200")),
+            input: (more.batch > 1).then(|| Expr::Root(Root::Input)),
+        }),
+        concurrency: Some(literal("2")),
+        is_isolated: more.is_isolated,
+        tolerance: Tolerance { count: Some(Expr::Literal(Value::from(more.tolerated))), percentage: None },
+        writer: more.writes.then(|| access("write", Some(object(vec![("r", Expr::Root(Root::Result))])))),
+        ..Map::over(Expr::Literal(elements), body)
+    }
 }
 
 fn scope_of(builder: &mut Builder, handover: Handover, shapes: &[Shape]) -> ScopeIdx {
@@ -105,13 +162,10 @@ fn scope_of(builder: &mut Builder, handover: Handover, shapes: &[Shape]) -> Scop
                     ..State::new("", Kind::Parallel { arguments: None, branches })
                 }
             }
-            Shape::Map { items, body } => {
-                let items = Expr::Literal((0..*items).map(Value::from).collect());
+            Shape::Map { items, body, more } => {
                 let body = scope_of(builder, handover, body);
-                {
-                    let map = Map { concurrency: Some(literal("2")), ..Map::over(items, body) };
-                    State::new("", Kind::Map(Box::new(map)))
-                }
+                let kind = Kind::Map(Box::new(map_of(*items, body, *more)));
+                State { retry: retry(more.retries), ..State::new("", kind) }
             }
         };
         scope.define(positions[number], State { next, output, variables, ..state });

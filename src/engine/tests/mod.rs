@@ -4,6 +4,7 @@ mod asl_shape;
 mod laws;
 mod legacy_shape;
 mod lifecycle;
+mod maps;
 mod parts;
 mod tasks;
 
@@ -130,6 +131,7 @@ pub(super) struct Rig {
     pub(super) now: Timestamp,
     pub(super) commands: Vec<Command>,
     pub(super) history: Vec<HistoryEvent>,
+    pub(super) is_progress: bool,
 }
 
 impl Rig {
@@ -139,7 +141,8 @@ impl Rig {
 
     pub(super) fn start_with(program: Program, execution: Execution) -> Self {
         let run = Run::new(execution);
-        let mut rig = Self { program, run, now: at(0), commands: Vec::new(), history: Vec::new() };
+        let (commands, history) = (Vec::new(), Vec::new());
+        let mut rig = Self { program, run, now: at(0), commands, history, is_progress: false };
         rig.event(Event::Start);
         rig
     }
@@ -156,6 +159,9 @@ impl Rig {
         }
         self.run = step.run;
         self.commands = step.commands;
+        // What is told or asked for has to be remembered.
+        assert!(step.is_progress || step.history.is_empty() && self.commands.is_empty());
+        self.is_progress = step.is_progress;
         self.history.extend(step.history);
         step.is_changed
     }

@@ -63,6 +63,8 @@ pub enum Expected {
     Array,
     Boolean,
     Integer,
+    /// A whole number of at least so much.
+    IntegerFrom(u32),
     /// What a Map runs over: an array, or an object's members.
     Items,
     Number,
@@ -198,6 +200,8 @@ impl Expected {
             Self::Array | Self::Items => "array",
             Self::Boolean => "boolean",
             Self::Integer => "integer",
+            Self::IntegerFrom(0) => "non-negative integer",
+            Self::IntegerFrom(_) => "positive integer",
             Self::Number => "number",
             Self::Object => "object",
             Self::String => "string",
@@ -211,6 +215,7 @@ impl Expected {
             Self::Array => value.as_array().is_some(),
             Self::Boolean => value.as_bool().is_some(),
             Self::Integer => value.as_i64().is_some(),
+            Self::IntegerFrom(least) => value.as_i64().is_some_and(|number| number >= i64::from(least)),
             Self::Number => value.as_number().is_some(),
             Self::Object => value.as_object().is_some(),
             Self::Items => value.as_array().is_some() || value.as_object().is_some(),

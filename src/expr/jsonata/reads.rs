@@ -42,6 +42,7 @@ impl Part {
         match (self, expr) {
             (Self::Members(wanted), Expr::Record(members)) => Expr::Record(read(wanted, members)),
             (Self::Members(wanted), Expr::Object(members)) => Expr::Object(read(wanted, members)),
+            (Self::Members(_), Expr::Shared { expr, .. }) => self.of(Expr::clone(&expr)),
             (Self::Whole | Self::Members(_), expr) => expr,
         }
     }

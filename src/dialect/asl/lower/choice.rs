@@ -20,17 +20,19 @@ impl Lowering<'_, '_> {
         default: Option<&Text>,
         names: &Names<'_>,
         view: View,
-        output: Option<&Expr>,
+        output: Option<Expr>,
         variables: Option<Variables>,
     ) -> Kind {
         let view = view.at(Moment::Entry);
+        // All rules have it in common.
+        let output = output.map(Expr::shared);
         let rule = |rule: &syntax::Rule<'_>| {
             let own = rule.output.as_ref().map(|field| payload(field, "Output", view, self.problems));
             Rule {
                 condition: self.condition(&rule.condition, view),
                 branch: Branch {
                     body: None,
-                    output: own.or_else(|| output.cloned()),
+                    output: own.or_else(|| output.clone()),
                     // One without does not fall back to that of the state (§8).
                     variables: rule.assign.as_ref().and_then(|field| self.variables(field, view)),
                     next: self.next(names, rule.next.as_ref()),
@@ -38,12 +40,8 @@ impl Lowering<'_, '_> {
             }
         };
         let rules = rules.iter().map(rule).collect();
-        let otherwise = default.map(|next| Branch {
-            body: None,
-            output: output.cloned(),
-            variables,
-            next: self.next(names, Some(next)),
-        });
+        let otherwise =
+            default.map(|next| Branch { body: None, output, variables, next: self.next(names, Some(next)) });
         Kind::Choice { rules, otherwise }
     }
 

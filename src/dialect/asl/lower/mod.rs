@@ -151,7 +151,7 @@ impl<'b> Lowering<'_, 'b> {
         let next = self.next(names, state.next.as_ref());
         let catch = state.catch.iter().filter_map(|rule| self.catcher(rule, names, view)).collect();
         let (kind, output, variables) = if let syntax::Kind::Choice { rules, default } = &state.kind {
-            let kind = self.choice(rules, default.as_ref(), names, view, output.as_ref(), variables);
+            let kind = self.choice(rules, default.as_ref(), names, view, output, variables);
             (kind, None, None)
         } else {
             (self.kind(state, view, depth)?, output, variables)

@@ -27,7 +27,9 @@ impl Lowering<'_, '_> {
             whole_number(field, bounds.clone(), self.problems)
                 .map_or(NOTHING, |number| Expr::Literal(Value::from(number)))
         };
-        field.map(|field| match (field, self.computed(field, label, Expected::Integer, view, literal)) {
+        // None of the fields that hold one starts anywhere but at 0 or 1.
+        let expected = Expected::IntegerFrom(u32::from(*bounds.start() > 0));
+        field.map(|field| match (field, self.computed(field, label, expected, view, literal)) {
             (Computed::Value(_), value) => value,
             (Computed::Path(_), found) => {
                 let kind = if label == "Seconds" { NeedKind::Seconds } else { NeedKind::Integer };

@@ -1,0 +1,9 @@
+//! Expressions of FDL.
+
+#![no_main]
+
+#[path = "../targets.rs"]
+#[allow(dead_code, reason = "each target uses its own part")]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|text: &str| targets::fdl_expression(text));
