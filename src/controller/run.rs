@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::context::Context;
-use super::execution::data::DataStore;
+use super::execution::data::{DataStore, LARGE_LOOKS_MAX};
 use super::execution::registry::Registry;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
@@ -39,12 +39,6 @@ use crate::engine::TokenKey;
 /// Executions that are looked at side by side. Beyond what the API server takes at a time from one
 /// account more would only wait there (control-plane.md §9).
 const LOOKS_MAX: usize = 64;
-
-/// Looks at runs that are too large for their Execution, side by side.
-const LARGE_LOOKS_MAX: usize = 4;
-
-/// How often it is tried to list ExecutionData.
-const DATA_RETRY: Duration = Duration::from_secs(1);
 
 /// Changes of a watch that wait to be taken in.
 const CHANGES_MAX: usize = 1_024;
@@ -391,7 +385,7 @@ async fn watch_executions(
 ) {
     // The sender is gone only when the term ends.
     let Ok(()) = jobs_are_listed.await else { return };
-    learn_data(&client, scope.as_deref(), &context).await;
+    context.executions.look_at_all(context.data.learn(&client, scope.as_deref()).await);
     let (changes, changes_out) = channel(CHANGES_MAX);
     let (ended, ended_out) = channel(CHANGES_MAX);
     let api = api_in::<Stored<Execution>>(&client, scope.as_ref());
@@ -404,21 +398,6 @@ async fn watch_executions(
     tasks.spawn(follow_executions(context.clone(), listing, changes_out));
     tasks.spawn(follow_ended(context, ended_out));
     tasks.join_all().await;
-}
-
-/// Learns which chunks there are before any is written, and has those looked at that have some: of a
-/// controller that was ended too early there may be chunks that nothing names.
-async fn learn_data(client: &Client, namespace: Option<&str>, context: &Context) {
-    let owners = loop {
-        match context.data.learn(client, namespace).await {
-            Ok(owners) => break owners,
-            Err(error) => {
-                warn!(%error, "ExecutionData cannot be listed, which is tried again");
-                tokio::time::sleep(DATA_RETRY).await;
-            }
-        }
-    };
-    owners.iter().for_each(|owner| context.executions.look_at(owner));
 }
 
 /// A field selector: all phases but those. There is no `in` for fields.

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
 use kube::api::{ListParams, ObjectMeta};
@@ -22,6 +23,12 @@ use crate::engine::snapshot::Part;
 
 /// Chunks of one run that are written or removed side by side.
 const WRITES_MAX: usize = 4;
+
+/// Looks at runs that are too large for their Execution, side by side: each may take megabytes.
+pub const LARGE_LOOKS_MAX: usize = 4;
+
+/// How often it is tried to list chunks.
+const LIST_RETRY: Duration = Duration::from_secs(1);
 
 /// Chunks that a page of a list of metadata holds.
 const PAGE_SIZE: u32 = 500;
@@ -68,12 +75,20 @@ impl DataStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Learns which chunks a namespace has, or all have. Gives the Executions that they belong to.
-    ///
-    /// # Errors
-    /// Where they cannot be listed.
-    pub async fn learn(&self, client: &Client, namespace: Option<&str>) -> kube::Result<BTreeSet<Key>> {
-        let found = list(client, namespace, format!("{LABEL_EXECUTION_UID},{LABEL_EXECUTION}")).await?;
+    /// Learns which chunks a namespace has, or all have, before any is written. Gives the Executions that
+    /// they belong to, which are to be looked at: of a controller that ended too early there may be chunks
+    /// that nothing names.
+    pub async fn learn(&self, client: &Client, namespace: Option<&str>) -> BTreeSet<Key> {
+        let labels = format!("{LABEL_EXECUTION_UID},{LABEL_EXECUTION}");
+        let found = loop {
+            match list(client, namespace, labels.clone()).await {
+                Ok(found) => break found,
+                Err(error) => {
+                    warn!(%error, "ExecutionData cannot be listed, which is tried again");
+                    tokio::time::sleep(LIST_RETRY).await;
+                }
+            }
+        };
         let mut owners = BTreeSet::new();
         let mut state = self.locked();
         for chunk in found {
@@ -85,7 +100,7 @@ impl DataStore {
             state.chunks.entry(uid).or_default().insert(name);
             owners.insert(Key::new(namespace, execution));
         }
-        Ok(owners)
+        owners
     }
 
     /// The parts that a status names, from memory where they are there.

@@ -316,6 +316,11 @@ impl Registry {
         self.queue(key, entry);
     }
 
+    /// The same of several.
+    pub fn look_at_all(&self, keys: impl IntoIterator<Item = Key>) {
+        keys.into_iter().for_each(|key| self.look_at(&key));
+    }
+
     /// A Flow has changed: those that wait for it are looked at.
     pub fn flow_changed(&self, flow: &Key) {
         let mut state = self.locked();
