@@ -2,7 +2,6 @@
 //!
 //! `cargo bench --bench engine -- PATTERN` measures what matches; `docs/performance.md` says what is
 //! promised and what was found.
-#![expect(missing_docs, reason = "a program, not a library")]
 #![expect(clippy::expect_used, reason = "a measure that cannot be taken is none")]
 
 use std::fmt::Write as _;

@@ -131,9 +131,9 @@ pub(super) struct Stepper<'p> {
     pub(super) progress: Progress,
     pub(super) commands: Vec<Command>,
     pub(super) is_changed: bool,
+    pub(super) is_progress: bool,
     /// Path of the state whose expression was interrupted first.
     pub(super) interrupted: OnceCell<Str>,
-    pub(super) is_progress: bool,
     pub(super) deadline: Timestamp,
     events: u64,
     iteration: Option<Iteration>,
@@ -158,8 +158,8 @@ impl<'p> Stepper<'p> {
             progress: run.progress,
             commands: Vec::new(),
             is_changed: false,
-            interrupted: OnceCell::new(),
             is_progress: false,
+            interrupted: OnceCell::new(),
             deadline: run.deadline(program),
             events: run.events,
             iteration: None,
@@ -195,7 +195,7 @@ impl<'p> Stepper<'p> {
         self.history.push(HistoryEvent { id: self.events, at: self.now, path: path.clone(), kind });
     }
 
-    /// The number of the event that is told next: of the run, or of the iteration that is one of its own.
+    /// The number of the next event of the run, or of the run of its own that is at work.
     pub(super) fn next_event(&self) -> u64 {
         self.iteration.as_ref().map_or(self.events, |iteration| iteration.events).saturating_add(1)
     }

@@ -66,10 +66,15 @@ impl Need {
 }
 
 impl Expr {
-    /// This expression, where it gives an array; `field` is for messages.
+    /// This expression, where it gives what `field` needs, which is for messages.
+    #[must_use]
+    pub fn needed(self, field: impl Into<Str>, kind: NeedKind) -> Self {
+        Self::Needed(Arc::new(Need { field: field.into(), kind }), Box::new(self))
+    }
+
+    /// The same, where an object will not do.
     #[must_use]
     pub fn array_for(self, field: impl Into<Str>) -> Self {
-        let need = Need { field: field.into(), kind: NeedKind::Array };
-        Self::Needed(Arc::new(need), Box::new(self))
+        self.needed(field, NeedKind::Array)
     }
 }

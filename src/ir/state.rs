@@ -103,6 +103,8 @@ pub struct Map {
     pub reader: Option<Access>,
     /// The array, or the object whose members are the elements.
     pub items: Expr,
+    /// Whether `items` may be an object where nothing was read. What was read always may.
+    pub takes_objects: bool,
     /// At most so many elements, those behind them are left out; absent or 0: all.
     pub items_max: Option<Expr>,
     /// What an iteration runs on; absent: the element.
@@ -129,6 +131,7 @@ impl Map {
         Self {
             reader: None,
             items,
+            takes_objects: false,
             items_max: None,
             item: None,
             batch: None,

@@ -58,6 +58,7 @@ fn map(map: &Map) -> bool {
     let Map {
         reader,
         items,
+        takes_objects: _,
         items_max,
         item,
         batch,

@@ -30,46 +30,57 @@ const STACK_BYTES: usize = 2 * 1024 * 1024;
 /// Decides. What takes too long is a fault: it is said, and tried again when something changes.
 pub(super) async fn decide(observed: Observed) -> Decision {
     let observed = Arc::new(observed);
-    let interrupt = Interrupt::default();
-    let (done, mut decided) = oneshot::channel();
     let work = {
-        let (observed, interrupt) = (observed.clone(), interrupt.clone());
-        move || {
-            let decision = interruptible(&interrupt, || decide::decide(&observed));
-            // Where nobody waits any more, nobody wants it.
-            let _ = done.send(decision);
-        }
+        let observed = observed.clone();
+        move || decide::decide(&observed)
+    };
+    watched(work, TIME_MAX)
+        .await
+        .unwrap_or_else(|why| decide::fault(&observed, &format!("an expression was given up: {why}")))
+}
+
+/// Does `work` on a thread of its own and interrupts its expressions when it takes longer than `time_max`,
+/// or too much memory. What an interrupted one gives says itself that it was ([`crate::engine::Fault`]).
+///
+/// # Errors
+/// Where it cannot be done, or does not end when it is interrupted.
+async fn watched<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+    time_max: Duration,
+) -> Result<T, String> {
+    let interrupt = Interrupt::default();
+    let (done, mut answer) = oneshot::channel();
+    let work = {
+        let interrupt = interrupt.clone();
+        // Where nobody waits any more, nobody wants what it gives.
+        move || drop(done.send(interruptible(&interrupt, work)))
     };
     let thread = std::thread::Builder::new().name("decide".to_owned()).stack_size(STACK_BYTES).spawn(work);
-    if let Err(why) = thread {
-        return decide::fault(&observed, &format!("no thread for a decision: {why}"));
-    }
+    thread.map_err(|why| format!("there is no thread for it: {why}"))?;
     let why = tokio::select! {
         biased;
-        decision = &mut decided => match decision {
-            Ok(decision) => return decision,
-            Err(_) => "its decision broke off: a bug in millrace".to_owned(),
-        },
-        why = too_much() => why,
+        answer = &mut answer => {
+            return answer.map_err(|_| "it broke off: a bug in millrace".to_owned());
+        }
+        why = too_much(time_max) => why,
     };
     interrupt.interrupt();
-    match timeout(GRACE, decided).await {
-        // It says which state it was.
-        Ok(Ok(decision)) => decision,
-        Ok(Err(_)) | Err(_) => decide::fault(&observed, &format!("an expression was given up: {why}")),
+    match timeout(GRACE, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) | Err(_) => Err(why),
     }
 }
 
-/// Waits until a decision has taken too long, or too much.
-async fn too_much() -> String {
+/// Waits until something has taken too long, or too much.
+async fn too_much(time_max: Duration) -> String {
     let began = Instant::now();
     let before = resident_bytes();
     let mut look = began;
     loop {
         look += LOOK_EVERY;
         sleep_until(look).await;
-        if began.elapsed() >= TIME_MAX {
-            return format!("it took longer than {} seconds", TIME_MAX.as_secs());
+        if began.elapsed() >= time_max {
+            return format!("it took longer than {time_max:?}");
         }
         if let (Some(before), Some(now)) = (before, resident_bytes())
             && now.saturating_sub(before) > GROWTH_BYTES_MAX
@@ -85,4 +96,82 @@ fn resident_bytes() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Event, Execution, Fault, Run, TokenKey, step};
+    use crate::expr::Expr;
+    use crate::expr::jsonata::{Expected, Expression};
+    use crate::ir::{
+        Boundary, Builder, ErrorName, Errors, Handover, Kind, Limits, Program, ScopeBuilder, State,
+    };
+    use crate::value::Value;
+
+    const LIMITS: Limits = Limits {
+        input_bytes_max: 1_000,
+        output_bytes_max: 1_000,
+        total_bytes_max: None,
+        variable_bytes_max: 1_000,
+        variables_bytes_max: 1_000,
+        events_max: 100,
+        map_concurrency_max: 1,
+        isolated_map_concurrency_max: 1,
+        wait_seconds_max: 1,
+        wait_seconds_min: 1,
+        task_timeout_seconds_min: 1,
+        task_timeout_seconds_max: 1,
+        execution_seconds_max: 100,
+        error_chars_max: 100,
+        cause_chars_max: 100,
+    };
+
+    fn program(text: &str) -> Program {
+        let states = Expr::Literal(Value::Null);
+        let expression = Expression::parse(text, states, "Output", Expected::Any).unwrap();
+        let output = Some(Expr::Jsonata(Arc::new(expression)));
+        let mut scope = ScopeBuilder::new(Handover::Replace);
+        let [spin] = scope.declare_all(["Spin"]);
+        scope.define(spin, State { output, ..State::new("Spin", Kind::Succeed) });
+        let mut builder = Builder::new(Errors(|_| ErrorName::catchable("Test")), LIMITS);
+        let root = builder.scope(scope, spin).unwrap();
+        builder.build(None, root, Boundary::default()).unwrap()
+    }
+
+    fn step_through(text: &str) -> impl FnOnce() -> Result<(), Fault> + Send + 'static {
+        let program = program(text);
+        let execution = Execution {
+            id: "id".into(),
+            name: "name".into(),
+            flow: "flow".into(),
+            service_account: None,
+            input: Value::Null,
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+            timeout_seconds: None,
+            task_timeout_seconds: None,
+        };
+        move || {
+            let (now, key) = (jiff::Timestamp::UNIX_EPOCH, TokenKey::new([0; 32]));
+            step(&program, Run::new(execution), now, Event::Start, &key).map(|_| ())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_does_not_end_is_interrupted() {
+        let short = Duration::from_millis(40);
+        let endless = step_through("($f := function() { $f() }; $f())");
+        assert_eq!(watched(endless, short).await, Ok(Err(Fault::Interrupted("Spin".into()))));
+        // Its expression says nothing, so it is the run's own error, not a fault.
+        assert_eq!(watched(step_through("$nothing"), TIME_MAX).await, Ok(Ok(())));
+    }
+
+    #[tokio::test]
+    async fn what_gathers_memory_is_interrupted() {
+        let greedy =
+            step_through("($f := function($all, $n) { $f([[$all], [1..20000]], $n + 1) }; $f([], 0))");
+        let began = Instant::now();
+        assert_eq!(watched(greedy, TIME_MAX * 6).await, Ok(Err(Fault::Interrupted("Spin".into()))));
+        assert!(began.elapsed() < TIME_MAX * 6, "not for the time it took");
+    }
 }

@@ -33,6 +33,8 @@
 //! * A writer is asked with its Parameters, the results as `Body`, and the WriterConfig if there is one. Without a
 //!   Resource the results stay in the state. `FLATTEN` joins the lists among the results; the results of a
 //!   Map have no other form than the outputs, so that `NONE` and `COMPACT` are the same (§12).
+//! * The members of an object are items of a Map in JSONPath (§12, G); in JSONata an object is no array, as it was
+//!   recorded (§12, R).
 //! * `MaxDelaySeconds` need not be more than `IntervalSeconds` (§10).
 
 mod context;

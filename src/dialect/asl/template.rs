@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::jsonata::{self, Expected};
 use crate::expr::jsonpath::{self, Head};
-use crate::expr::{Expr, Missing, Need, NeedKind, Root, intrinsic};
+use crate::expr::{Expr, Missing, Root, intrinsic};
 use crate::source::{Content, Mapping, Node};
 use crate::value::{Str, Value};
 
@@ -187,11 +187,6 @@ pub(super) fn reference_path(text: &Text, label: &str, view: View, problems: &Pr
         problems.push(problem.with_help("only names and single positions: no wildcard, slice, filter or function, and none of `@ , : ?` that is not escaped or quoted"));
     }
     path(text, label, view, Missing::Error, problems)
-}
-
-/// What a path finds, which must be what the field needs.
-pub(super) fn needed(found: Expr, label: &str, kind: NeedKind) -> Expr {
-    Expr::Needed(Arc::new(Need { field: label.into(), kind }), Box::new(found))
 }
 
 /// A path or a call of an intrinsic function.

@@ -67,13 +67,18 @@ impl Stepper<'_> {
     ) -> Result<Children, Failure> {
         let elements = match self.eval(&map.items, environment)? {
             Value::Array(items) => Elements::Array(items),
-            Value::Object(members) => Elements::Object(members),
+            Value::Object(members) if is_read || map.takes_objects => Elements::Object(members),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) if is_read => {
                 return Err(self.failure(ErrorKind::Reader, NOT_ITERABLE));
             }
-            items @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            items @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_)) => {
                 let (found, excerpt) = (items.kind(), items.excerpt(64));
-                let cause = format!("Map `{}` needs an array, found {found} `{excerpt}`", state.name);
+                let wanted = if map.takes_objects { "an array or an object" } else { "an array" };
+                let cause = format!("Map `{}` needs {wanted}, found {found} `{excerpt}`", state.name);
                 return Err(self.failure(ErrorKind::Value, cause));
             }
         };

@@ -89,6 +89,7 @@ fn map_of(items: usize, body: ScopeIdx, more: More) -> Map {
     let access = |resource: &str, arguments| Access { resource: resource.into(), arguments };
     Map {
         reader: more.reads.then(|| access("read", None)),
+        takes_objects: true,
         items_max: Some(Expr::Literal(Value::from(4_u32))),
         item: Some(object(vec![
             ("item", Expr::Root(Root::Item)),

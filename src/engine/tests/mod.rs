@@ -1,6 +1,7 @@
 //! Programs built by hand, events chosen by hand.
 
 mod asl_shape;
+mod isolated;
 mod laws;
 mod legacy_shape;
 mod lifecycle;

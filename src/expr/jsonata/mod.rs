@@ -65,8 +65,6 @@ pub enum Expected {
     Integer,
     /// A whole number of at least so much.
     IntegerFrom(u32),
-    /// What a Map runs over: an array, or an object's members.
-    Items,
     Number,
     Object,
     String,
@@ -197,7 +195,7 @@ impl Expected {
     fn name(self) -> &'static str {
         match self {
             Self::Any => "any",
-            Self::Array | Self::Items => "array",
+            Self::Array => "array",
             Self::Boolean => "boolean",
             Self::Integer => "integer",
             Self::IntegerFrom(0) => "non-negative integer",
@@ -218,7 +216,6 @@ impl Expected {
             Self::IntegerFrom(least) => value.as_i64().is_some_and(|number| number >= i64::from(least)),
             Self::Number => value.as_number().is_some(),
             Self::Object => value.as_object().is_some(),
-            Self::Items => value.as_array().is_some() || value.as_object().is_some(),
             Self::String => value.as_str().is_some(),
             Self::Timestamp => value.as_str().is_some_and(|text| parse_rfc3339(text).is_some()),
         }

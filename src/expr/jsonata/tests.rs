@@ -28,7 +28,7 @@ impl Scope for Here {
     }
 
     fn draw(&self) -> [u8; 16] {
-        self.draws.set(self.draws.get() + 1);
+        self.draws.set(self.draws.get().wrapping_add(1));
         [self.draws.get(); 16]
     }
 }

@@ -17,7 +17,7 @@ const STACK_BYTES: usize = 2 * 1024 * 1024;
 
 /// Longest that any of them may take, unoptimised and on a busy machine. Optimised it is a tenth of a
 /// second; what takes the square of its length takes minutes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Compiles on a small stack.
 fn compiled(text: String, forced: Option<Dialect>) -> (Compiled, Duration) {

@@ -16,6 +16,10 @@ pub(super) fn graph<'b>(body: &'b Body<'_>, names: &Names<'_>, start: StateIdx) 
     let nodes = body.states.iter().map(|state| {
         let mut ways: Vec<_> = state.catch.iter().map(|rule| rule.next.as_ref()).collect();
         if let Kind::Choice { rules, default } = &state.kind {
+            if rules.is_empty() {
+                // Where it leads was not said, or not in words that can be read.
+                return None;
+            }
             ways.extend(rules.iter().map(|rule| rule.next.as_ref()));
             ways.extend(default.as_ref().map(Some));
         } else if state.next.is_some() || !state.is_end {

@@ -24,6 +24,7 @@ impl<'b> Lowering<'_, 'b> {
     /// Nothing where the processor could not be made.
     pub(super) fn map(&mut self, map: &'b syntax::Map<'_>, view: View, depth: usize) -> Option<Map> {
         let entry = view.at(Moment::Entry);
+        let is_isolated = map.processor.as_ref().is_some_and(|processor| processor.is_distributed);
         let items = self.items(map, entry);
         let item = map.selector.as_ref().map(|field| payload(field, "ItemSelector", entry, self.problems));
         let config = map.reader.as_ref().and_then(|reader| reader.config.as_ref());
@@ -42,11 +43,13 @@ impl<'b> Lowering<'_, 'b> {
         let body = processor.and_then(|processor| self.processor(processor, depth))?;
         Some(Map {
             reader,
+            // Recorded: a path that leads to an object is an error.
+            takes_objects: view.language == Language::Jsonata,
             items_max,
             item,
             batch,
             concurrency,
-            is_isolated: processor.is_some_and(|processor| processor.is_distributed),
+            is_isolated,
             tolerance,
             writer,
             ..Map::over(items, body)
@@ -74,7 +77,7 @@ impl<'b> Lowering<'_, 'b> {
         });
         match (view.language, &map.items, read) {
             (Language::Jsonata, Some(field), _) => {
-                value(field, "Items", Expected::Items, view, self.problems)
+                value(field, "Items", Expected::Array, view, self.problems)
             }
             (Language::JsonPath, Some(field), None) => {
                 let Some(text) = field.text(self.problems) else { return NOTHING };
@@ -88,8 +91,8 @@ impl<'b> Lowering<'_, 'b> {
                     .unwrap_or(NOTHING)
             }
             (_, None, Some(read)) => read,
-            // As if it said so: what is no collection is an error of the query language.
-            (Language::Jsonata, None, None) => expression("$states.input", "Items", Expected::Items, view),
+            // As if it said so: what is no array is an error of the query language.
+            (Language::Jsonata, None, None) => expression("$states.input", "Items", Expected::Array, view),
             (Language::JsonPath, None, None) => Expr::Root(Root::Input),
         }
     }

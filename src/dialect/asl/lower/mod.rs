@@ -25,7 +25,7 @@ use super::super::reader::{Field, Problems, Text};
 use super::context::Context;
 use super::limits::{ANY_ERROR, ERRORS, LIMITS, STATES_MAX};
 use super::syntax::{self, Body, Computed, Language, Machine, check_catch_all};
-use super::template::{Moment, NOTHING, View, dynamic, literal, needed, payload, reference_path, value};
+use super::template::{Moment, NOTHING, View, dynamic, literal, payload, reference_path, value};
 
 /// The program of a definition; nothing where a problem stands in its way.
 pub(super) fn lower(machine: &Machine<'_>, problems: &Problems) -> Option<Program> {
@@ -222,7 +222,7 @@ impl<'b> Lowering<'_, 'b> {
                 } else {
                     dynamic(&text, &label, view, self.problems)
                 };
-                needed(found, &label, NeedKind::Text)
+                found.needed(label, NeedKind::Text)
             }
             Computed::Value(field) => self.string(field, label, view),
         }

@@ -11,7 +11,7 @@ use crate::value::Value;
 use super::super::super::reader::Field;
 use super::super::limits::SECONDS_MAX;
 use super::super::syntax::{Computed, Language, Wait, number, whole_number};
-use super::super::template::{NOTHING, View, needed, reference_path, value};
+use super::super::template::{NOTHING, View, reference_path, value};
 use super::Lowering;
 
 impl Lowering<'_, '_> {
@@ -33,7 +33,7 @@ impl Lowering<'_, '_> {
             (Computed::Value(_), value) => value,
             (Computed::Path(_), found) => {
                 let kind = if label == "Seconds" { NeedKind::Seconds } else { NeedKind::Integer };
-                needed(found, &format!("{label}Path"), kind)
+                found.needed(format!("{label}Path"), kind)
             }
         })
     }
