@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::payload::present;
-use super::{Condition, Payload, YEAR_SECONDS};
+use super::{Condition, DataRef, Payload, YEAR_SECONDS};
 
 /// Names that objects can have. A name of another form would be part of a path to something else.
 const OBJECT_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
@@ -26,6 +26,9 @@ pub const ERROR_CHARS_MAX: usize = 256;
 /// Longest cause stored, in characters. The longest of all languages; in bytes of UTF-8 four times
 /// as much at worst, which the object still holds.
 pub const CAUSE_CHARS_MAX: usize = 32_768;
+
+/// Most contents that a status names in one list: with their digests they take some 40 KiB.
+pub const DATA_REFS_MAX: usize = 500;
 
 /// Longest path shown in `status.active`, in characters.
 pub const PATH_CHARS_MAX: usize = 1_024;
@@ -179,10 +182,15 @@ pub struct ExecutionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub duration: Option<String>,
-    /// output of a run that succeeded, any JSON value.
+    /// output of a run that succeeded, any JSON value. Absent where it is too large for the object and
+    /// outputRef says where it is.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(with = "Payload")]
     pub output: Option<Payload>,
+    /// outputRef names the ExecutionData that hold an output too large for the object; `millrace output`
+    /// reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_ref: Option<DataRef>,
     /// error of a run that failed or was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
@@ -204,9 +212,24 @@ pub struct ExecutionStatus {
     /// checkpoint of the run, opaque. Gone after success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
+    /// checkpointRefs name the ExecutionData that hold what is too large for the checkpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = DATA_REFS_MAX), extend("x-kubernetes-list-type" = "atomic"))]
+    pub checkpoint_refs: Vec<DataRef>,
     /// history of the run, opaque; `millrace tree` reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<String>,
+    /// historyRefs name the ExecutionData that hold what came before the history, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = DATA_REFS_MAX), extend("x-kubernetes-list-type" = "atomic"))]
+    pub history_refs: Vec<DataRef>,
+}
+
+impl ExecutionStatus {
+    /// All contents that are kept elsewhere.
+    pub fn data_refs(&self) -> impl Iterator<Item = &DataRef> {
+        self.checkpoint_refs.iter().chain(&self.history_refs).chain(&self.output_ref)
+    }
 }
 
 fn phase_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

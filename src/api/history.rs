@@ -76,14 +76,27 @@ impl Record {
 /// # Errors
 /// Where it cannot be read.
 pub fn read(text: &str) -> Result<Vec<Record>, StoredError> {
-    let json = stored::decode(text)?;
-    Ok(serde_json::from_str(&json)?)
+    read_text(&stored::decode(text)?)
+}
+
+/// The records of a part of a history that was kept beside the status.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn read_text(text: &str) -> Result<Vec<Record>, StoredError> {
+    Ok(serde_json::from_str(text)?)
+}
+
+/// Records as text.
+#[must_use]
+pub fn text(records: &[Record]) -> String {
+    serde_json::to_string(records).unwrap_or_default()
 }
 
 /// The stored form of records.
 #[must_use]
 pub fn write(records: &[Record]) -> String {
-    stored::encode(&serde_json::to_string(records).unwrap_or_default())
+    stored::encode(&text(records))
 }
 
 #[cfg(test)]

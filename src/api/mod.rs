@@ -9,6 +9,7 @@
 pub mod condition;
 pub mod crd;
 pub mod execution;
+pub mod execution_data;
 pub mod flow;
 pub mod flow_revision;
 pub mod history;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use condition::{Condition, ConditionStatus, ConditionType, Reason};
 pub use execution::{Execution, ExecutionSpec, ExecutionStatus, Phase};
+pub use execution_data::{DataRef, ExecutionData};
 pub use flow::{Flow, FlowSpec, FlowStatus};
 pub use flow_revision::{FlowRevision, FlowRevisionSpec};
 pub use payload::Payload;
@@ -33,10 +35,10 @@ pub const VERSION: &str = "v1alpha1";
 /// `apiVersion` of all kinds.
 pub const API_VERSION: &str = "millrace.dev/v1alpha1";
 
-/// Label on a Job and its pods: uid of the Execution they belong to.
+/// Label on a Job, its pods and ExecutionData: uid of the Execution they belong to.
 pub const LABEL_EXECUTION_UID: &str = "millrace.dev/execution-uid";
 
-/// Label on a Job and its pods: name of the Execution they belong to.
+/// Label on a Job, its pods and ExecutionData: name of the Execution they belong to.
 pub const LABEL_EXECUTION: &str = "millrace.dev/execution";
 
 /// Label on a Job whose result is committed: it has left the controller's watch.

@@ -1,13 +1,16 @@
 //! An Execution as a person is shown it. Words that only a newer controller knows are shown as they
 //! are: plugins are seldom as new as the cluster.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::api::execution::{Accepted, ActiveEntry};
 use crate::api::flow_revision::flow_of;
+use crate::api::history::{self, Record};
 use crate::api::payload::present;
-use crate::api::{Execution, Payload, Phase};
+use crate::api::{DataRef, Execution, Payload, Phase};
 use crate::cluster::object::{Key, Stored};
 use crate::controller::execution::status::duration_text;
 
@@ -21,6 +24,8 @@ pub(super) struct View {
     /// Name of the Flow: of a run that was accepted the one that it runs, whatever its spec says since.
     pub(super) flow: String,
     pub(super) status: Status,
+    /// What came before the history in its status, where somebody has asked for it.
+    pub(super) older: Result<Vec<Arc<Vec<Record>>>, String>,
 }
 
 /// Of the status of an Execution what is shown.
@@ -36,11 +41,13 @@ pub(super) struct Status {
     pub(super) duration: Option<String>,
     #[serde(deserialize_with = "present")]
     pub(super) output: Option<Payload>,
+    pub(super) output_ref: Option<DataRef>,
     pub(super) error: Option<String>,
     pub(super) cause: Option<String>,
     pub(super) active: Vec<ActiveEntry>,
     pub(super) active_count: Option<u32>,
     pub(super) history: Option<String>,
+    pub(super) history_refs: Vec<DataRef>,
 }
 
 /// A condition with whatever words it has.
@@ -88,7 +95,21 @@ impl View {
             is_deleting: stored.is_deleting(),
             flow: accepted.unwrap_or(spec.flow_ref.name),
             status,
+            older: Ok(Vec::new()),
         })
+    }
+
+    /// What has happened, as far as it was read.
+    ///
+    /// # Errors
+    /// Where some of it cannot be read.
+    pub(super) fn records(&self) -> Result<Vec<Record>, String> {
+        let mut records: Vec<_> =
+            self.older.as_ref()?.iter().flat_map(|older| older.iter().cloned()).collect();
+        if let Some(text) = &self.status.history {
+            records.extend(history::read(text).map_err(|error| error.to_string())?);
+        }
+        Ok(records)
     }
 
     /// Its phase, where it is one that is known here.

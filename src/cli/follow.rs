@@ -12,6 +12,7 @@ use crate::cluster::api_server::{ApiError, with_sources};
 use crate::cluster::object::{Key, Stored};
 
 use super::EXIT_INTERRUPTED;
+use super::apart::Older;
 use super::connection::Connection;
 use super::execution::View;
 use super::plugin;
@@ -71,6 +72,8 @@ pub(super) struct Pace {
     pub(super) limit: Option<Duration>,
     /// How often to show what has not changed, for a person who watches time pass.
     pub(super) refresh: Option<Duration>,
+    /// Whether the whole history is shown, also what is kept beside the Execution.
+    pub(super) has_history: bool,
 }
 
 /// Follows the run `uid` to its end and shows it at every change, for as long as somebody looks.
@@ -94,7 +97,7 @@ pub(super) async fn follow(
     };
     tokio::select! {
         biased;
-        end = watch(connection, key, uid, pace.refresh, &mut show) => end,
+        end = watch(connection, key, uid, pace, &mut show) => end,
         end = out_of_time => Ok(end),
         _ = tokio::signal::ctrl_c() => Ok(End::Interrupted),
     }
@@ -104,7 +107,7 @@ async fn watch(
     connection: &Connection,
     key: &Key,
     uid: &str,
-    refresh: Option<Duration>,
+    pace: Pace,
     show: &mut impl FnMut(&View) -> Reader,
 ) -> Result<End, String> {
     let api: Api<Stored<Execution>> = Api::namespaced(connection.server.client().clone(), &key.namespace);
@@ -114,10 +117,11 @@ async fn watch(
     // Whether it was in the list that a watch begins with.
     let mut is_listed = true;
     let mut view: Option<View> = None;
+    let mut older = Older::default();
     loop {
         let event = tokio::select! {
             event = events.next() => event,
-            () = pass(refresh) => match view.as_ref().map(&mut *show) {
+            () = pass(pace.refresh) => match view.as_ref().map(&mut *show) {
                 Some(Reader::Gone) => return Ok(End::Unread),
                 Some(Reader::There) | None => continue,
             },
@@ -139,7 +143,10 @@ async fn watch(
         };
         outage = None;
         is_listed = true;
-        let seen = View::of(&object).map_err(|why| format!("execution {key} cannot be read: {why}"))?;
+        let mut seen = View::of(&object).map_err(|why| format!("execution {key} cannot be read: {why}"))?;
+        if pace.has_history {
+            older.fill(connection, &mut seen).await;
+        }
         if seen.is_ended() {
             return Ok(End::Ended(Box::new(seen)));
         }

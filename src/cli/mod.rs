@@ -4,6 +4,7 @@
 //! the definition is not as wished, 2 the request cannot be carried out,
 //! 130 a wait was broken off with Ctrl-C.
 
+mod apart;
 mod connection;
 mod controller;
 mod crds;

@@ -7,7 +7,7 @@ use super::connection::{Connection, Target};
 use super::execution::View;
 use super::follow::End;
 use super::terminal::{complain, harmless, tell, write_result};
-use super::{ending, format, wait};
+use super::{apart, ending, format, wait};
 
 /// Print the output of an execution as JSON.
 ///
@@ -42,7 +42,7 @@ async fn output(args: &Args) -> Result<u8, String> {
     let text = connection.execution(&key).await?;
     let view = View::read(&text).map_err(|why| format!("execution {key} cannot be read: {why}"))?;
     if view.is_ended() {
-        return print(&view);
+        return print(&connection, &view).await;
     }
     if !args.wait {
         let why = view.reason();
@@ -56,7 +56,7 @@ async fn output(args: &Args) -> Result<u8, String> {
         return Ok(1);
     }
     match wait::wait(&connection, (&key, &view.uid), args.wait_timeout).await? {
-        End::Ended(view) => print(&view),
+        End::Ended(view) => print(&connection, &view).await,
         end @ (End::OutOfTime(_) | End::Gone | End::Interrupted | End::Unread) => {
             complain(end.explain(&key));
             Ok(end.status())
@@ -67,12 +67,10 @@ async fn output(args: &Args) -> Result<u8, String> {
 /// Prints the output of a run that has ended, or tells how it ended; gives the exit status.
 ///
 /// # Errors
-/// Where it cannot be written.
-pub(super) fn print(view: &View) -> Result<u8, String> {
+/// Where it cannot be read or written.
+pub(super) async fn print(connection: &Connection, view: &View) -> Result<u8, String> {
     if view.has_succeeded() {
-        // A run that was read without an output has none that anybody could see.
-        let output = view.status.output.as_ref().map_or("null", |output| output.text());
-        write_result(&format::json(output))?;
+        write_result(&format::json(&apart::output(connection, view).await?))?;
         return Ok(0);
     }
     tell(ending::of_run(view, None));

@@ -266,7 +266,7 @@ fn deed(started: &Started) -> String {
 /// Tells how the run ended; gives the exit status.
 async fn finish(connection: &Connection, view: &View, format: Format) -> Result<u8, String> {
     match format {
-        Format::Text => return output::print(view),
+        Format::Text => return output::print(connection, view).await,
         Format::Json => write_result(&format::json(&output::object(connection, view).await?))?,
         Format::Yaml => write_result(&format::yaml(&output::object(connection, view).await?))?,
         Format::Name => {}

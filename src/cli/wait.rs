@@ -63,7 +63,7 @@ pub(super) async fn wait(
 ) -> Result<End, String> {
     if is_stderr_live() {
         let live = Live::spinner(Stream::Stderr);
-        let pace = Pace { limit, refresh: Some(REFRESH) };
+        let pace = Pace { limit, refresh: Some(REFRESH), ..Pace::default() };
         return follow(connection, (key, uid), pace, |view| {
             let text = format!("{}: {} {}", key.name, harmless(&going(view)), list::reason(view));
             // The spinner takes two columns.
@@ -73,7 +73,7 @@ pub(super) async fn wait(
         .await;
     }
     let mut told = None;
-    follow(connection, (key, uid), Pace { limit, refresh: None }, |view| {
+    follow(connection, (key, uid), Pace { limit, ..Pace::default() }, |view| {
         let mark = mark(view);
         if told.as_ref() != Some(&mark) {
             tell(wrap(&format!("{}: {}", key.name, standing(view)), COLUMNS).join("\n  "));

@@ -146,6 +146,20 @@ impl ApiServer {
         self.send(Request::post(collection::<K>(namespace)), body).await.map(drop)
     }
 
+    /// Removes an object; one that does not exist is removed already.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn delete<K>(&self, key: &Key) -> Result<(), ApiError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        match self.send(Request::delete(path_of::<K>(key)), String::new()).await {
+            Ok(_) | Err(ApiError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes a status over the version of the object that it was computed from. Gives the new version.
     ///
     /// The body holds nothing but the status: the API server keeps the rest (control-plane.md §3).

@@ -38,6 +38,9 @@ impl std::fmt::Display for Key {
     }
 }
 
+/// Metadata other than annotations and managedFields: names, labels, owners.
+const METADATA_BYTES: usize = 4 * 1024;
+
 /// Longest name of an object, in characters.
 const NAME_CHARS_MAX: usize = 253;
 
@@ -57,6 +60,8 @@ pub fn is_name(text: &str) -> bool {
 #[derive(Debug)]
 pub struct Stored<K> {
     meta: ObjectMeta,
+    /// Bytes of annotations and managedFields.
+    accounts_bytes: usize,
     /// The text of its spec.
     pub spec: Option<Box<RawValue>>,
     /// The text of its status.
@@ -68,6 +73,7 @@ impl<K> Clone for Stored<K> {
     fn clone(&self) -> Self {
         Self {
             meta: self.meta.clone(),
+            accounts_bytes: self.accounts_bytes,
             spec: self.spec.clone(),
             status: self.status.clone(),
             kind: PhantomData,
@@ -101,6 +107,13 @@ impl<K> Stored<K> {
     #[must_use]
     pub fn generation(&self) -> i64 {
         self.meta.generation.unwrap_or_default()
+    }
+
+    /// Bytes of everything but the status: what of the largest object there may be is taken already.
+    #[must_use]
+    pub fn bytes_beside_status(&self) -> usize {
+        let spec = self.spec.as_deref().map_or(0, |spec| spec.get().len());
+        spec.saturating_add(self.accounts_bytes).saturating_add(METADATA_BYTES)
     }
 
     /// When it was made.
@@ -152,6 +165,11 @@ struct UsedMeta {
     labels: Option<BTreeMap<String, String>>,
     #[serde(default)]
     finalizers: Option<Vec<String>>,
+    /// Only measured: both may hold as much as the spec.
+    #[serde(default)]
+    annotations: Option<Box<RawValue>>,
+    #[serde(default)]
+    managed_fields: Option<Box<RawValue>>,
 }
 
 impl<'de, K> Deserialize<'de> for Stored<K> {
@@ -165,6 +183,8 @@ impl<'de, K> Deserialize<'de> for Stored<K> {
             status: Option<Box<RawValue>>,
         }
         let Wire { metadata, spec, status } = Wire::deserialize(deserializer)?;
+        let measured = [&metadata.annotations, &metadata.managed_fields];
+        let accounts_bytes = measured.into_iter().flatten().map(|account| account.get().len()).sum();
         let meta = ObjectMeta {
             name: metadata.name,
             namespace: metadata.namespace,
@@ -177,7 +197,7 @@ impl<'de, K> Deserialize<'de> for Stored<K> {
             finalizers: metadata.finalizers,
             ..ObjectMeta::default()
         };
-        Ok(Self { meta, spec, status, kind: PhantomData })
+        Ok(Self { meta, accounts_bytes, spec, status, kind: PhantomData })
     }
 }
 

@@ -11,6 +11,7 @@ use crate::cluster::object::Key;
 use crate::driver::Driver;
 use crate::engine::TokenKey;
 
+use super::execution::data::DataStore;
 use super::execution::registry::Registry;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
@@ -31,6 +32,10 @@ pub struct Context {
     pub lost_revisions: UnboundedSender<Key>,
     /// Does tasks.
     pub driver: Driver,
+    /// What is too large for an Execution.
+    pub data: DataStore,
+    /// Places of looks at runs that are: each may take megabytes.
+    pub large: Arc<Semaphore>,
     /// The right to act.
     pub leadership: Leadership,
     /// Events for people.

@@ -48,6 +48,9 @@ struct EndLabels {
 pub struct Metrics {
     writes: Family<WriteLabels, Counter>,
     write_seconds: Histogram,
+    data_writes: Family<WriteLabels, Counter>,
+    /// Chunks that were removed because nothing names them any more.
+    pub data_removed: Counter,
     ended: Family<EndLabels, Counter>,
     /// Looks at Executions.
     pub looks: Counter,
@@ -66,6 +69,8 @@ impl Default for Metrics {
         let metrics = Self {
             writes: Family::default(),
             write_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
+            data_writes: Family::default(),
+            data_removed: Counter::default(),
             ended: Family::default(),
             looks: Counter::default(),
             executions: Gauge::default(),
@@ -79,6 +84,16 @@ impl Default for Metrics {
             "status_write_seconds",
             "Time that a write of a status takes",
             metrics.write_seconds.clone(),
+        );
+        registry.register(
+            "data_writes",
+            "Writes of ExecutionData, for what is too large for an Execution",
+            metrics.data_writes.clone(),
+        );
+        registry.register(
+            "data_removed",
+            "ExecutionData removed because nothing names them any more",
+            metrics.data_removed.clone(),
         );
         registry.register("executions_ended", "Executions that have ended", metrics.ended.clone());
         registry.register("looks", "Looks at Executions", metrics.looks.clone());
@@ -94,6 +109,11 @@ impl Metrics {
     pub fn status_write(&self, outcome: WriteOutcome, began: Timestamp) {
         self.writes.get_or_create(&WriteLabels { outcome }).inc();
         self.write_seconds.observe(Timestamp::now().duration_since(began).as_secs_f64());
+    }
+
+    /// A chunk was written, or not.
+    pub fn data_write(&self, outcome: WriteOutcome) {
+        self.data_writes.get_or_create(&WriteLabels { outcome }).inc();
     }
 
     /// A run has ended.

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::context::Context;
+use super::execution::data::{DataStore, LARGE_LOOKS_MAX};
 use super::execution::registry::Registry;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
@@ -23,7 +24,7 @@ use super::notice::{self, Level, Notices};
 use super::readiness::Readiness;
 use super::revisions::Revisions;
 use super::{execution, flow, token_key};
-use crate::api::{Execution, Flow, FlowRevision, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase};
+use crate::api::{Execution, ExecutionData, Flow, FlowRevision, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase};
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::leader::{Candidate, Election, Leadership};
 use crate::cluster::object::{Key, Stored};
@@ -157,6 +158,7 @@ async fn first_missing(client: &Client, namespace: Option<&str>) -> Option<Strin
         ("flows", <Flow as kube::Resource>::url_path(&(), namespace)),
         ("flowrevisions", <FlowRevision as kube::Resource>::url_path(&(), namespace)),
         ("executions", <Execution as kube::Resource>::url_path(&(), namespace)),
+        ("executiondata", <ExecutionData as kube::Resource>::url_path(&(), namespace)),
     ];
     for (kind, path) in kinds {
         let request = kube::core::Request::new(path).list(&params).ok()?;
@@ -210,7 +212,9 @@ impl Term {
             flows: FlowReads::new(api.clone()),
             revisions: Revisions::new(api.clone()),
             lost_revisions,
-            driver: Driver::new(http.clone(), jobs.clone(), api, news, tenure.clone()),
+            driver: Driver::new(http.clone(), jobs.clone(), api.clone(), news, tenure.clone()),
+            data: DataStore::new(api),
+            large: Arc::new(Semaphore::new(LARGE_LOOKS_MAX)),
             leadership,
             notices,
             metrics: metrics.clone(),
@@ -381,6 +385,7 @@ async fn watch_executions(
 ) {
     // The sender is gone only when the term ends.
     let Ok(()) = jobs_are_listed.await else { return };
+    context.executions.look_at_all(context.data.learn(&client, scope.as_deref()).await);
     let (changes, changes_out) = channel(CHANGES_MAX);
     let (ended, ended_out) = channel(CHANGES_MAX);
     let api = api_in::<Stored<Execution>>(&client, scope.as_ref());

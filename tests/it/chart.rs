@@ -293,6 +293,7 @@ const CONTROLLER: &str = "
     WHO: get,list,watch millrace.dev/flows,executions
     WHO: update millrace.dev/flows/status,executions/status
     WHO: get,list,watch,create millrace.dev/flowrevisions
+    WHO: get,list,create,delete millrace.dev/executiondata
     WHO: get,list,watch,patch,delete batch/jobs
     WHO: get,list,watch /pods
     WHO: create,patch ,events.k8s.io/events
@@ -308,11 +309,11 @@ const COORDINATION: &str = "
 
 /// Roles for people and for the accounts of runs.
 const OTHERS: &str = "
-    ClusterRole millrace-view: get,list,watch millrace.dev/flows,flowrevisions,executions
+    ClusterRole millrace-view: get,list,watch millrace.dev/flows,flowrevisions,executions,executiondata
     ClusterRole millrace-edit: get,list,watch,create,update,patch,delete,deletecollection millrace.dev/flows,executions
-    ClusterRole millrace-edit: get,list,watch millrace.dev/flowrevisions
+    ClusterRole millrace-edit: get,list,watch millrace.dev/flowrevisions,executiondata
     ClusterRole millrace-admin: get,list,watch,create,update,patch,delete,deletecollection millrace.dev/flows,executions
-    ClusterRole millrace-admin: get,list,watch,delete,deletecollection millrace.dev/flowrevisions
+    ClusterRole millrace-admin: get,list,watch,delete,deletecollection millrace.dev/flowrevisions,executiondata
     ClusterRole millrace-runner: get,create,delete batch/jobs
     ClusterRole millrace-runner: get,list /pods
 ";

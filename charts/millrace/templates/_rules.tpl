@@ -13,6 +13,10 @@ account and needs no right here.
 - apiGroups: [millrace.dev]
   resources: [flowrevisions]
   verbs: [get, list, watch, create]
+# Pieces of what is too large for an Execution. They never change and are found by their names.
+- apiGroups: [millrace.dev]
+  resources: [executiondata]
+  verbs: [get, list, create, delete]
 # No `create`: a run's Jobs are made as its account. Cleaning up must work when that account is gone or has lost its rights.
 - apiGroups: [batch]
   resources: [jobs]

@@ -11,9 +11,9 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
-use crate::api::history;
 use crate::cluster::object::Key;
 
+use super::apart::Older;
 use super::connection::{Connection, Target};
 use super::execution::View;
 use super::follow::{End, Pace, follow};
@@ -26,6 +26,9 @@ use super::wait::REFRESH;
 use changes::Changes;
 use model::Tree;
 use render::Look;
+
+/// A tree needs all that has happened.
+const WITH_HISTORY: Pace = Pace { limit: None, refresh: None, has_history: true };
 
 /// Show the states of an execution as a tree, and what it is waiting for.
 ///
@@ -63,7 +66,8 @@ async fn tree(args: &Args) -> Result<u8, String> {
     let connection = args.target.connect().await?;
     let key = connection.key(&args.name);
     let text = connection.execution(&key).await?;
-    let view = View::read(&text).map_err(|why| format!("execution {key} cannot be read: {why}"))?;
+    let mut view = View::read(&text).map_err(|why| format!("execution {key} cannot be read: {why}"))?;
+    Older::default().fill(&connection, &mut view).await;
     if !args.watch || view.is_ended() {
         show(args, &view)?;
         return Ok(0);
@@ -117,16 +121,12 @@ fn json(view: &View) -> Result<String, String> {
 
 /// Puts the tree of a run together.
 fn read(view: &View) -> Result<Tree, String> {
-    let records = match &view.status.history {
-        Some(text) => history::read(text).map_err(|error| error.to_string())?,
-        None => Vec::new(),
-    };
-    Ok(Tree::new(&records, &view.status.active, view.is_ended()))
+    Ok(Tree::new(&view.records()?, &view.status.active, view.is_ended()))
 }
 
 async fn watch_drawn(args: &Args, connection: &Connection, view: &View) -> Result<End, String> {
     let live = Live::lines(Stream::Stdout);
-    let pace = Pace { limit: None, refresh: Some(REFRESH) };
+    let pace = Pace { refresh: Some(REFRESH), ..WITH_HISTORY };
     follow(connection, (&view.key, &view.uid), pace, |view| {
         live.show(&fit(&text(args, view)));
         Reader::There
@@ -152,13 +152,13 @@ async fn watch_lines(connection: &Connection, view: &View) -> Result<End, String
     let mut changes = Changes::default();
     let mut written = Ok(Reader::There);
     let mut tell = |view: &View| {
-        let records = view.status.history.as_deref().and_then(|text| history::read(text).ok());
+        let records = view.records();
         let began = view.status.start_time.unwrap_or(view.created_at);
         let lines = changes.lines(&records.unwrap_or_default(), began);
         let lines: String = lines.into_iter().map(|line| line + "\n").collect();
         note(&mut written, offer_report(&lines))
     };
-    let end = follow(connection, (&view.key, &view.uid), Pace::default(), &mut tell).await?;
+    let end = follow(connection, (&view.key, &view.uid), WITH_HISTORY, &mut tell).await?;
     if let End::Ended(view) = &end {
         tell(view);
     }
@@ -168,7 +168,7 @@ async fn watch_lines(connection: &Connection, view: &View) -> Result<End, String
 async fn watch_documents(args: &Args, connection: &Connection, view: &View) -> Result<End, String> {
     let mut written = Ok(Reader::There);
     let show = |view: &View| note(&mut written, offer_document(args, view));
-    let end = follow(connection, (&view.key, &view.uid), Pace::default(), show).await?;
+    let end = follow(connection, (&view.key, &view.uid), WITH_HISTORY, show).await?;
     written.map(|_| end)
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tracing::{debug, error, warn};
 
-use super::decide::{self, Observed};
+use super::decide::{self, Decision, Observed};
 use super::registry::Seen;
 use crate::api::{Execution, ExecutionStatus, Phase};
 use crate::cluster::api_server::ApiError;
@@ -26,15 +26,34 @@ pub enum Committed {
     Unavailable,
 }
 
-/// Writes a status, if there is one to write.
+/// Writes a status, if there is one to write, and before it what it names.
 pub async fn commit(
     context: &Context,
     key: &Key,
     seen: Seen,
     before: &Observed,
-    status: Option<&ExecutionStatus>,
+    decision: &Decision,
 ) -> Committed {
-    let Some(status) = status else { return Committed::Stands(Box::new(seen)) };
+    let Some(status) = decision.status.as_deref() else { return Committed::Stands(Box::new(seen)) };
+    if !context.leadership.is_valid() {
+        return Committed::Unavailable;
+    }
+    if let Err(error) = write_contents(context, key, before, decision).await {
+        return match error {
+            ApiError::Refused { status, message } => {
+                error!(execution = %key, %status, message, "ExecutionData were refused");
+                let why = format!("the API server refuses ExecutionData ({status}): {message}");
+                say_so(context, key, seen, before, &why).await
+            }
+            error @ (ApiError::Conflict
+            | ApiError::NotFound
+            | ApiError::Forbidden(_)
+            | ApiError::Unavailable(_)) => {
+                warn!(execution = %key, %error, "ExecutionData cannot be written");
+                Committed::Unavailable
+            }
+        };
+    }
     if !context.leadership.is_valid() {
         return Committed::Unavailable;
     }
@@ -61,6 +80,21 @@ pub async fn commit(
             Committed::Unavailable
         }
     }
+}
+
+async fn write_contents(
+    context: &Context,
+    key: &Key,
+    before: &Observed,
+    decision: &Decision,
+) -> Result<(), ApiError> {
+    let note = |written: &Result<(), ApiError>| {
+        context.metrics.data_write(match written {
+            Ok(()) => WriteOutcome::Written,
+            Err(_) => WriteOutcome::Failed,
+        });
+    };
+    context.data.write(key, &before.facts.uid, &decision.contents, note).await
 }
 
 /// What cannot be stored is replaced by the least that can: the status as it was, with conditions that

@@ -7,20 +7,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::admit::{self, Admission, FlowView};
 use super::history;
+use super::keep::{self, Kept, Room};
 use super::status::{self, Existing, Jobs, Obstacles, Standing};
 use crate::api::condition::{self, ConditionType};
 use crate::api::execution::{Accepted, StopModeName, StopRequest};
+use crate::api::execution_data::Content;
 use crate::api::flow_revision::flow_of;
 use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason, stored};
 use crate::controller::revision::Revision;
+use crate::engine::snapshot::{self, Part};
 use crate::engine::{
-    Event, Execution, HistoryEvent, Outcome, Report, Run, Status, Stop, StopMode, TaskId, TokenKey, snapshot,
-    step,
+    Event, Execution, HistoryEvent, Outcome, Report, Run, Status, Stop, StopMode, TaskId, TokenKey, step,
 };
-
-/// Longest checkpoint, in bytes as it is stored: with the longest history and all texts of a status it
-/// makes an object that the API server takes ([`crate::cluster::api_server::STATUS_BYTES_MAX`]).
-pub const CHECKPOINT_BYTES_MAX: usize = 640 * 1024;
 
 /// How long after its making nothing is said of an Execution that waits for its Flow to be looked at.
 /// Objects know their making to the second.
@@ -43,6 +41,8 @@ pub struct Facts {
     pub spec_digest: String,
     /// A wish that it should end.
     pub stop: Option<StopRequest>,
+    /// How much of the object its status may take.
+    pub room: Room,
 }
 
 /// What is needed to run, and what is known of it.
@@ -84,6 +84,8 @@ pub struct Observed {
     pub facts: Facts,
     /// Its status.
     pub status: ExecutionStatus,
+    /// What its checkpoint refers to.
+    pub parts: Vec<Part>,
     /// What it stands on.
     pub footing: Footing,
     /// News of tasks, in the order in which it came.
@@ -101,6 +103,10 @@ pub struct Observed {
 pub struct Decision {
     /// The status to be written; nothing where it stands already.
     pub status: Option<Box<ExecutionStatus>>,
+    /// What that status names and is to be written before it.
+    pub contents: Vec<Content>,
+    /// What its checkpoint then refers to.
+    pub parts: Vec<Part>,
     /// The run and what it runs, where it goes on: its tasks are to be kept going.
     pub run: Option<(Run, Arc<Revision>)>,
     /// When to look again without news.
@@ -111,7 +117,14 @@ pub struct Decision {
 
 impl Decision {
     fn nothing() -> Self {
-        Self { status: None, run: None, wake: None, history: Vec::new() }
+        Self {
+            status: None,
+            contents: Vec::new(),
+            parts: Vec::new(),
+            run: None,
+            wake: None,
+            history: Vec::new(),
+        }
     }
 }
 
@@ -255,7 +268,7 @@ fn decode(observed: &Observed, revision: &Revision) -> Result<Run, String> {
     let checkpoint = observed.status.checkpoint.as_deref().ok_or("status.checkpoint is missing")?;
     let text =
         stored::decode(checkpoint).map_err(|why| format!("status.checkpoint cannot be read: {why}"))?;
-    let run = snapshot::decode(&text, &revision.program)
+    let run = snapshot::decode_beside(&text, &revision.program, &observed.parts)
         .map_err(|why| format!("status.checkpoint cannot be read: {why}"))?;
     if *run.execution().id != *observed.facts.uid {
         return Err("status.checkpoint belongs to another Execution".to_owned());
@@ -279,44 +292,58 @@ fn conclude(
     run: Run,
     (history, is_progress): News,
 ) -> Decision {
-    let (run, history, checkpoint) = match kept(observed, &revision, run, (history, is_progress)) {
+    let (run, history, kept) = match kept(observed, &revision, run, (history, is_progress)) {
         Ok(kept) => kept,
         Err(why) => return fault(observed, &why),
     };
+    let mut contents = Vec::new();
+    let mut parts = observed.parts.clone();
     let program = &revision.program;
     let facts = &observed.facts;
     let tasks = run.outstanding(program);
     let jobs = Jobs { name: &facts.name, uid: &facts.uid, bindings: &revision.bindings, tasks: &tasks };
-    let standing = status::standing(program, &run, &observed.obstacles, &jobs);
-    apply_standing(observed, &mut status, &standing);
+    let mut standing = status::standing(program, &run, &observed.obstacles, &jobs);
     if is_progress {
-        status.history = Some(history::append(status.history.as_deref(), &history));
+        contents.extend(history::append(&mut status, &facts.uid, &history, facts.room));
         status::show_run(&mut status, program, &run, &jobs);
-        status.checkpoint = checkpoint;
+        if let Some(output) = keep::output(&mut status, facts) {
+            standing.message = status::kept_apart(&facts.name, &output.reference);
+            contents.push(output);
+        }
+        (status.checkpoint, status.checkpoint_refs, parts) = match kept {
+            Some(kept) => {
+                contents.extend(kept.contents);
+                (Some(kept.checkpoint), kept.refs, kept.parts)
+            }
+            None => (None, Vec::new(), Vec::new()),
+        };
         if let (true, Some(started_at)) = (standing.phase.is_ended(), status.start_time) {
             status.completion_time = Some(observed.now);
             status.duration = Some(status::duration_text(started_at, observed.now));
         }
     }
+    apply_standing(observed, &mut status, &standing);
     let wake = run.next_wake(program);
     let run = run.outcome().is_none().then_some((run, revision));
-    Decision { status: changed(observed, status), run, wake, history }
+    Decision { status: changed(observed, status), contents, parts, run, wake, history }
 }
 
-/// A run with its checkpoint. One that is larger than what can be stored ends here: a status that is
-/// refused would stand in its way for ever.
+/// A run and how it is kept. One that is larger than what can be kept ends here: a status that is refused
+/// would stand in its way for ever.
 fn kept(
     observed: &Observed,
     revision: &Revision,
     run: Run,
     (mut history, is_progress): News,
-) -> Result<(Run, Vec<HistoryEvent>, Option<String>), String> {
+) -> Result<(Run, Vec<HistoryEvent>, Option<Kept>), String> {
     // Signs of life alone are not worth a write.
     if !is_progress || matches!(run.outcome(), Some(Outcome::Succeeded(_))) {
         return Ok((run, history, None));
     }
-    let cause = match checkpoint(&run) {
-        Ok(checkpoint) => return Ok((run, history, Some(checkpoint))),
+    let refs = &observed.status.checkpoint_refs;
+    let keep = |run: &Run| keep::keep(run, &observed.parts, refs, observed.facts.room);
+    let cause = match keep(&run) {
+        Ok(kept) => return Ok((run, history, Some(kept))),
         Err(cause) => cause,
     };
     if run.outcome().is_some() {
@@ -326,26 +353,8 @@ fn kept(
     let step = step(&revision.program, run, observed.now, event, &observed.token_key)
         .map_err(|why| why.to_string())?;
     history.extend(step.history);
-    let checkpoint = checkpoint(&step.run).ok();
-    Ok((step.run, history, checkpoint))
-}
-
-/// The stored form of a run, or why it cannot be stored.
-fn checkpoint(run: &Run) -> Result<String, String> {
-    let text = snapshot::encode(run);
-    let kept = "the states that the execution is in";
-    if text.len() > stored::TEXT_BYTES_MAX {
-        let max = stored::TEXT_BYTES_MAX;
-        return Err(format!("{kept} hold {} bytes, at most {max} can be kept", text.len()));
-    }
-    let checkpoint = stored::encode(&text);
-    if checkpoint.len() > CHECKPOINT_BYTES_MAX {
-        let bytes = checkpoint.len();
-        return Err(format!(
-            "{kept} hold {bytes} bytes after compression, at most {CHECKPOINT_BYTES_MAX} can be kept"
-        ));
-    }
-    Ok(checkpoint)
+    let kept = keep(&step.run).ok();
+    Ok((step.run, history, kept))
 }
 
 /// An Execution that has ended and whose spec was changed: conditions speak of the newest generation,

@@ -1,49 +1,64 @@
-//! The history of a run as it is kept: a bounded tail, and the first record, which holds the input
-//! that was accepted.
+//! The history of a run as it is kept: its end in the status, what came before in ExecutionData. The
+//! first record holds the input that was accepted.
 
 use jiff::Timestamp;
 
-use crate::api::Payload;
+use super::keep::Room;
 use crate::api::condition::cut;
+use crate::api::execution::DATA_REFS_MAX;
+use crate::api::execution_data::Content;
 use crate::api::history::{self, Record, RecordKind};
+use crate::api::{ExecutionStatus, Payload};
 use crate::engine::{HistoryEvent, HistoryKind, StopMode};
 
-/// Events kept. What a person can read, and less than 30 KB of status.
+/// Events in a status: less than 30 KB of it, written anew with every step.
 pub const EVENTS_MAX: usize = 1_000;
 
-/// Longest history kept, in bytes as it is stored. Texts that do not compress can make a thousand events
-/// this long; then fewer are kept.
-pub const STORED_BYTES_MAX: usize = 256 * 1024;
+/// Events that stay in the status when the others leave it.
+const EVENTS_LEFT: usize = 250;
 
 /// Longest cause kept with an event, in characters.
 const CAUSE_CHARS_MAX: usize = 256;
 
-/// A stored history with more events at its end. What cannot be read is begun anew: history is for
-/// people, and no run fails for it.
+/// Appends events to the history of a status. Gives what leaves the status and is to be written before
+/// it, where it would become too long for `room`.
+///
+/// What cannot be read is begun anew: history is for people, and no run fails for it.
 #[must_use]
-pub fn append(text: Option<&str>, events: &[HistoryEvent]) -> String {
-    let mut records = text.and_then(|text| history::read(text).ok()).unwrap_or_default();
+pub fn append(
+    status: &mut ExecutionStatus,
+    uid: &str,
+    events: &[HistoryEvent],
+    room: Room,
+) -> Option<Content> {
+    let text = status.history.take();
+    let mut records = text.and_then(|text| history::read(&text).ok()).unwrap_or_default();
     records.extend(events.iter().map(record).map(|mut record| {
         record.c = record.c.map(|cause| cut(cause, CAUSE_CHARS_MAX));
         record
     }));
-    keep_last(&mut records, EVENTS_MAX);
-    loop {
-        let stored = history::write(&records);
-        if stored.len() <= STORED_BYTES_MAX || records.len() <= 1 {
-            return stored;
+    let stored = history::write(&records);
+    if records.len() <= EVENTS_MAX && stored.len() <= room.share() {
+        status.history = Some(stored);
+        return None;
+    }
+    let mut left = records.len().min(EVENTS_LEFT);
+    let stored = loop {
+        let stored = history::write(records.get(records.len() - left..).unwrap_or_default());
+        if stored.len() <= room.share() / 2 || left == 0 {
+            break stored;
         }
-        let half = records.len() / 2;
-        keep_last(&mut records, half);
+        left /= 2;
+    };
+    status.history = Some(stored);
+    records.truncate(records.len() - left);
+    let content = Content::new(uid, &history::text(&records));
+    status.history_refs.push(content.reference.clone());
+    // The first holds the accepted input. No language allows as many events as it takes to get here.
+    if status.history_refs.len() > DATA_REFS_MAX {
+        status.history_refs.remove(1);
     }
-}
-
-/// Keeps so many records, among them the first one: it holds the accepted input.
-fn keep_last(records: &mut Vec<Record>, count: usize) {
-    let surplus = records.len().saturating_sub(count.max(1));
-    if surplus > 0 {
-        records.drain(1..=surplus);
-    }
+    Some(content)
 }
 
 /// An event as a record, with all of its cause.
@@ -158,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_is_bounded_and_keeps_its_first_record() {
+    fn what_does_not_fit_the_status_leaves_it_and_the_end_stays() {
         let input = Value::from("the input");
         let mut events = vec![event(1, HistoryKind::ExecutionStarted { input })];
         events.extend((2..3_000).map(|id| {
@@ -166,11 +181,23 @@ mod tests {
             let failure = Failure { name: None, alias: None, cause, is_catchable: true };
             event(id, HistoryKind::StateFailed { failure })
         }));
-        let stored = append(None, &events);
-        assert!(stored.len() <= STORED_BYTES_MAX, "{}", stored.len());
-        let records = history::read(&stored).unwrap();
-        assert!(records.len() > 100, "{}", records.len());
-        assert_eq!(records[0].d.as_ref().unwrap().text(), "\"the input\"");
-        assert_eq!(records.last().unwrap().i, 2_999);
+        let status = r#"{"phase": "Running", "conditions": [], "observedGeneration": 1}"#;
+        let mut status: ExecutionStatus = serde_json::from_str(status).unwrap();
+        for room in [Room::beside(0), Room::beside(1_400 * 1024)] {
+            (status.history, status.history_refs) = (None, Vec::new());
+            let content = append(&mut status, "u", &events, room).unwrap();
+            assert_eq!(status.history_refs, [content.reference]);
+            let stored = status.history.clone().unwrap();
+            assert!(stored.len() <= room.share(), "{}", stored.len());
+            let records = history::read(&stored).unwrap();
+            assert!(records.len() > 5 && records.len() <= EVENTS_LEFT, "{}", records.len());
+            assert_eq!(records.last().unwrap().i, 2_999);
+        }
+        let last = event(3_000, HistoryKind::ExecutionTimedOut);
+        assert_eq!(append(&mut status, "u", &[last], Room::beside(0)), None);
+        // What cannot be read is begun anew.
+        status.history = Some("garbage".to_owned());
+        assert_eq!(append(&mut status, "u", &events[..1], Room::beside(0)), None);
+        assert_eq!(history::read(&status.history.unwrap()).unwrap().len(), 1);
     }
 }

@@ -2,9 +2,11 @@
 
 pub mod admit;
 pub mod commit;
+pub mod data;
 pub mod decide;
 pub mod digest;
 pub mod history;
+pub mod keep;
 pub mod observe;
 pub mod registry;
 pub mod status;
@@ -21,6 +23,7 @@ use crate::api::condition::{self, ConditionType};
 use crate::api::{ConditionStatus, DEFAULT_SERVICE_ACCOUNT, ExecutionStatus, Phase};
 use crate::cluster::object::Key;
 use crate::driver::Owner;
+use crate::engine::snapshot::Part;
 use crate::engine::{Run, Status};
 
 use super::context::Context;
@@ -56,7 +59,10 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             return Ended::Settled(seen, None);
         }
         Ok(Found::Nothing) => {
-            known.iter().chain(&look.strays).for_each(|uid| context.driver.let_go(uid));
+            known.iter().chain(&look.strays).for_each(|uid| {
+                context.driver.let_go(uid);
+                context.data.forget(uid);
+            });
             return Ended::Forgotten;
         }
         Ok(Found::Unreadable(why)) => {
@@ -70,9 +76,12 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
     };
     // Others that had its name.
     let others = known.iter().chain(&look.strays).filter(|uid| **uid != seen.facts.uid);
-    others.for_each(|uid| context.driver.let_go(uid));
+    others.for_each(|uid| {
+        context.driver.let_go(uid);
+        context.data.forget(uid);
+    });
     let decision = decide_aside(context, &observed).await;
-    let committed = commit::commit(context, key, seen, &observed, decision.status.as_deref()).await;
+    let committed = commit::commit(context, key, seen, &observed, &decision).await;
     match committed {
         // What stands is for the next term to perform.
         Committed::Stands(_) | Committed::Faulted(_) | Committed::Gone if !context.leadership.is_valid() => {
@@ -81,7 +90,10 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
         Committed::Stands(seen) => {
             perform(context, key, &seen, &decision);
             tell(context, key, &observed, &decision);
-            settled(seen, decision.wake)
+            if tidy(context, key, &observed, decision.status.as_deref(), decision.parts).await {
+                return settled(seen, decision.wake);
+            }
+            Ended::Again { reports: Vec::new(), is_conflict: false }
         }
         Committed::Faulted(seen) => {
             if seen.phase.is_ended() {
@@ -91,11 +103,35 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
         }
         Committed::Gone => {
             context.driver.let_go(&observed.facts.uid);
+            context.data.forget(&observed.facts.uid);
             Ended::Forgotten
         }
         Committed::Conflict => Ended::Again { reports: observed.reports, is_conflict: true },
         Committed::Unavailable => Ended::Again { reports: observed.reports, is_conflict: false },
     }
+}
+
+/// Removes what nothing names any more, now that what was decided stands. Whether the end of a run left
+/// nothing behind.
+async fn tidy(
+    context: &Context,
+    key: &Key,
+    before: &Observed,
+    written: Option<&ExecutionStatus>,
+    parts: Vec<Part>,
+) -> bool {
+    let uid = &before.facts.uid;
+    context.data.remember(uid, parts);
+    let stands = written.unwrap_or(&before.status);
+    let is_ended = stands.phase.is_ended();
+    // Of a run that goes on only who has written may say what is not needed.
+    if written.is_none() && !is_ended {
+        return true;
+    }
+    let removed = context.data.collect(key, uid, stands).await;
+    context.metrics.data_removed.inc_by(removed.unwrap_or_default() as u64);
+    // While it goes on there is another write.
+    removed.is_some() || !is_ended
 }
 
 fn settled(seen: Box<Seen>, wake: Option<Timestamp>) -> Ended {
@@ -110,7 +146,8 @@ async fn decide_aside(context: &Context, observed: &Observed) -> Decision {
         let _place = context.deciding.acquire().await;
         return watched::decide(observed.clone()).await;
     }
-    let is_long = observed.status.checkpoint.as_ref().is_some_and(|text| text.len() > LONG_CHECKPOINT_BYTES);
+    let is_long = !observed.parts.is_empty()
+        || observed.status.checkpoint.as_ref().is_some_and(|text| text.len() > LONG_CHECKPOINT_BYTES);
     let was_slow = revision.is_some_and(|revision| revision.is_slow.load(Ordering::Relaxed));
     let timed = || {
         let began = Instant::now();

@@ -8,6 +8,7 @@ use super::registry::{Look, Seen};
 use super::status::Obstacles;
 use crate::api::flow_revision::revision_name;
 use crate::api::{Execution, ExecutionStatus, Phase};
+use crate::cluster::data::ReadError;
 use crate::cluster::object::{Key, is_name};
 use crate::controller::context::Context;
 use crate::controller::revision::Revision;
@@ -56,10 +57,21 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         Ok(status) => status,
         Err(error) => return Ok(Found::Unreadable(format!("status cannot be read: {error}"))),
     };
-    let footing = footing(context, key, &seen, &status).await?;
+    let mut footing = footing(context, key, &seen, &status).await?;
+    let mut parts = Vec::new();
+    if !status.phase.is_ended() && !status.checkpoint_refs.is_empty() {
+        // Closed it is never.
+        look.place = context.large.clone().acquire_owned().await.ok();
+        match context.data.parts(key, &seen.facts.uid, &status.checkpoint_refs).await {
+            Ok(read) => parts = read,
+            Err(ReadError::Lost(why)) => footing = Footing::Lost(why),
+            Err(ReadError::Api(error)) => return Err(Unavailable(error.to_string())),
+        }
+    }
     let observed = Observed {
         facts: seen.facts.clone(),
         status,
+        parts,
         footing,
         reports: std::mem::take(&mut look.reports),
         obstacles: std::mem::take(&mut look.obstacles),

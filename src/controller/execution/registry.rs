@@ -8,11 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use super::decide::Facts;
 use super::digest::spec_digest;
+use super::keep::Room;
 use super::status::Obstacles;
 use crate::api::{Execution, ExecutionSpec, Phase};
 use crate::cluster::object::{Key, Stored};
@@ -58,10 +59,11 @@ impl Seen {
         let PhaseOnly { phase } = object.decode_status()?;
         let status = object.status.as_deref().map(serde_json::value::RawValue::get).unwrap_or_default();
         let key = object.key();
+        let room = Room::beside(object.bytes_beside_status());
         let unchanged = known
             .filter(|known| known.facts.uid == object.uid() && known.facts.generation == object.generation());
         let (facts, spec) = match unchanged {
-            Some(known) => (known.facts.clone(), known.spec.clone()),
+            Some(known) => (Facts { room, ..known.facts.clone() }, known.spec.clone()),
             None => {
                 let spec: ExecutionSpec = object.decode_spec()?;
                 let digest = object.spec.as_deref().map(spec_digest).unwrap_or_default();
@@ -73,6 +75,7 @@ impl Seen {
                     flow: spec.flow_ref.name.clone(),
                     spec_digest: digest,
                     stop: spec.stop.clone(),
+                    room,
                 };
                 (facts, Some(Box::new(spec)))
             }
@@ -102,6 +105,8 @@ pub struct Look {
     pub reports: Vec<(TaskId, Report)>,
     /// Tasks that do not begin.
     pub obstacles: Obstacles,
+    /// The place that it takes among looks at large runs.
+    pub place: Option<OwnedSemaphorePermit>,
 }
 
 /// How a look ended.
@@ -311,6 +316,11 @@ impl Registry {
         self.queue(key, entry);
     }
 
+    /// The same of several.
+    pub fn look_at_all(&self, keys: impl IntoIterator<Item = Key>) {
+        keys.into_iter().for_each(|key| self.look_at(&key));
+    }
+
     /// A Flow has changed: those that wait for it are looked at.
     pub fn flow_changed(&self, flow: &Key) {
         let mut state = self.locked();
@@ -393,6 +403,7 @@ impl Registry {
             strays: entry.strays.clone(),
             reports: std::mem::take(&mut entry.reports),
             obstacles: entry.obstacles.clone(),
+            place: None,
         })
     }
 

@@ -9,7 +9,9 @@ use crate::api::execution::{
     ACTIVE_MAX, ActiveEntry, CAUSE_CHARS_MAX, ERROR_CHARS_MAX, PATH_CHARS_MAX, ProgressCounts,
 };
 use crate::api::flow::Binding;
-use crate::api::{Condition, ConditionStatus, ConditionType, ExecutionStatus, Payload, Phase, Reason};
+use crate::api::{
+    Condition, ConditionStatus, ConditionType, DataRef, ExecutionStatus, Payload, Phase, Reason,
+};
 use crate::driver::binding::{self, Executor};
 use crate::driver::job::manifest::{Owner, job_name};
 use crate::engine::{ActiveState, Activity, Failure, Outcome, Run, Status, StopMode, TaskCommand, TaskId};
@@ -256,6 +258,15 @@ pub fn ended(outcome: &Outcome) -> Standing {
         }
     };
     Standing { phase, reason, message, stalled: None }
+}
+
+/// How a run ended whose output is too large for the object.
+#[must_use]
+pub fn kept_apart(name: &str, output: &DataRef) -> String {
+    let DataRef { bytes, .. } = output;
+    format!(
+        "the execution has succeeded; its output of {bytes} bytes is in ExecutionData: `millrace output {name}` prints it"
+    )
 }
 
 fn failure_text(failure: &Failure) -> String {

@@ -1,5 +1,5 @@
-//! Version 1. Member names are short because there is one of these in every status of a run that
-//! goes on.
+//! Versions 1 and 2, which are one form: 1 holds all of its values itself, 2 has some of them in parts.
+//! Member names are short because there is one of these in every status of a run that goes on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,12 +12,14 @@ use crate::engine::run::{
     Active, Batches, Children, Elements, Execution, Frame, Heartbeat, Mapping, Outcome, Own, Phase, Progress,
     Slot, Status, Task,
 };
+use crate::engine::snapshot::Part;
 use crate::engine::visit::{branch_of, path_text};
 use crate::engine::{Failure, Fault, Run, Stop, StopMode, TaskId};
 use crate::ir::{Kind, Program, ScopeIdx, State};
 use crate::value::{Object, Str, Value};
 
-/// Position in the table of values.
+/// Position in the table of values: those of the parts in their order, then those of the snapshot
+/// itself.
 type Ref = usize;
 
 /// Milliseconds since 1970.
@@ -41,8 +43,18 @@ pub(super) struct Snapshot {
     /// Frames; a frame stands before those within it. The first one is the root.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     f: Vec<FrameV1>,
+    /// Keys of the parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    k: Vec<Str>,
     /// Values.
     d: Vec<Value>,
+}
+
+/// A run on its way to its stored form.
+pub(super) struct Written {
+    pub(super) snapshot: Snapshot,
+    /// Bytes of what is used of each part.
+    pub(super) used_bytes: Vec<usize>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -229,8 +241,8 @@ enum SlotV1 {
 }
 
 impl Snapshot {
-    pub(super) fn of(run: &Run) -> Self {
-        let mut writer = Writer::default();
+    pub(super) fn of(run: &Run, parts: &[Part]) -> Written {
+        let mut writer = Writer::over(parts);
         let execution = &run.execution;
         let x = ExecutionV1 {
             id: execution.id.clone(),
@@ -248,20 +260,34 @@ impl Snapshot {
         if let Some(root) = &run.root {
             writer.frame(root);
         }
-        Self {
-            v: super::VERSION,
+        let snapshot = Self {
+            v: if parts.is_empty() { super::VERSION_WHOLE } else { super::VERSION },
             x,
             s,
             p: [transitions, tasks_succeeded, tasks_failed, retries],
             e: run.events,
             g,
             f: writer.frames.into_iter().flatten().collect(),
+            k: parts.iter().map(|part| part.key.clone()).collect(),
             d: writer.values,
-        }
+        };
+        Written { snapshot, used_bytes: writer.used_bytes }
     }
 
-    pub(super) fn into_run(self, program: &Program) -> Result<Run, Fault> {
-        let reader = Reader { program, values: &self.d };
+    /// The values that it holds itself and that may as well stand in a part.
+    pub(super) fn loose(&self) -> impl Iterator<Item = &Value> {
+        self.d.iter().filter(|value| identity(value).is_some())
+    }
+
+    pub(super) fn into_run(self, program: &Program, parts: &[Part]) -> Result<Run, Fault> {
+        let mut values = Vec::with_capacity(self.d.len());
+        for key in &self.k {
+            let part = parts.iter().find(|part| part.key == *key);
+            let part = part.ok_or_else(|| corrupt("a part is missing"))?;
+            values.extend(part.values.iter().cloned());
+        }
+        values.extend(self.d);
+        let reader = Reader { program, values: &values };
         let execution = Execution {
             id: self.x.id,
             name: self.x.n,
@@ -297,27 +323,69 @@ impl Snapshot {
     }
 }
 
+/// Shortest text that is known again, in bytes. Shorter ones cost as little as a reference.
+const KNOWN_TEXT_BYTES_MIN: usize = 32;
+
+/// What a value is known by, where it is worth knowing: storage that it shares with its clones.
+fn identity(value: &Value) -> Option<usize> {
+    match value {
+        Value::Array(items) => Some(items.identity()),
+        Value::Object(members) => Some(members.identity()),
+        Value::String(text) if text.len() >= KNOWN_TEXT_BYTES_MIN => {
+            Some(Arc::as_ptr(text).cast::<u8>().addr())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// Where a value stands that is known already.
+#[derive(Clone, Copy)]
+struct Known {
+    position: Ref,
+    /// The part that it stands in and its bytes, where they are not counted yet.
+    uncounted: Option<(usize, usize)>,
+}
+
 #[derive(Default)]
 struct Writer {
     values: Vec<Value>,
-    known: HashMap<usize, Ref>,
+    /// Values of the parts.
+    offset: usize,
+    known: HashMap<usize, Known>,
+    used_bytes: Vec<usize>,
     frames: Vec<Option<FrameV1>>,
 }
 
 impl Writer {
-    fn value(&mut self, value: &Value) -> Ref {
-        let identity = match value {
-            Value::Array(items) => Some(items.identity()),
-            Value::Object(members) => Some(members.identity()),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-        };
-        if let Some(known) = identity.and_then(|identity| self.known.get(&identity)) {
-            return *known;
+    fn over(parts: &[Part]) -> Self {
+        let mut writer = Self { used_bytes: vec![0; parts.len()], ..Self::default() };
+        for (number, part) in parts.iter().enumerate() {
+            for (value, bytes) in part.values.iter().zip(&*part.bytes) {
+                if let Some(identity) = identity(value) {
+                    let uncounted = Some((number, *bytes));
+                    let known = Known { position: writer.offset, uncounted };
+                    writer.known.insert(identity, known);
+                }
+                writer.offset += 1;
+            }
         }
-        let position = self.values.len();
+        writer
+    }
+
+    fn value(&mut self, value: &Value) -> Ref {
+        let identity = identity(value);
+        if let Some(known) = identity.and_then(|identity| self.known.get_mut(&identity)) {
+            if let Some((part, bytes)) = known.uncounted.take()
+                && let Some(used) = self.used_bytes.get_mut(part)
+            {
+                *used = used.saturating_add(bytes);
+            }
+            return known.position;
+        }
+        let position = self.offset + self.values.len();
         self.values.push(value.clone());
         if let Some(identity) = identity {
-            self.known.insert(identity, position);
+            self.known.insert(identity, Known { position, uncounted: None });
         }
         position
     }

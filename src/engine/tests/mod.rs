@@ -6,6 +6,7 @@ mod laws;
 mod legacy_shape;
 mod lifecycle;
 mod maps;
+mod parts;
 mod tasks;
 
 use std::sync::Arc;

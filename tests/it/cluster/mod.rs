@@ -12,6 +12,7 @@ mod endpoints;
 mod examples;
 mod installed;
 mod jobs;
+mod large;
 mod lifecycle;
 mod limits;
 mod names;

@@ -12,7 +12,8 @@ const SECRET: &str = "correct-horse-battery-staple";
 fn traces(space: &Space, controller: &Controller) -> String {
     let mut traces = controller.log();
     traces.push_str(&controller.http("/metrics").unwrap().1);
-    for resource in ["flows", "flowrevisions", "executions", "events", "jobs", "configmaps"] {
+    for resource in ["flows", "flowrevisions", "executions", "executiondata", "events", "jobs", "configmaps"]
+    {
         for object in space.list(resource) {
             traces.push_str(&object.to_string());
             for field in ["checkpoint", "history"] {
