@@ -1,10 +1,10 @@
 # What a person does with this repository. Each target says in one line what it is for.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint bench image crds docs
+.PHONY: help demo demo-down test lint bench bench-engine image crds docs
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## a Kubernetes on this machine, Millrace in it, and an order that runs
 	@examples/demo up
@@ -20,8 +20,11 @@ lint: ## format and clippy, without and with the Kubernetes half
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 	cargo clippy --locked --all-targets -- -D warnings
 
-bench: ## runs per second, writes, latency and memory against a real API server; ARGS="--quick"
+bench: bench-engine ## the engine; then runs per second, writes, latency, memory against a real API server; ARGS="--quick"
 	@cargo bench --locked --bench speed -- $(ARGS)
+
+bench-engine: ## compiling, transitions, Maps of ten thousand, the stored form: no cluster, a minute
+	@cargo bench --locked --no-default-features --bench engine
 
 image: ## the container image as an OCI archive; prints its path
 	@image/build

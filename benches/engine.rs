@@ -16,6 +16,7 @@ use millrace::ir::{
     Boundary, Builder, Completion, ErrorName, Errors, Handover, Kind, Limits, Map, Next, Program,
     ScopeBuilder, ScopeIdx, State,
 };
+use millrace::source;
 use millrace::value::{Str, Value};
 
 /// Elements of the large Map.
@@ -132,11 +133,38 @@ fn hundred_states() -> String {
     text
 }
 
+/// The same kind of definition in Amazon States Language.
+fn hundred_states_of_asl() -> String {
+    let states = (0..100).map(|number| {
+        let next = number + 1;
+        let to = if next < 100 { format!(r#""Next":"S{next}""#) } else { r#""End":true"#.to_owned() };
+        let state = match number % 3 {
+            1 if next < 99 => format!(
+                r#"{{"Type":"Choice","Choices":[{{"Variable":"$.total","NumericGreaterThan":{number},"Next":"S{next}"}}],"Default":"S{}"}}"#,
+                next + 1
+            ),
+            2 => format!(r#"{{"Type":"Pass","Parameters":{{"total.$":"$.total","list.$":"$.items[*].id"}},{to}}}"#),
+            _ => format!(
+                r#"{{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{{"FunctionName":"f{number}","Payload.$":"$"}},"Retry":[{{"ErrorEquals":["States.TaskFailed"],"MaxAttempts":3,"IntervalSeconds":1,"BackoffRate":2}}],"ResultPath":"$.result",{to}}}"#
+            ),
+        };
+        format!("\"S{number}\": {state}")
+    });
+    format!("{{\"StartAt\": \"S0\", \"States\": {{\n{}\n}}}}", states.collect::<Vec<_>>().join(",\n"))
+}
+
+/// From the text to a program, and the part of it that is ours: from the document that was read.
 fn compiling(criterion: &mut Criterion) {
-    let text = hundred_states();
-    let compiled = dialect::compile(&text, None);
-    assert!(compiled.program.is_some(), "{:?}", compiled.diagnostics.first());
-    criterion.bench_function("compile/fdl-100-states", |bench| bench.iter(|| dialect::compile(&text, None)));
+    for (name, text) in [("fdl", hundred_states()), ("asl", hundred_states_of_asl())] {
+        let compiled = dialect::compile(&text, None);
+        assert!(compiled.program.is_some(), "{name}: {:?}", compiled.diagnostics.first());
+        let mut group = criterion.benchmark_group(format!("compile-100-states-{name}"));
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function("text", |bench| bench.iter(|| dialect::compile(&text, None)));
+        let document = source::parse(&text).expect("a document");
+        group.bench_function("document", |bench| bench.iter(|| dialect::compile_document(&document, None)));
+        group.finish();
+    }
 }
 
 /// Time of one transition: that of a run of so many, divided.

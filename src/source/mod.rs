@@ -14,6 +14,7 @@
     )
 )]
 
+mod json;
 mod node;
 mod parse;
 

@@ -1,6 +1,7 @@
 //! YAML and JSON text to [`Node`]s.
 //!
-//! JSON is read by the YAML parser too: every JSON document is a YAML document.
+//! JSON is read by a reader of its own, ten times as fast; where that gives up, and for everything else, YAML is
+//! read: every JSON document is a YAML document.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
 
-use super::{Content, Entry, Key, Mapping, Node, Span};
+use super::{Content, Entry, Key, Mapping, Node, Span, json};
 use crate::value::{DEPTH_MAX, Number, Str};
 
 /// Longest definition accepted, in bytes: what Step Functions allows (asl.md §15) and what fits
@@ -17,7 +18,7 @@ pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
 
 /// Values of a definition, names of members included: four times what a definition of ordinary lines has at
 /// its full length.
-const NODES_MAX: usize = 250_000;
+pub(super) const NODES_MAX: usize = 250_000;
 
 /// Longest message of the library that is handed on, in characters.
 const MESSAGE_CHARS_MAX: usize = 200;
@@ -55,6 +56,9 @@ pub fn parse(text: &str) -> Result<Node, SyntaxError> {
             span: None,
         });
     }
+    if let Some(document) = json::parse(text) {
+        return Ok(document);
+    }
     std::thread::scope(|scope| {
         let reading = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || read(text));
         match reading.map(std::thread::ScopedJoinHandle::join) {
@@ -68,7 +72,7 @@ pub fn parse(text: &str) -> Result<Node, SyntaxError> {
     })
 }
 
-fn read(text: &str) -> Result<Node, SyntaxError> {
+pub(super) fn read(text: &str) -> Result<Node, SyntaxError> {
     let options = serde_saphyr::options! {
         // Duplicates reach the reader, which reports each of them with its place.
         duplicate_keys: DuplicateKeyPolicy::LastWins,

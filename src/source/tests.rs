@@ -88,3 +88,64 @@ fn what_is_refused_is_told_in_a_line() {
     let error = parse(&number).unwrap_err();
     assert!(error.message.chars().count() < 250 && error.message.ends_with('…'), "{error}");
 }
+
+/// A node with all of its places, for comparing.
+fn shown(node: &Node) -> String {
+    let members = match &node.content {
+        Content::Mapping(mapping) => mapping
+            .entries
+            .iter()
+            .map(|entry| format!("{:?}@{:?}:{}", entry.key.name, entry.key.span, shown(&entry.value)))
+            .collect(),
+        Content::Sequence(items) => items.iter().map(shown).collect(),
+        scalar => vec![format!("{scalar:?}")],
+    };
+    format!("{:?} {:?}", node.span, members)
+}
+
+#[test]
+fn json_has_the_values_and_places_that_it_has_as_yaml() {
+    let texts = [
+        r#"{"a": [1, -2.50, true, null, "x\u00e9y\n"], "b" : {"c":{}, "d": [ ], "": "é"}, "e":1e3}"#,
+        "  {\n\t\"ä\": [\r\n1,2 ],\n\"b\" :12345678901234567890, \"b\": -0 }  \n",
+        "[]",
+        "\"x\"",
+        " -1.5e-3 ",
+        "[[[{\"deep\": [false]}]]]",
+    ];
+    for text in texts {
+        let json = super::json::parse(text).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(shown(&json), shown(&super::parse::read(text).unwrap()), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_plain_json_is_left_to_yaml() {
+    let deep = "[".repeat(101) + &"]".repeat(101);
+    let many = format!("[{}1]", "1,".repeat(250_000));
+    let texts = [
+        "",
+        "a: 1",
+        "[1,]",
+        "{\"a\":1,}",
+        "{'a':1}",
+        "[1] x",
+        "{\"a\" 1}",
+        "\"a\nb\"",
+        "[1e999]",
+        "[01]",
+        "[-]",
+        "tru",
+        "{\"<<\":{}}",
+        "\u{feff}{}",
+        "[1\r2]",
+        "\"\\ud800\"",
+        "{\"a\":1",
+        "nul",
+        &deep,
+        &many,
+    ];
+    for text in texts {
+        assert!(super::json::parse(text).is_none(), "{}", text.chars().take(20).collect::<String>());
+    }
+}

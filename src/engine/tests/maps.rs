@@ -310,3 +310,18 @@ fn runs_that_were_stored_before_there_was_more_of_a_map_are_read() {
     let step = step(&program, run, at(1), event, &key()).unwrap();
     assert_eq!(step.run.outcome(), Some(&Outcome::Succeeded(json(r#"["one","two"]"#))));
 }
+
+#[test]
+fn iterations_share_what_they_are_given() {
+    let whole = Some(Expr::Root(Root::Input));
+    let rig = Rig::start(each(vec![pass("A")], |map| map.item = whole), "[1, 2, 3, 4, 5]");
+    let inputs: std::collections::BTreeSet<usize> = rig
+        .history
+        .iter()
+        .filter_map(|event| match &event.kind {
+            HistoryKind::StateEntered { input: Value::Array(items), .. } => Some(items.identity()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(inputs.len(), 1, "one array, however many iterations");
+}

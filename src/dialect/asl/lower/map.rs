@@ -43,8 +43,8 @@ impl<'b> Lowering<'_, 'b> {
         let body = processor.and_then(|processor| self.processor(processor, depth))?;
         Some(Map {
             reader,
-            // Recorded: a path that leads to an object is an error.
-            takes_objects: view.language == Language::Jsonata,
+            // What a field of JSONata may give is checked where it is evaluated (§12).
+            takes_objects: true,
             items_max,
             item,
             batch,
