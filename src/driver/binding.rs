@@ -6,7 +6,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::engine::{TaskCommand, TaskError};
 use crate::expr::Expr;
 use crate::ir::{Kind, Program};
-use crate::value::{Object, Value};
+use crate::value::{Object, Str, Value};
 
 use super::http::Request;
 use super::http::function::FunctionCall;
@@ -38,6 +38,9 @@ const BUILT_IN: &[(&str, Executor<'static>)] = &[
     ("arn:aws*:states:::*s3:getObject", Executor::Store),
     ("arn:aws*:states:::*s3:listObjectsV2", Executor::Store),
     ("arn:aws*:states:::*s3:putObject", Executor::Store),
+    ("OSS:GetObject", Executor::Store),
+    ("OSS:ListObjects", Executor::Store),
+    ("OSS:PutObject", Executor::Store),
 ];
 
 /// Who does a task.
@@ -142,9 +145,9 @@ pub fn problem(binding: &Binding) -> Option<String> {
 #[must_use]
 pub fn warnings(program: &Program, bindings: &[Binding]) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
-    for state in program.states() {
-        let Kind::Task { resource, arguments, .. } = &state.kind else { continue };
-        let function = arguments.as_ref().and_then(function_of);
+    let asked = program.states().flat_map(|state| asked(&state.kind).map(move |asked| (state, asked)));
+    for (state, (resource, arguments)) in asked {
+        let function = arguments.and_then(function_of);
         let known = match resolve(resource, function, bindings) {
             Executor::Http => HTTP_PARAMETERS,
             Executor::Job => JOB_PARAMETERS,
@@ -164,7 +167,7 @@ pub fn warnings(program: &Program, bindings: &[Binding]) -> Vec<Diagnostic> {
                 continue;
             }
         };
-        let names = arguments.iter().flat_map(member_names);
+        let names = arguments.into_iter().flat_map(member_names);
         for name in names.filter(|name| !known.contains(name)) {
             let message = format!("`{resource}` of task `{}` has no parameter `{name}`", state.name);
             let help = match closest(name, known.iter().copied()) {
@@ -176,6 +179,22 @@ pub fn warnings(program: &Program, bindings: &[Binding]) -> Vec<Diagnostic> {
         }
     }
     warnings
+}
+
+/// What a state has done outside, with its arguments: a task, or the reading and writing of a Map.
+fn asked(kind: &Kind) -> impl Iterator<Item = (&Str, Option<&Expr>)> {
+    let (task, map) = match kind {
+        Kind::Task { resource, arguments, .. } => (Some((resource, arguments.as_ref())), None),
+        Kind::Map(map) => (None, Some(map)),
+        Kind::Pass { .. }
+        | Kind::Wait(_)
+        | Kind::Choice { .. }
+        | Kind::Parallel { .. }
+        | Kind::Succeed
+        | Kind::Fail { .. } => (None, None),
+    };
+    let accesses = map.into_iter().flat_map(|map| map.reader.iter().chain(&map.writer));
+    task.into_iter().chain(accesses.map(|access| (&access.resource, access.arguments.as_ref())))
 }
 
 /// Parameters of `HTTP:Request`.

@@ -67,7 +67,7 @@ pub(super) async fn answer(
             let telling = Telling { owner, task, news };
             let ask = || object_store::perform(&api, &owner.key.namespace, &request);
             let done = telling.patiently("use a ConfigMap as a bucket", ask).await;
-            match done.unwrap_or_else(|why| Err(TaskError::named("S3.AmazonS3Exception", why))) {
+            match done.unwrap_or_else(|why| Err(object_store::error(object_store::REFUSED, why))) {
                 Ok(answer) => Report::Accepted(answer),
                 Err(error) => Report::Failed(error),
             }

@@ -1,5 +1,5 @@
-//! Tasks about stored objects (`s3:getObject`, `s3:listObjectsV2`, `s3:putObject`), which Maps read from
-//! and write to (asl.md §12).
+//! Tasks about stored objects (`s3:getObject`, `s3:listObjectsV2`, `s3:putObject`, and `OSS:GetObject`,
+//! `OSS:ListObjects`, `OSS:PutObject`), which Maps read from and write to (asl.md §12, fdl.md §7.8).
 //!
 //! Unless a binding is about them, the store is the namespace of the run: a bucket is a `ConfigMap`, its
 //! keys are those of the objects, with `.` for `/`. It is read and written as the run's account.
@@ -14,11 +14,17 @@ use crate::cluster::object::{Key, is_name};
 use crate::engine::{TaskCommand, TaskError};
 use crate::value::{Object, Value};
 
-/// The error of a task whose object or bucket is not there, or cannot be.
-const NO_SUCH_KEY: &str = "S3.NoSuchKeyException";
+/// The error of a task whose object or bucket is not there.
+const NO_SUCH_KEY: &str = "NoSuchKey";
 
 /// The error of a task that asks for what cannot be.
-const INVALID: &str = "S3.InvalidArgument";
+const INVALID: &str = "InvalidArgument";
+
+/// The error of a task that the store refuses.
+pub(super) const REFUSED: &str = "Refused";
+
+/// Names of the member that holds the key of an object, one per service.
+const KEY_NAMES: [&str; 2] = ["Key", "ObjectName"];
 
 /// Names of the file under a prefix that results are written to.
 const RESULTS: &str = "results.json";
@@ -67,27 +73,28 @@ impl StoreRequest {
                 let found = arguments.get(name).cloned().unwrap_or_default();
                 let (kind, excerpt) = (found.kind(), found.excerpt(64));
                 let cause = format!("`{name}` must be a string that is not empty, found {kind} `{excerpt}`");
-                TaskError::named(INVALID, cause)
+                error(INVALID, cause)
             })
         };
         let bucket = text("Bucket")?;
-        if task.resource.ends_with(":listObjectsV2") {
+        let key_name = KEY_NAMES.into_iter().find(|name| arguments.get(name).is_some());
+        if task.resource.contains("istObjects") {
             let prefix = arguments.get("Prefix").and_then(Value::as_str).unwrap_or_default().to_owned();
             return Ok(Self::List { bucket, prefix });
         }
-        if task.resource.ends_with(":getObject") {
-            return Ok(Self::Get { bucket, key: text("Key")? });
+        if task.resource.ends_with("etObject") {
+            return Ok(Self::Get { bucket, key: text(key_name.unwrap_or("Key"))? });
         }
         let body = arguments.get("Body").cloned().unwrap_or_default();
         let text_of_body = body.as_str().map_or_else(|| body.to_json(), str::to_owned);
-        let is_result = arguments.get("Key").is_none();
-        let key = if is_result {
-            let prefix = arguments.get("Prefix").and_then(Value::as_str).unwrap_or_default();
-            [prefix.trim_end_matches('/'), unique, RESULTS].join("/").trim_start_matches('/').to_owned()
-        } else {
-            text("Key")?
+        let key = match key_name {
+            Some(name) => text(name)?,
+            None => {
+                let prefix = arguments.get("Prefix").and_then(Value::as_str).unwrap_or_default();
+                [prefix.trim_end_matches('/'), unique, RESULTS].join("/").trim_start_matches('/').to_owned()
+            }
         };
-        Ok(Self::Put { bucket, key, text: text_of_body, is_result })
+        Ok(Self::Put { bucket, key, text: text_of_body, is_result: key_name.is_none() })
     }
 
     /// The answer to a request for an object that holds this text.
@@ -117,8 +124,13 @@ impl StoreRequest {
     /// The error of an object that is not there.
     #[must_use]
     pub fn missing(bucket: &str, key: &str) -> TaskError {
-        TaskError::named(NO_SUCH_KEY, format!("there is no object `{key}` in `{bucket}`"))
+        error(NO_SUCH_KEY, format!("there is no object `{key}` in `{bucket}`"))
     }
+}
+
+/// An error of a store: `S3.NoSuchKey` in the words of whoever knows it by that name.
+pub(crate) fn error(name: &str, cause: String) -> TaskError {
+    TaskError::named(format!("S3.{name}"), cause)
 }
 
 fn record<const N: usize>(members: [(&str, Value); N]) -> Value {
@@ -139,7 +151,7 @@ pub(super) async fn perform(
     | StoreRequest::Put { bucket, .. }) = request;
     if !is_name(bucket) {
         let cause = format!("`{bucket}` can be no name of a ConfigMap, which a bucket is without a binding");
-        return Ok(Err(TaskError::named(INVALID, cause)));
+        return Ok(Err(error(INVALID, cause)));
     }
     let at = Key::new(namespace, bucket);
     match request {
@@ -226,6 +238,15 @@ mod tests {
             put("p/u/results.json", "[1]", true)
         );
         assert_eq!(written(r#"{"Bucket": "b", "Body": [1]}"#), put("u/results.json", "[1]", true));
+        assert_eq!(
+            of("OSS:GetObject", r#"{"Bucket": "b", "ObjectName": "k"}"#),
+            Ok(StoreRequest::Get { bucket: bucket.clone(), key })
+        );
+        assert_eq!(
+            of("OSS:ListObjects", r#"{"Bucket": "b", "Prefix": "p"}"#),
+            Ok(StoreRequest::List { bucket: bucket.clone(), prefix: "p".to_owned() })
+        );
+        assert_eq!(of("OSS:PutObject", r#"{"Bucket": "b", "Body": "x"}"#), put("u/results.json", "x", true));
         let wrong = of("arn:aws:states:::s3:getObject", r#"{"Bucket": "b", "Key": 7}"#).unwrap_err();
         assert_eq!(wrong, "`Key` must be a string that is not empty, found number `7`");
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::driver::idempotency_key;
-use crate::driver::object_store::StoreRequest;
+use crate::driver::object_store::{StoreRequest, error};
 use crate::engine::{Report, TaskCommand, TaskError};
 use crate::value::Value;
 
@@ -33,12 +33,11 @@ fn perform(request: &StoreRequest) -> Result<Value, TaskError> {
             let (directory, file) = (path(bucket, "")?, path(bucket, key)?);
             if !directory.is_dir() {
                 let cause = format!("there is no directory `{bucket}` to write `{key}` to: make it first");
-                return Err(TaskError::named("S3.NoSuchBucket", cause));
+                return Err(error("NoSuchBucket", cause));
             }
             let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-            made.and_then(|()| std::fs::write(&file, text)).map_err(|error| {
-                TaskError::named("S3.AmazonS3Exception", format!("cannot write {}: {error}", file.display()))
-            })?;
+            made.and_then(|()| std::fs::write(&file, text))
+                .map_err(|why| error("Refused", format!("cannot write {}: {why}", file.display())))?;
             Ok(StoreRequest::written(bucket, key, *is_result))
         }
     }
@@ -52,7 +51,7 @@ fn path(bucket: &str, key: &str) -> Result<PathBuf, TaskError> {
         return Ok(Path::new(bucket).join(key));
     }
     let cause = format!("`{bucket}/{key}` is no file below the working directory");
-    Err(TaskError::named("S3.InvalidArgument", cause))
+    Err(error("InvalidArgument", cause))
 }
 
 fn list(directory: &Path, prefix: &str, found: &mut Vec<(String, usize)>) {
