@@ -13,6 +13,8 @@ mod cli_lint;
 #[cfg(feature = "operator")]
 mod cli_run;
 #[cfg(feature = "operator")]
+mod cli_run_asl;
+#[cfg(feature = "operator")]
 mod cli_several;
 #[cfg(feature = "operator")]
 mod cluster;

@@ -16,6 +16,7 @@ mod large;
 mod lifecycle;
 mod limits;
 mod names;
+mod objects;
 mod outage;
 mod revisions;
 mod secrets;

@@ -1,0 +1,126 @@
+//! `millrace run` on state machines of Amazon States Language whose tasks are real: functions behind a
+//! service of this machine, files as stored objects.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::command::{program, start_as};
+use crate::service::{Answer, Service};
+
+/// A machine of one state.
+fn machine(state: Value) -> Value {
+    let mut state = state;
+    if state["Type"] != "Choice" {
+        state["End"] = Value::from(true);
+    }
+    json!({"StartAt": "S", "States": {"S": state}})
+}
+
+/// Runs a machine in a directory and gives its one JSON object.
+fn outcome(directory: &Path, machine: &Value, args: &[&str]) -> Value {
+    let mut program = program(&[&["run", "-", "-q", "-o", "json"], args].concat());
+    let ended = start_as(program.current_dir(directory), &machine.to_string()).ended();
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("no JSON: {ended:?}"))
+}
+
+/// An empty directory of a test's own.
+fn directory(name: &str) -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+#[test]
+fn functions_are_bound_by_their_names_and_throw_errors_with_names() {
+    let service = Service::on_thread(|asked, _| async move {
+        if asked.path == "/book" {
+            return Answer::json(&json!({"booked": asked.body}));
+        }
+        let thrown = json!({"errorType": "SoldOut", "errorMessage": "none left"});
+        Answer::json(&thrown).with("x-amz-function-error", "Unhandled")
+    });
+    let here = directory("functions");
+    let book = format!("arn:aws:lambda:eu-west-1:1:function:book={}", service.url("/book"));
+    let others = format!("arn:aws:*={}", service.url("/others"));
+    let bind = ["--bind", &*book, "--bind", &*others];
+    let invoke = |function: &str| {
+        let parameters = json!({"FunctionName": function, "Payload.$": "$.order"});
+        json!({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": parameters,
+            "ResultSelector": {"answer.$": "$.Payload", "code.$": "$.StatusCode"}})
+    };
+    let args = [&bind[..], &["--input", r#"{"order": 7}"#]].concat();
+    let booked = outcome(&here, &machine(invoke("arn:aws:lambda:eu-west-1:1:function:book")), &args);
+    assert_eq!(booked, json!({"status": "Succeeded", "output": {"answer": {"booked": 7}, "code": 200}}));
+    let sold_out = outcome(&here, &machine(invoke("other")), &args);
+    assert_eq!(
+        sold_out,
+        json!({"status": "Failed", "error": "SoldOut",
+            "cause": r#"{"errorType":"SoldOut","errorMessage":"none left"}"#})
+    );
+    let direct = json!({"Type": "Task", "Resource": "arn:aws:lambda:eu-west-1:1:function:book"});
+    let booked = outcome(&here, &machine(direct), &args);
+    assert_eq!(booked, json!({"status": "Succeeded", "output": {"booked": {"order": 7}}}));
+}
+
+#[test]
+fn a_call_of_http_invoke_answers_as_the_service_does() {
+    let service = Service::on_thread(|asked, _| async move {
+        match &*asked.path {
+            "/orders" => Answer::json(&json!({"query": asked.query, "body": asked.body})),
+            _ => Answer::status(404, "no such order"),
+        }
+    });
+    let here = directory("invoke");
+    let call = |path: &str| {
+        let parameters = json!({"ApiEndpoint": service.url(path), "Method": "POST",
+            "QueryParameters": {"page": 2}, "RequestBody": {"n": 1}});
+        let state =
+            json!({"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "Parameters": parameters});
+        outcome(&here, &machine(state), &[])
+    };
+    let answer = call("/orders");
+    assert_eq!(answer["output"]["ResponseBody"], json!({"query": "page=2", "body": {"n": 1}}));
+    assert_eq!(
+        (&answer["output"]["StatusCode"], &answer["output"]["StatusText"]),
+        (&json!(200), &json!("OK"))
+    );
+    assert_eq!(answer["output"]["Headers"]["content-type"], json!(["application/json"]));
+    let missing = call("/other");
+    assert_eq!(missing["error"], "States.Http.StatusCode.404");
+}
+
+#[test]
+fn a_map_reads_a_file_and_writes_its_results_to_another() {
+    let here = directory("objects");
+    std::fs::create_dir(here.join("orders")).unwrap();
+    std::fs::write(here.join("orders/today.csv"), "id,city\n1,Bonn\n2,\n3\n").unwrap();
+    let reader = |key: &str| {
+        json!({"Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
+            "Parameters": {"Bucket": "orders", "Key": key}})
+    };
+    let writer = json!({"Resource": "arn:aws:states:::s3:putObject",
+        "Parameters": {"Bucket": "orders", "Prefix": "done"}});
+    let processor = json!({"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}});
+    let map = json!({"Type": "Map", "ItemReader": reader("today.csv"), "ItemProcessor": processor,
+        "ResultWriter": writer});
+    let written = outcome(&here, &machine(map.clone()), &[]);
+    let place = &written["output"]["ResultWriterDetails"];
+    assert_eq!((&written["status"], &place["Bucket"]), (&json!("Succeeded"), &json!("orders")), "{written}");
+    let key = place["Key"].as_str().unwrap();
+    assert!(key.starts_with("done/") && key.ends_with("/results.json"), "{key}");
+    let results = std::fs::read_to_string(here.join("orders").join(key)).unwrap();
+    let results: Value = serde_json::from_str(&results).unwrap();
+    assert_eq!(
+        results,
+        json!([{"id": "1", "city": "Bonn"}, {"id": "2", "city": ""}, {"id": "3", "city": ""}])
+    );
+    let mut missing = map;
+    missing["ItemReader"] = reader("tomorrow.csv");
+    let failed = outcome(&here, &machine(missing), &[]);
+    assert_eq!(failed["error"], "States.ItemReaderFailed");
+    assert!(failed["cause"].as_str().unwrap().contains("no object `tomorrow.csv` in `orders`"), "{failed}");
+}
