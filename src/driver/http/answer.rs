@@ -23,7 +23,7 @@ pub(super) enum Convention {
     /// That of `http:invoke` (asl.md §13): `{StatusCode, StatusText, Headers, ResponseBody}`,
     /// `States.Http.StatusCode.<code>`.
     Invoke,
-    /// That of whatever is bound to a URL: the body, and `HTTP.<code>` unless the body names an error.
+    /// That of whatever is bound to a URL: the body, and `HTTP.<code>`.
     Bound,
     /// That of a service which runs functions.
     Function {
@@ -76,7 +76,6 @@ impl Convention {
         let is_refused = answer.status.is_client_error() || answer.status.is_server_error();
         let named = match self {
             Self::Function { platform, .. } => platform.error(answer, is_refused),
-            Self::Bound if is_refused => thrown(&answer.body),
             Self::Request | Self::Invoke | Self::Bound => None,
         };
         let error = match named {
