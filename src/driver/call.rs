@@ -14,6 +14,7 @@ use crate::engine::{Report, TaskCommand, TaskError};
 use super::binding::{self, Executor};
 use super::http::{HttpCaller, Request, conclude};
 use super::object_store::{self, StoreRequest};
+use super::tenure::Tenure;
 use super::{News, Owner, What, idempotency_key};
 
 /// How long to wait before something that somebody has to mend is tried again.
@@ -52,29 +53,39 @@ pub(super) async fn prepare(
     request.map(Box::new).map(Effect::Request)
 }
 
-/// What comes of a call.
+/// What comes of a call; nothing where the term has ended before.
 pub(super) async fn answer(
     (http, api): (&HttpCaller, &ApiServer),
+    tenure: &Tenure,
     owner: &Owner,
     task: &TaskCommand,
     effect: Result<Effect, TaskError>,
     news: &UnboundedSender<News>,
-) -> Report {
+) -> Option<Report> {
     let outcome = match effect {
-        Ok(Effect::Request(request)) => http.call(*request, &idempotency_key(&owner.uid, &task.id)).await,
+        Ok(Effect::Request(request)) => {
+            // It may have waited for long.
+            let _out = tenure.begin()?;
+            http.call(*request, &idempotency_key(&owner.uid, &task.id)).await
+        }
         Ok(Effect::Store(request)) => {
             let api = api.acting_as(&owner.key.namespace, &owner.service_account);
             let telling = Telling { owner, task, news };
-            let ask = || object_store::perform(&api, &owner.key.namespace, &request);
+            let ask = || async {
+                let over = || ApiError::Unavailable("the lease has run out".to_owned());
+                let _out = tenure.begin().ok_or_else(over)?;
+                object_store::perform(&api, &owner.key.namespace, &request).await
+            };
             let done = telling.patiently("use a ConfigMap as a bucket", ask).await;
             match done.unwrap_or_else(|why| Err(object_store::error(object_store::REFUSED, why))) {
                 Ok(answer) => Report::Accepted(answer),
                 Err(error) => Report::Failed(error),
             }
         }
-        Err(error) => return Report::Failed(error),
+        // Also what is only told is told in the term.
+        Err(error) => return tenure.may_begin().then_some(Report::Failed(error)),
     };
-    conclude(task.completion, outcome)
+    Some(conclude(task.completion, outcome))
 }
 
 /// Waits for an instant, in pieces, so that a clock that was set is noticed.

@@ -143,9 +143,8 @@ impl Driver {
         let (owner, task_id, task) = (owner.clone(), task.id.clone(), task.clone());
         let call = self.tenure.spawn(async move {
             let effect = call::prepare(&api, &owner, &task, &news).await;
-            // It may have waited for long.
-            let Some(_out) = tenure.begin() else { return };
-            let report = call::answer((&http, &api), &owner, &task, effect, &news).await;
+            let answer = call::answer((&http, &api), &tenure, &owner, &task, effect, &news).await;
+            let Some(report) = answer else { return };
             // The receiver is gone only when the term ends.
             let _ =
                 news.send(News { key: owner.key, uid: owner.uid, task: task.id, what: What::Report(report) });

@@ -61,7 +61,7 @@ pub enum StoreRequest {
 
 impl StoreRequest {
     /// What a task wants, by the end of its resource. `unique` names what a Map gave under its prefix:
-    /// the same for every attempt to write it.
+    /// the same however often one attempt is repeated.
     ///
     /// # Errors
     /// Where the arguments lack something; the cause names it.

@@ -4,7 +4,7 @@ use crate::ir::{Access, ErrorKind, State};
 use crate::value::{DEPTH_MAX, Object, Value};
 
 use super::environment::{Environment, Place};
-use super::run::{Active, Children, Frame, Phase, Task};
+use super::run::{Active, Children, Elements, Frame, Phase, Task};
 use super::step::{Fault, Stepper, Work};
 use super::visit::Payload;
 use super::{Command, Failure, HistoryKind, Report, TaskId, time};
@@ -219,12 +219,21 @@ impl Stepper<'_> {
         failure
     }
 
+    /// What a file holds can be larger than the file: rows share the names of their columns.
+    pub(super) fn check_elements(&self, elements: &Elements, state: &State) -> Result<(), Failure> {
+        self.check_file(ErrorKind::Reader, state, &elements.value())
+    }
+
     fn check_file(&self, kind: ErrorKind, state: &State, file: &Value) -> Result<(), Failure> {
         let (bytes, depth, name) = (file.bytes(), file.depth(), &state.name);
         let cause = if bytes > FILE_BYTES_MAX {
-            format!("the file of Map `{name}` has {bytes} bytes, at most {FILE_BYTES_MAX} are allowed")
+            format!(
+                "what Map `{name}` reads or writes has {bytes} bytes, at most {FILE_BYTES_MAX} are allowed"
+            )
         } else if depth > DEPTH_MAX {
-            format!("the file of Map `{name}` is nested {depth} levels deep, at most {DEPTH_MAX} are allowed")
+            format!(
+                "what Map `{name}` reads or writes is nested {depth} levels deep, at most {DEPTH_MAX} are allowed"
+            )
         } else {
             return Ok(());
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::ir::{ErrorKind, Pattern, Program};
+use crate::ir::{ErrorKind, ErrorName, Pattern, Program};
 use crate::value::Str;
 
 /// An error of a state machine.
@@ -34,6 +34,16 @@ impl Failure {
     /// An error that a user named.
     pub(super) fn named(program: &Program, name: Option<Str>, cause: Option<Str>) -> Self {
         Self { name, alias: None, cause, is_catchable: true }.cut(program)
+    }
+
+    /// An error that whoever did the work named. Where the language has the name, it means the same.
+    pub(super) fn reported(program: &Program, name: Str, cause: Option<Str>) -> Self {
+        let known = program.errors().known(&name);
+        let other =
+            |known: &ErrorName| [known.name, known.alias].into_iter().flatten().find(|own| **own != *name);
+        let alias = known.as_ref().and_then(other).map(Arc::from);
+        let is_catchable = known.is_none_or(|known| known.is_catchable);
+        Self { name: Some(name), alias, cause, is_catchable }.cut(program)
     }
 
     /// Whether a Retry or Catch with these patterns is about this error.

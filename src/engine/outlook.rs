@@ -101,6 +101,8 @@ pub struct ActiveState {
     pub failure: Option<Failure>,
     /// The resource of a task.
     pub resource: Option<Str>,
+    /// The task that is out for it.
+    pub task: Option<TaskId>,
 }
 
 /// What keeps a run from moving.
@@ -257,6 +259,7 @@ impl Active {
             deadline,
             failure: self.failure.clone(),
             resource: order.map(|(resource, _)| resource.clone()),
+            task: self.errand().map(|(id, _)| id),
         }
     }
 }

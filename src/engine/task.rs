@@ -186,7 +186,7 @@ impl Stepper<'_> {
 
     pub(super) fn task_failure(&self, error: TaskError) -> Failure {
         match error.name {
-            TaskErrorName::Named(name) => Failure::named(self.program, Some(name), error.cause),
+            TaskErrorName::Named(name) => Failure::reported(self.program, name, error.cause),
             TaskErrorName::Kind(kind) => Failure::of(self.program, kind, error.cause),
         }
     }

@@ -58,14 +58,14 @@ pub enum Header {
 }
 
 impl Dataset {
-    /// The items in what a reader gave: the text of the file, an object whose `Body` is that text, or
-    /// a value that was parsed already.
+    /// The items in what a reader gave: the text of the file, the answer of a service that has it as its
+    /// body, or a value that was parsed already.
     ///
     /// # Errors
     /// Where the text is not of the format, or what is selected in it is no collection.
     pub fn items(&self, read: &Value) -> Result<Value, Error> {
-        let text = read.as_str().or_else(|| read.get("Body").and_then(Value::as_str));
-        let text = text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+        let read = content(read);
+        let text = read.as_str().map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
         match (self, text) {
             (Self::Json { pointer }, Some(text)) => {
                 let document = Value::parse(text)
@@ -85,6 +85,16 @@ impl Dataset {
             (Self::Csv { .. }, None) => selected(read, None),
         }
     }
+}
+
+/// What an answer holds: the `Body` of an object of a store, the body of an HTTP call in the words of
+/// `http:invoke` and of `HTTP:Request`; anything else is what it is.
+fn content(read: &Value) -> &Value {
+    if let Some(text @ Value::String(_)) = read.get("Body") {
+        return text;
+    }
+    let of_call = |status: &str, body: &str| read.get(status).and(read.get(body));
+    of_call("StatusCode", "ResponseBody").or_else(|| of_call("statusCode", "body")).unwrap_or(read)
 }
 
 fn refused(message: impl Into<String>) -> Error {

@@ -113,6 +113,14 @@ impl Errors {
     pub fn name(&self, kind: ErrorKind) -> ErrorName {
         (self.0)(kind)
     }
+
+    /// What is known of an error with this name, wherever it comes from.
+    #[must_use]
+    pub fn known(&self, name: &str) -> Option<ErrorName> {
+        let names = ErrorKind::ALL.iter().map(|kind| self.name(*kind));
+        let mut known = names.filter(|known| known.name == Some(name) || known.alias == Some(name));
+        known.next()
+    }
 }
 
 /// Which errors a Retry or Catch is about.

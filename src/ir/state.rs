@@ -118,8 +118,9 @@ pub struct Map {
     /// Whether an iteration is a run of its own: it does not see the variables around it, has its own
     /// bound of events, and where it fails that is one of the failures that are tolerated.
     pub is_isolated: bool,
-    /// How many iterations may fail, where they are isolated; absent: none.
-    pub tolerance: Tolerance,
+    /// How many iterations may fail, where they are isolated; absent: none, and the error of the first that
+    /// does is the error of the Map.
+    pub tolerance: Option<Tolerance>,
     /// Has the results written elsewhere; what it gave is the result of the Map.
     pub writer: Option<Access>,
 }
@@ -138,7 +139,7 @@ impl Map {
             body,
             concurrency: None,
             is_isolated: false,
-            tolerance: Tolerance::default(),
+            tolerance: None,
             writer: None,
         }
     }

@@ -65,13 +65,15 @@ fn map(map: &Map) -> bool {
         body: _,
         concurrency,
         is_isolated: _,
-        tolerance: Tolerance { count, percentage },
+        tolerance,
         writer,
     } = map;
     let access = |Access { resource: _, arguments }: &Access| any([arguments]);
     let batched = |Batch { items_max, bytes_max, input }: &Batch| any([items_max, bytes_max, input]);
+    let tolerated = |Tolerance { count, percentage }: &Tolerance| any([count, percentage]);
     items.is_unbounded()
-        || any([items_max, item, concurrency, count, percentage])
+        || any([items_max, item, concurrency])
+        || tolerance.as_ref().is_some_and(tolerated)
         || reader.iter().chain(writer).any(access)
         || batch.as_ref().is_some_and(batched)
 }

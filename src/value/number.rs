@@ -12,6 +12,10 @@ impl Number {
     /// The number as a double, nothing where JSON has no such number (NaN, infinities).
     #[must_use]
     pub fn from_f64(value: f64) -> Option<Self> {
+        if value == 0.0 && value.is_sign_negative() {
+            // What is read as `-0` is the integer (asl.md §6, recorded).
+            return Some(Self::from(0_i64));
+        }
         serde_json::Number::from_f64(value).map(Self)
     }
 

@@ -20,7 +20,10 @@ fn perform(request: &StoreRequest) -> Result<Value, TaskError> {
     match request {
         StoreRequest::Get { bucket, key } => {
             let text = std::fs::read_to_string(path(bucket, key)?);
-            text.map(StoreRequest::object).map_err(|_| StoreRequest::missing(bucket, key))
+            text.map(StoreRequest::object).map_err(|why| match why.kind() {
+                std::io::ErrorKind::NotFound => StoreRequest::missing(bucket, key),
+                _ => error("Refused", format!("cannot read `{bucket}/{key}`: {why}")),
+            })
         }
         StoreRequest::List { bucket, prefix } => {
             let mut found = Vec::new();

@@ -113,6 +113,8 @@ pub struct Decision {
     pub wake: Option<Timestamp>,
     /// What there is to tell.
     pub history: Vec<HistoryEvent>,
+    /// Nothing was taken in: the news are for the next look, which may be luckier.
+    pub is_fault: bool,
 }
 
 impl Decision {
@@ -124,6 +126,7 @@ impl Decision {
             run: None,
             wake: None,
             history: Vec::new(),
+            is_fault: false,
         }
     }
 }
@@ -325,7 +328,8 @@ fn conclude(
     apply_standing(observed, &mut status, &standing);
     let wake = run.next_wake(program);
     let run = run.outcome().is_none().then_some((run, revision));
-    Decision { status: changed(observed, status), contents, parts, run, wake, history }
+    let status = changed(observed, status);
+    Decision { status, contents, parts, run, wake, history, is_fault: false }
 }
 
 /// A run and how it is kept. One that is larger than what can be kept ends here: a status that is refused
@@ -394,7 +398,7 @@ pub fn fault(observed: &Observed, why: &str) -> Decision {
     let stalled = Some((Reason::EngineFault, message.clone()));
     let standing = Standing { phase, reason: Reason::EngineFault, message, stalled };
     let status = with_standing(observed, standing);
-    Decision { status: changed(observed, status), ..Decision::nothing() }
+    Decision { status: changed(observed, status), is_fault: true, ..Decision::nothing() }
 }
 
 fn with_standing(observed: &Observed, standing: Standing) -> ExecutionStatus {

@@ -77,9 +77,15 @@ pub struct Kept {
 /// For a person.
 pub fn keep(run: &Run, parts: &[Part], refs: &[DataRef], room: Room) -> Result<Kept, String> {
     let held = "the states that the execution is in hold";
-    let beside = snapshot::encode_beside(run, parts);
-    if beside.held_bytes > RUN_BYTES_MAX {
-        return Err(format!("{held} {} bytes, at most {RUN_BYTES_MAX} can be kept", beside.held_bytes));
+    let measured = snapshot::measure(run, parts);
+    if measured.held_bytes > RUN_BYTES_MAX {
+        return Err(format!("{held} {} bytes, at most {RUN_BYTES_MAX} can be kept", measured.held_bytes));
+    }
+    let beside = measured.encode();
+    if beside.text.len() > stored::TEXT_BYTES_MAX {
+        // It would become a checkpoint, for it compresses well, and nobody could read that.
+        let (bytes, max) = (beside.text.len(), stored::TEXT_BYTES_MAX);
+        return Err(format!("{held} too many values: {bytes} bytes written out, at most {max} can be kept"));
     }
     if let Some(kept) = keep_whole(run, &beside, room) {
         return Ok(kept);

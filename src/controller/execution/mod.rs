@@ -90,16 +90,24 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
         Committed::Stands(seen) => {
             perform(context, key, &seen, &decision);
             tell(context, key, &observed, &decision);
+            if decision.is_fault && !seen.phase.is_ended() {
+                return Ended::Faulted(seen, observed.reports);
+            }
             if tidy(context, key, &observed, decision.status.as_deref(), decision.parts).await {
                 return settled(seen, decision.wake);
             }
             Ended::Again { reports: Vec::new(), is_conflict: false }
         }
         Committed::Faulted(seen) => {
-            if seen.phase.is_ended() {
-                context.driver.let_go(&seen.facts.uid);
+            if !seen.phase.is_ended() {
+                return Ended::Faulted(seen, observed.reports);
             }
-            settled(seen, None)
+            context.driver.let_go(&seen.facts.uid);
+            // What the refused status would have named is named by nobody.
+            if tidy(context, key, &observed, None, Vec::new()).await {
+                return settled(seen, None);
+            }
+            Ended::Again { reports: Vec::new(), is_conflict: false }
         }
         Committed::Gone => {
             context.driver.let_go(&observed.facts.uid);

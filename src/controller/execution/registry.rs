@@ -25,6 +25,10 @@ use crate::engine::{Report, TaskId};
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
+/// Longest pause before a run that stands still is tried again. Whatever it stands still for, an endless
+/// expression say, is likely to be there still, and to take its time.
+const FAULT_RETRY_MAX: Duration = Duration::from_secs(600);
+
 /// Versions of our own that are remembered: the watches show them within a second or so.
 const WRITTEN_MAX: usize = 8_192;
 
@@ -116,6 +120,8 @@ pub enum Ended {
     Settled(Box<Seen>, Option<Timestamp>),
     /// Its run has ended, as of this version.
     Over(u64),
+    /// It stands still for a reason that may pass: it is looked at again, ever more rarely.
+    Faulted(Box<Seen>, Vec<(TaskId, Report)>),
     /// It is gone, or cannot be read.
     Forgotten,
     /// It must be looked at again, from the API server's own copy.
@@ -444,6 +450,21 @@ impl Registry {
                 }
                 self.set_wake(state, key, wake);
             }
+            Ended::Faulted(seen, mut reports) => {
+                // Nobody reports them a second time.
+                reports.append(&mut entry.reports);
+                entry.reports = reports;
+                entry.must_read = false;
+                entry.failures = entry.failures.saturating_add(1);
+                let newer = newer.filter(|newer| newer.version > seen.version);
+                let is_changed = newer.is_some() || ended_at.is_some();
+                entry.seen = ended_at.is_none().then(|| newer.unwrap_or(*seen));
+                if is_changed || again {
+                    self.queue(key, entry);
+                }
+                let wake = after(Timestamp::now(), delay(entry.failures, FAULT_RETRY_MAX));
+                self.set_wake(state, key, Some(wake));
+            }
             Ended::Again { mut reports, is_conflict } => {
                 reports.append(&mut entry.reports);
                 entry.reports = reports;
@@ -454,7 +475,7 @@ impl Registry {
                     self.queue(key, entry);
                     return;
                 }
-                let wake = after(Timestamp::now(), retry_delay(entry.failures));
+                let wake = after(Timestamp::now(), delay(entry.failures, RETRY_MAX));
                 self.set_wake(state, key, Some(wake));
             }
         }
@@ -525,9 +546,8 @@ fn waits_no_more(waiting: &mut BTreeMap<Key, HashSet<Key>>, flow: &Key, key: &Ke
     }
 }
 
-fn retry_delay(failures: u32) -> Duration {
-    let doubled = RETRY_MIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
-    doubled.min(RETRY_MAX)
+fn delay(failures: u32, max: Duration) -> Duration {
+    RETRY_MIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(max)
 }
 
 fn after(now: Timestamp, delay: Duration) -> Timestamp {
@@ -671,6 +691,25 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_stands_still_keeps_its_news_and_is_tried_again() {
+        let (registry, mut receiver) = registry();
+        registry.seen(&object(5, 1)).unwrap();
+        turns(&mut receiver);
+        let seen = registry.begin(&key()).unwrap().seen.unwrap();
+        report(&registry, "u", What::Report(Report::Heartbeat));
+        let reports = vec![("T@1".into(), Report::Accepted(crate::value::Value::Null))];
+        registry.end(&key(), Ended::Faulted(Box::new(seen), reports));
+        assert_eq!(turns(&mut receiver), 0);
+        let wake = registry.locked().entries[&key()].wake.unwrap();
+        assert!(wake > Timestamp::now() - RETRY_MIN && wake <= Timestamp::now() + RETRY_MIN, "{wake}");
+        report(&registry, "u", What::Report(Report::Heartbeat));
+        assert_eq!(turns(&mut receiver), 1);
+        let look = registry.begin(&key()).unwrap();
+        assert_eq!((look.seen.unwrap().version, look.reports.len()), (5, 3));
+        assert_eq!(look.reports[0].1, Report::Accepted(crate::value::Value::Null));
+    }
+
+    #[test]
     fn news_of_another_object_of_the_same_name_is_dropped() {
         let (registry, mut receiver) = registry();
         registry.seen(&object(5, 1)).unwrap();
@@ -751,8 +790,8 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_their_cap() {
-        assert_eq!(retry_delay(1), RETRY_MIN);
-        assert_eq!(retry_delay(2), RETRY_MIN * 2);
-        assert_eq!(retry_delay(u32::MAX), RETRY_MAX);
+        assert_eq!(delay(1, RETRY_MAX), RETRY_MIN);
+        assert_eq!(delay(2, RETRY_MAX), RETRY_MIN * 2);
+        assert_eq!(delay(u32::MAX, RETRY_MAX), RETRY_MAX);
     }
 }

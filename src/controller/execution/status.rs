@@ -140,12 +140,12 @@ impl Jobs<'_> {
         if active.activity != Activity::Task {
             return None;
         }
-        let id = task_id(active);
-        let task = self.tasks.iter().find(|task| task.id == id)?;
+        let id = active.task.as_ref()?;
+        let task = self.tasks.iter().find(|task| task.id == *id)?;
         match binding::executor_of(task, self.bindings) {
             Executor::Job | Executor::JobTemplate(_) => {
                 let owner = Owner { namespace: "", name: self.name, uid: self.uid };
-                Some(job_name(&owner, &id))
+                Some(job_name(&owner, id))
             }
             Executor::Http
             | Executor::HttpInvoke
@@ -164,10 +164,11 @@ pub fn standing(program: &Program, run: &Run, obstacles: &Obstacles, jobs: &Jobs
     }
     let mut active = run.active(program);
     if let Status::Stopping { awaited, .. } = run.status() {
-        active.retain(|active| awaited.contains_key(&task_id(active)));
+        active.retain(|active| active.task.as_ref().is_some_and(|task| awaited.contains_key(task)));
     }
     // What is not moving says more than what may be.
-    let told = active.iter().find(|active| obstacles.pending.contains_key(&task_id(active)));
+    let is_told = |active: &&ActiveState| pending(active, obstacles).is_some();
+    let told = active.iter().find(is_told);
     let (mut reason, mut message) = match told.or(active.first()) {
         None => (Reason::Running, "states are being passed".to_owned()),
         Some(told) => going(told, obstacles, jobs),
@@ -191,8 +192,9 @@ fn first_blocked<'o>(tasks: &[TaskCommand], obstacles: &'o Obstacles) -> Option<
     obstacles.blocked.iter().find(|(id, _)| tasks.iter().any(|task| task.id == **id))
 }
 
-fn task_id(active: &ActiveState) -> TaskId {
-    TaskId::from(&*format!("{}@{}", active.path, active.attempt))
+/// What keeps the task of a state from beginning.
+fn pending<'o>(active: &ActiveState, obstacles: &'o Obstacles) -> Option<&'o String> {
+    obstacles.pending.get(active.task.as_ref()?)
 }
 
 fn going(active: &ActiveState, obstacles: &Obstacles, jobs: &Jobs<'_>) -> (Reason, String) {
@@ -205,7 +207,7 @@ fn going(active: &ActiveState, obstacles: &Obstacles, jobs: &Jobs<'_>) -> (Reaso
         || ", without a time-out of its own".to_owned(),
         |deadline| format!(", given up at {}", instant_text(deadline)),
     );
-    let obstacle = obstacles.pending.get(&task_id(active)).map_or_else(String::new, |why| format!(": {why}"));
+    let obstacle = pending(active, obstacles).map_or_else(String::new, |why| format!(": {why}"));
     match active.activity {
         Activity::Task => (
             Reason::WaitingForTask,

@@ -241,6 +241,11 @@ impl Lowering<'_> {
         let result = Expr::Object(vec![(Arc::from("Items"), Expr::Root(Root::Result))]);
         // With a writer it is what the writer gave.
         let result = writer.is_none().then_some(result);
+        let is_tolerant = map.tolerated_count.is_some() || map.tolerated_percentage.is_some();
+        let tolerance = is_tolerant.then(|| Tolerance {
+            count: self.whole_number(&map.tolerated_count, AT_ENTRY, any_count.clone()),
+            percentage: self.percentage(&map.tolerated_percentage),
+        });
         let lowered = Map {
             reader,
             items_max: self.whole_number(&map.items_max, AT_ENTRY, any_count.clone()),
@@ -252,10 +257,7 @@ impl Lowering<'_> {
             }),
             concurrency: self.whole_number(&map.concurrency, AT_ENTRY, any_count.clone()),
             is_isolated: map.mode.is_some(),
-            tolerance: Tolerance {
-                count: self.whole_number(&map.tolerated_count, AT_ENTRY, any_count),
-                percentage: self.percentage(&map.tolerated_percentage),
-            },
+            tolerance,
             writer,
             ..Map::over(items, self.processor(map, depth)?)
         };

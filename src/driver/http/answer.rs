@@ -136,12 +136,17 @@ pub(super) fn thrown(body: &Value) -> Option<(Str, Str)> {
     Some((name.into(), body.to_json().into()))
 }
 
-/// The value of a body: JSON where the answer says that it is JSON and it is, text otherwise; `null`
-/// where there is none.
+/// The value of a body: JSON where the answer says that it is JSON, or a function gave it, and it is; text
+/// otherwise; `null` where there is none.
 ///
 /// # Errors
 /// Where it is no text, or JSON that is nested too deep.
-pub(super) fn read_body(what: &str, headers: &HeaderMap, body: Vec<u8>) -> Result<Value, TaskError> {
+pub(super) fn read_body(
+    convention: Convention,
+    what: &str,
+    headers: &HeaderMap,
+    body: Vec<u8>,
+) -> Result<Value, TaskError> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
@@ -150,7 +155,9 @@ pub(super) fn read_body(what: &str, headers: &HeaderMap, body: Vec<u8>) -> Resul
     })?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_json = essence == "application/json" || essence.ends_with("+json");
+    // Functions answer in JSON, whatever their runtimes say of it.
+    let is_function = matches!(convention, Convention::Function { .. });
+    let is_json = is_function || essence == "application/json" || essence.ends_with("+json");
     match Value::parse(&text) {
         Ok(value) if is_json => Ok(value),
         Err(error @ crate::value::ParseError::TooDeep { .. }) if is_json => {

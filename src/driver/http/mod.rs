@@ -104,7 +104,7 @@ impl HttpCaller {
             }
             body.extend_from_slice(&chunk);
         }
-        let body = read_body(&what, &headers, body)?;
+        let body = read_body(convention, &what, &headers, body)?;
         let idempotency_key = idempotency_key.to_owned();
         convention.result(Answer { what, status, headers, body, idempotency_key })
     }

@@ -24,6 +24,14 @@ impl Elements {
             Self::Object(members) => members.len(),
         }
     }
+
+    /// All of them as one value.
+    pub(in crate::engine) fn value(&self) -> Value {
+        match self {
+            Self::Array(items) => Value::Array(items.clone()),
+            Self::Object(members) => Value::Object(members.clone()),
+        }
+    }
 }
 
 impl Mapping {
@@ -82,9 +90,10 @@ impl Stepper<'_> {
                 return Err(self.failure(ErrorKind::Value, cause));
             }
         };
+        self.check_elements(&elements, state)?;
         let total = self.items_max(map, environment, state)?.unwrap_or(usize::MAX).min(elements.len());
         let concurrency = self.concurrency(map, environment, state)?;
-        let failed_max = self.failed_max(&map.tolerance, total, environment, state)?;
+        let failed_max = self.failed_max(map.tolerance.as_ref(), total, environment, state)?;
         let batches = map.batch.as_ref().map(|batch| self.batches(batch, environment, state)).transpose()?;
         let source: Str = match &map.reader {
             Some(reader) => reader.resource.clone(),

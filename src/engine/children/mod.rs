@@ -296,7 +296,9 @@ impl Stepper<'_> {
                 children.fill(slot, Slot::Done(value));
                 None
             }
-            Flow::Failed(_) if inner.isolating().is_some() => self.tolerate(children, slot),
+            Flow::Failed(_) if inner.isolating().is_some_and(|map| map.tolerance.is_some()) => {
+                self.tolerate(children, slot)
+            }
             Flow::Failed(failure) => Some(failure),
         }
     }

@@ -33,12 +33,12 @@ impl Stepper<'_> {
     /// How many of so many elements may fail. Beyond either bound the Map fails.
     pub(super) fn failed_max(
         &self,
-        tolerance: &Tolerance,
+        tolerance: Option<&Tolerance>,
         total: usize,
         environment: &Environment<'_>,
         state: &State,
     ) -> Result<usize, Failure> {
-        let Tolerance { count, percentage } = tolerance;
+        let Some(Tolerance { count, percentage }) = tolerance else { return Ok(0) };
         let count = match self.given(count.as_ref(), environment)? {
             Some(value) => Some(self.tolerated_count(&value, state)?),
             None => None,

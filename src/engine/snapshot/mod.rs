@@ -41,6 +41,24 @@ pub struct Encoded {
     pub held_bytes: usize,
 }
 
+/// A run on its way to its stored form.
+pub struct Measured {
+    snapshot: v1::Snapshot,
+    parts: Vec<Part>,
+    loose_bytes: usize,
+    /// As [`Encoded::held_bytes`].
+    pub held_bytes: usize,
+}
+
+impl Measured {
+    /// The stored form.
+    #[must_use]
+    pub fn encode(self) -> Encoded {
+        let Self { snapshot, parts, loose_bytes, held_bytes } = self;
+        Encoded { text: text_of(&snapshot), parts, loose_bytes, held_bytes }
+    }
+}
+
 /// The stored form of a run, whole.
 #[must_use]
 pub fn encode(run: &Run) -> String {
@@ -51,6 +69,13 @@ pub fn encode(run: &Run) -> String {
 /// left out.
 #[must_use]
 pub fn encode_beside(run: &Run, parts: &[Part]) -> Encoded {
+    measure(run, parts).encode()
+}
+
+/// How much a run holds, before anything of it is written: values share what they hold, so that written
+/// out they can be larger than any memory.
+#[must_use]
+pub fn measure(run: &Run, parts: &[Part]) -> Measured {
     let mut parts = parts.to_vec();
     let mut written = v1::Snapshot::of(run, &parts);
     let needed = |used: &[usize]| used.iter().map(|bytes| *bytes > 0).collect::<Vec<_>>();
@@ -62,7 +87,7 @@ pub fn encode_beside(run: &Run, parts: &[Part]) -> Encoded {
     let loose_bytes = written.snapshot.loose().map(Value::bytes).fold(0, usize::saturating_add);
     let used_bytes = written.used_bytes.iter().fold(0, |sum: usize, bytes| sum.saturating_add(*bytes));
     let held_bytes = loose_bytes.saturating_add(used_bytes);
-    Encoded { text: text_of(&written.snapshot), parts, loose_bytes, held_bytes }
+    Measured { snapshot: written.snapshot, parts, loose_bytes, held_bytes }
 }
 
 /// The same with all values in parts that may stand in one: what does not yet is put into a new one,

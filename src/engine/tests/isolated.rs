@@ -8,7 +8,7 @@ fn tolerating(count: Option<&str>, percentage: Option<&str>) -> impl FnOnce(&mut
     let tolerance = Tolerance { count: count.map(literal), percentage: percentage.map(literal) };
     |map| {
         map.is_isolated = true;
-        map.tolerance = tolerance;
+        map.tolerance = Some(tolerance);
     }
 }
 
@@ -85,7 +85,9 @@ fn a_batch_that_fails_is_as_many_failures_as_it_has_elements() {
 
 #[test]
 fn the_bound_holds_only_for_iterations_that_are_runs_of_their_own() {
-    let program = each(vec![task("A", "r")], |map| map.tolerance.count = Some(literal("5")));
+    let program = each(vec![task("A", "r")], |map| {
+        map.tolerance = Some(Tolerance { count: Some(literal("5")), percentage: None })
+    });
     let mut rig = Rig::start(program, "[1, 2]");
     rig.fail("Each/0/A@1", "E");
     assert_eq!(rig.error().0, Some("E"));
@@ -198,6 +200,7 @@ fn so_many_runs_of_their_own_go_on_at_a_time() {
 fn a_map_that_fails_by_tolerance_can_be_caught_and_tried_again() {
     let program = each_with(LIMITS, vec![task("A", "r")], |map, state| {
         map.is_isolated = true;
+        map.tolerance = Some(Tolerance::default());
         state.retry = retry_once(0);
     });
     let mut rig = Rig::start(program, "[1]");
@@ -210,6 +213,7 @@ fn a_map_that_fails_by_tolerance_can_be_caught_and_tried_again() {
     let body = sequence(&mut builder, Handover::Replace, vec![task("A", "r")]);
     let mut map = Map::over(Expr::Root(Root::Input), body);
     map.is_isolated = true;
+    map.tolerance = Some(Tolerance::default());
     let mut scope = ScopeBuilder::new(Handover::Replace);
     let [each, after] = scope.declare_all(["Each", "After"]);
     let catch = vec![Catcher {

@@ -104,7 +104,10 @@ fn map_of(items: usize, body: ScopeIdx, more: More) -> Map {
         }),
         concurrency: Some(literal("2")),
         is_isolated: more.is_isolated,
-        tolerance: Tolerance { count: Some(Expr::Literal(Value::from(more.tolerated))), percentage: None },
+        tolerance: Some(Tolerance {
+            count: Some(Expr::Literal(Value::from(more.tolerated))),
+            percentage: None,
+        }),
         writer: more.writes.then(|| access("write", Some(object(vec![("r", Expr::Root(Root::Result))])))),
         ..Map::over(Expr::Literal(elements), body)
     }

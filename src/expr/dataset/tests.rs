@@ -115,3 +115,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_answer_of_a_call_is_read_by_its_body() {
+    let first = csv(Delimiter::Comma, Header::FirstRow);
+    let answers = [
+        r#"{"StatusCode": 200, "StatusText": "OK", "Headers": {}, "ResponseBody": "a\n1\n"}"#,
+        r#"{"statusCode": 200, "headers": {}, "body": "a\n1\n"}"#,
+        r#"{"ContentLength": 4, "Body": "a\n1\n"}"#,
+    ];
+    for answer in answers {
+        assert_eq!(items(&first, Value::parse(answer).unwrap()), r#"[{"a":"1"}]"#, "{answer}");
+    }
+    let whole = Dataset::Json { pointer: None };
+    let parsed = r#"{"StatusCode": 200, "ResponseBody": [1, 2]}"#;
+    assert_eq!(items(&whole, Value::parse(parsed).unwrap()), "[1,2]");
+    // A file may have such a member too.
+    assert_eq!(items(&json("/body"), Value::parse(r#"{"body": [3]}"#).unwrap()), "[3]");
+}

@@ -50,7 +50,8 @@ impl<'b> Lowering<'_, 'b> {
             batch,
             concurrency,
             is_isolated,
-            tolerance,
+            // Without any, failures are beyond it all the same (§12).
+            tolerance: Some(tolerance),
             writer,
             ..Map::over(items, body)
         })
@@ -77,7 +78,14 @@ impl<'b> Lowering<'_, 'b> {
         });
         match (view.language, &map.items, read) {
             (Language::Jsonata, Some(field), _) => {
-                value(field, "Items", Expected::Array, view, self.problems)
+                let items = value(field, "Items", Expected::Array, view, self.problems);
+                if let Expr::Literal(found) = &items
+                    && found.as_array().is_none()
+                {
+                    // As an expression of the same text: what is no array is an error of the run (R).
+                    return expression(&found.to_json(), "Items", Expected::Array, view);
+                }
+                items
             }
             (Language::JsonPath, Some(field), None) => {
                 let Some(text) = field.text(self.problems) else { return NOTHING };

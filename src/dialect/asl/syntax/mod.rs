@@ -83,7 +83,7 @@ impl<'n> Machine<'n> {
             reading.word(&version, &["1.0"]);
         }
         let timeout = fields.given("TimeoutSeconds");
-        let timeout_seconds = timeout.and_then(|field| whole_number(&field, 1..=SECONDS_MAX, problems));
+        let timeout_seconds = timeout.and_then(|field| whole_number(&field, 1..=SECONDS_MAX - 1, problems));
         let body = Body::read(&mut fields, reading);
         reading.finish(fields, "a state machine");
         Some(Self { timeout_seconds, body })
