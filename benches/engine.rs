@@ -11,7 +11,8 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use jiff::Timestamp;
 use millrace::dialect;
 use millrace::engine::{Event, Execution, Report, Run, Step, TaskId, TokenKey, snapshot, step};
-use millrace::expr::{Expr, Missing, PathStep, Root};
+use millrace::expr::jsonata::{Expected, Expression};
+use millrace::expr::{Expr, Missing, PathStep, Root, Scope};
 use millrace::ir::{
     Boundary, Builder, Completion, ErrorName, Errors, Handover, Kind, Limits, Map, Next, Program,
     ScopeBuilder, ScopeIdx, State,
@@ -288,12 +289,43 @@ fn tasks(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A state's data, for expressions by themselves.
+struct Data(Value);
+
+impl Scope for Data {
+    fn get(&self, root: &Root) -> Option<Value> {
+        (*root == Root::Input).then(|| self.0.clone())
+    }
+
+    fn draw(&self) -> [u8; 16] {
+        [7; 16]
+    }
+}
+
+fn queries(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("jsonata");
+    let text = r#"{"a": 1, "name": "Ann", "items": [{"id": 1, "tags": ["x"]}, {"id": 2, "tags": ["y"]}]}"#;
+    let data = Data(Value::parse(text).expect("a text of this file"));
+    for (name, text) in [
+        ("sum", "$states.input.a + 1"),
+        ("filter", "$states.input.items[id > 1].tags"),
+        ("text", "'Hello ' & $states.input.name"),
+        ("uuid", "$uuid()"),
+        ("recursion", "($f := function($n) { $n = 0 ? 0 : $f($n - 1) }; $f(1000))"),
+    ] {
+        let states = Expr::Record(vec![(Str::from("input"), Expr::Root(Root::Input))]);
+        let expression = Expression::parse(text, states, "Output", Expected::Any).expect(text);
+        group.bench_function(name, |bench| bench.iter(|| expression.eval(&data)));
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = compiling, transitions, maps, tasks
+    targets = compiling, transitions, maps, tasks, queries
 }
 criterion_main!(benches);

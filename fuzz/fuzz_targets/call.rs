@@ -2,8 +2,6 @@
 
 #![no_main]
 
-#[path = "../targets.rs"]
-#[allow(dead_code, reason = "each target uses its own part")]
-mod targets;
+use millrace_fuzz as targets;
 
 libfuzzer_sys::fuzz_target!(|text: &str| targets::call(text));

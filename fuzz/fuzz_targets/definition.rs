@@ -4,9 +4,7 @@
 
 use millrace::dialect::Dialect;
 
-#[path = "../targets.rs"]
-#[allow(dead_code, reason = "each target uses its own part")]
-mod targets;
+use millrace_fuzz as targets;
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     targets::definition(text, None);

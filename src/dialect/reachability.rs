@@ -1,6 +1,6 @@
 //! Whether every state of a scope can be reached, and the end from there.
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::Code;
 
 use super::reader::{Problems, Text};
 
@@ -46,7 +46,7 @@ pub(super) fn check(graph: &Graph<'_>, problems: &Problems) {
         }
     }
     let note = |code: Code, name: &Text, message: String| {
-        problems.push(Diagnostic::new(code, name.path.clone(), name.span, message));
+        problems.push(name.problem(code, message));
     };
     for (node, seen) in graph.nodes.iter().zip(&is_reached) {
         if !seen {

@@ -114,6 +114,31 @@ impl Text {
     }
 }
 
+impl Text {
+    pub(super) fn problem(&self, code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, self.path.clone(), self.span, message)
+    }
+
+    /// The one of the known types of states that it is; otherwise a note.
+    pub(super) fn state_type(
+        &self,
+        known: &'static [&'static str],
+        problems: &Problems,
+    ) -> Option<&'static str> {
+        let word = &*self.value;
+        let found = known.iter().copied().find(|known| *known == word);
+        if found.is_none() {
+            let help = match problems.closest(word, known.iter().copied()) {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => format!("types are {}", known.join(", ")),
+            };
+            let problem = self.problem(Code::UnknownStateType, format!("there is no state type `{word}`"));
+            problems.push(problem.with_help(help));
+        }
+        found
+    }
+}
+
 impl<'n> Field<'n> {
     pub(super) fn new(node: &'n Node, path: impl Into<String>) -> Self {
         Self { node, path: path.into() }

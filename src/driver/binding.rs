@@ -10,6 +10,7 @@ use crate::value::{Object, Str, Value};
 
 use super::http::Request;
 use super::http::function::FunctionCall;
+use super::object_store::Operation;
 
 /// Who does a task.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,8 +19,8 @@ pub enum Executor<'b> {
     Http,
     /// The same in the words of Amazon States Language.
     HttpInvoke,
-    /// Stored objects, read and written.
-    Store,
+    /// A store of objects.
+    Store(Operation),
     /// A payload posted to what the binding names.
     Post(&'b Binding),
     /// A Job described by the task's arguments.
@@ -35,12 +36,12 @@ const BUILT_IN: &[(&str, Executor<'static>)] = &[
     ("HTTP:Request", Executor::Http),
     ("Kubernetes:RunJob", Executor::Job),
     ("arn:aws*:states:::http:invoke", Executor::HttpInvoke),
-    ("arn:aws*:states:::*s3:getObject", Executor::Store),
-    ("arn:aws*:states:::*s3:listObjectsV2", Executor::Store),
-    ("arn:aws*:states:::*s3:putObject", Executor::Store),
-    ("OSS:GetObject", Executor::Store),
-    ("OSS:ListObjects", Executor::Store),
-    ("OSS:PutObject", Executor::Store),
+    ("arn:aws*:states:::*s3:getObject", Executor::Store(Operation::Get)),
+    ("arn:aws*:states:::*s3:listObjectsV2", Executor::Store(Operation::List)),
+    ("arn:aws*:states:::*s3:putObject", Executor::Store(Operation::Put)),
+    ("OSS:GetObject", Executor::Store(Operation::Get)),
+    ("OSS:ListObjects", Executor::Store(Operation::List)),
+    ("OSS:PutObject", Executor::Store(Operation::Put)),
 ];
 
 /// Who does a task.
@@ -151,7 +152,7 @@ pub fn warnings(program: &Program, bindings: &[Binding]) -> Vec<Diagnostic> {
         let known = match resolve(resource, function, bindings) {
             Executor::Http => HTTP_PARAMETERS,
             Executor::Job => JOB_PARAMETERS,
-            Executor::HttpInvoke | Executor::Store => continue,
+            Executor::HttpInvoke | Executor::Store(_) => continue,
             Executor::Post(_) | Executor::JobTemplate(_) => continue,
             Executor::Unbound => {
                 let message =

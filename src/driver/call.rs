@@ -42,8 +42,9 @@ pub(super) async fn prepare(
     wait_until(task.not_before).await;
     let request = match binding::executor_of(task, &owner.bindings) {
         Executor::Post(binding) => bound_request(api, owner, task, binding, news).await,
-        Executor::Store => {
-            return StoreRequest::of(task, &idempotency_key(&owner.uid, &task.id)).map(Effect::Store);
+        Executor::Store(operation) => {
+            let unique = idempotency_key(&owner.uid, &task.id);
+            return StoreRequest::of(operation, &task.arguments, &unique).map(Effect::Store);
         }
         Executor::HttpInvoke => Request::from_invocation(&task.arguments),
         Executor::Http | Executor::Job | Executor::JobTemplate(_) | Executor::Unbound => {

@@ -107,9 +107,9 @@ impl Driver {
         for task in tasks {
             match binding::executor_of(task, &owner.bindings) {
                 Executor::Job | Executor::JobTemplate(_) => jobs.push(task),
-                Executor::Http | Executor::HttpInvoke | Executor::Store | Executor::Post(_)
+                Executor::Http | Executor::HttpInvoke | Executor::Store(_) | Executor::Post(_)
                     if task.is_accepted => {}
-                Executor::Http | Executor::HttpInvoke | Executor::Store | Executor::Post(_) => {
+                Executor::Http | Executor::HttpInvoke | Executor::Store(_) | Executor::Post(_) => {
                     self.call(owner, task, is_stopping);
                 }
                 Executor::Unbound => self.tell(owner, &task.id, What::Report(Report::Failed(unbound(task)))),

@@ -11,7 +11,7 @@ use kube::api::ObjectMeta;
 
 use crate::cluster::api_server::{ApiError, ApiServer, path_of};
 use crate::cluster::object::{Key, is_name};
-use crate::engine::{TaskCommand, TaskError};
+use crate::engine::TaskError;
 use crate::value::{Object, Value};
 
 /// The error of a task whose object or bucket is not there.
@@ -28,6 +28,17 @@ const KEY_NAMES: [&str; 2] = ["Key", "ObjectName"];
 
 /// Names of the file under a prefix that results are written to.
 const RESULTS: &str = "results.json";
+
+/// What is done with a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Reads an object.
+    Get,
+    /// Says what objects there are.
+    List,
+    /// Writes an object.
+    Put,
+}
 
 /// What a task wants of a store.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,13 +71,12 @@ pub enum StoreRequest {
 }
 
 impl StoreRequest {
-    /// What a task wants, by the end of its resource. `unique` names what a Map gave under its prefix:
+    /// What a task wants with an operation. `unique` names what a Map gave under its prefix:
     /// the same however often one attempt is repeated.
     ///
     /// # Errors
     /// Where the arguments lack something; the cause names it.
-    pub fn of(task: &TaskCommand, unique: &str) -> Result<Self, TaskError> {
-        let arguments = &task.arguments;
+    pub fn of(operation: Operation, arguments: &Value, unique: &str) -> Result<Self, TaskError> {
         let text = |name: &str| {
             let found = arguments.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
             found.map(str::to_owned).ok_or_else(|| {
@@ -78,20 +88,18 @@ impl StoreRequest {
         };
         let bucket = text("Bucket")?;
         let key_name = KEY_NAMES.into_iter().find(|name| arguments.get(name).is_some());
-        if task.resource.contains("istObjects") {
-            let prefix = arguments.get("Prefix").and_then(Value::as_str).unwrap_or_default().to_owned();
-            return Ok(Self::List { bucket, prefix });
-        }
-        if task.resource.ends_with("etObject") {
-            return Ok(Self::Get { bucket, key: text(key_name.unwrap_or("Key"))? });
+        let prefix = || arguments.get("Prefix").and_then(Value::as_str).unwrap_or_default();
+        match operation {
+            Operation::List => return Ok(Self::List { bucket, prefix: prefix().to_owned() }),
+            Operation::Get => return Ok(Self::Get { bucket, key: text(key_name.unwrap_or("Key"))? }),
+            Operation::Put => {}
         }
         let body = arguments.get("Body").cloned().unwrap_or_default();
         let text_of_body = body.as_str().map_or_else(|| body.to_json(), str::to_owned);
         let key = match key_name {
             Some(name) => text(name)?,
             None => {
-                let prefix = arguments.get("Prefix").and_then(Value::as_str).unwrap_or_default();
-                [prefix.trim_end_matches('/'), unique, RESULTS].join("/").trim_start_matches('/').to_owned()
+                [prefix().trim_end_matches('/'), unique, RESULTS].join("/").trim_start_matches('/').to_owned()
             }
         };
         Ok(Self::Put { bucket, key, text: text_of_body, is_result: key_name.is_none() })
@@ -202,6 +210,8 @@ fn data_key(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::binding::{Executor, executor_of};
+    use crate::engine::TaskCommand;
     use crate::ir::Completion;
 
     fn of(resource: &str, arguments: &str) -> Result<StoreRequest, String> {
@@ -214,7 +224,11 @@ mod tests {
             deadline: None,
             is_accepted: false,
         };
-        StoreRequest::of(&task, "u").map_err(|error| error.cause.unwrap_or_default().to_string())
+        let Executor::Store(operation) = executor_of(&task, &[]) else {
+            panic!("{resource} is no operation")
+        };
+        StoreRequest::of(operation, &task.arguments, "u")
+            .map_err(|error| error.cause.unwrap_or_default().to_string())
     }
 
     #[test]

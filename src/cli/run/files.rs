@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use crate::driver::idempotency_key;
-use crate::driver::object_store::{StoreRequest, error};
+use crate::driver::object_store::{Operation, StoreRequest, error};
 use crate::engine::{Report, TaskCommand, TaskError};
 use crate::value::Value;
 
 /// What comes of a task about a stored object.
-pub(super) fn answer(task: &TaskCommand, execution_id: &str) -> Report {
-    let answer = StoreRequest::of(task, &idempotency_key(execution_id, &task.id));
+pub(super) fn answer(operation: Operation, task: &TaskCommand, execution_id: &str) -> Report {
+    let unique = idempotency_key(execution_id, &task.id);
+    let answer = StoreRequest::of(operation, &task.arguments, &unique);
     match answer.and_then(|request| perform(&request)) {
         Ok(answer) => Report::Succeeded(answer),
         Err(error) => Report::Failed(error),

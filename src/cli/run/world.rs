@@ -161,7 +161,9 @@ impl World {
         let request = match binding::executor_of(task, &self.bindings) {
             Executor::Http => Request::from_arguments(&task.arguments),
             Executor::HttpInvoke => Request::from_invocation(&task.arguments),
-            Executor::Store => return Plan::Answer(files::answer(task, &self.execution_id)),
+            Executor::Store(operation) => {
+                return Plan::Answer(files::answer(operation, task, &self.execution_id));
+            }
             Executor::Post(binding) => post(task, binding),
             Executor::Job | Executor::JobTemplate(_) => {
                 Err(unbound(task, "runs as a Job, and there is no cluster here"))

@@ -149,7 +149,7 @@ impl Jobs<'_> {
             }
             Executor::Http
             | Executor::HttpInvoke
-            | Executor::Store
+            | Executor::Store(_)
             | Executor::Post(_)
             | Executor::Unbound => None,
         }

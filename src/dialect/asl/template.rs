@@ -183,7 +183,7 @@ pub(super) fn reference_path(text: &Text, label: &str, view: View, problems: &Pr
     {
         let message =
             format!("`{label}` needs a path to one value whatever the data, `{}` is none", text.value);
-        let problem = Diagnostic::new(Code::ExpressionSyntax, text.path.clone(), text.span, message);
+        let problem = text.problem(Code::ExpressionSyntax, message);
         problems.push(problem.with_help("only names and single positions: no wildcard, slice, filter or function, and none of `@ , : ?` that is not escaped or quoted"));
     }
     path(text, label, view, Missing::Error, problems)
@@ -352,7 +352,7 @@ impl Walk<'_> {
         for (member, is_there, place) in members {
             if !is_there && expression.reads_states(member) {
                 let message = format!("there is no `$states.{member}` here");
-                let problem = Diagnostic::new(Code::UnknownVariable, text.path.clone(), text.span, message);
+                let problem = text.problem(Code::UnknownVariable, message);
                 self.problems.push(problem.with_help(format!("it exists in {place}")));
             }
         }

@@ -1,7 +1,7 @@
 //! Error names in Retry and Catch of both generations (fdl.md §5.1): they are compared as they are
 //! written.
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::Code;
 use crate::ir::{ErrorKind, Pattern};
 
 use super::super::reader::{Problems, Text};
@@ -29,14 +29,14 @@ pub(in crate::dialect) fn check<'t>(rules: impl Iterator<Item = &'t Vec<Text>>, 
     for errors in rules {
         if let (true, Some(first)) = (is_caught, errors.first()) {
             let message = format!("the rule is never used: one before it matches `{ANY_ERROR}`");
-            let problem = Diagnostic::new(Code::ShadowedPattern, first.path.clone(), first.span, message);
+            let problem = first.problem(Code::ShadowedPattern, message);
             problems.push(problem.with_help("rules are tried in order, put it first"));
         }
         is_caught |= errors.iter().any(|error| &*error.value == ANY_ERROR);
         for error in errors {
             if let Some(help) = meant(&error.value) {
                 let message = format!("no error has the name `{}`", error.value);
-                let problem = Diagnostic::new(Code::UnknownError, error.path.clone(), error.span, message);
+                let problem = error.problem(Code::UnknownError, message);
                 problems.push(problem.with_help(help));
             }
         }

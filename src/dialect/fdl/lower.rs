@@ -15,6 +15,7 @@ use crate::value::{Number, Value};
 
 use super::super::reachability::{self, Codes, Graph, Node};
 use super::super::reader::{Field, Problems, Text, member_path};
+use super::super::transition::missing_target;
 use super::error_names::{self, patterns};
 use super::limits::{
     ERRORS, EXPRESS_WAIT_SECONDS, LIMITS, STATES_MAX, TASK_TIMEOUT_SECONDS_MAX, VARIABLE_NAME_BYTES_MAX,
@@ -101,7 +102,7 @@ impl Lowering<'_> {
             if names.insert(&state.name.value, idx).is_some() {
                 is_ambiguous = true;
                 let message = format!("another state of this scope is called `{}` too", state.name.value);
-                self.note(Code::DuplicateState, &state.name, message);
+                self.problems.push(state.name.problem(Code::DuplicateState, message));
             }
         }
         let start = self.target(&names, body.start_at.as_ref());
@@ -119,22 +120,14 @@ impl Lowering<'_> {
         self.builder.scope(scope, start).ok()
     }
 
-    fn note(&self, code: Code, text: &Text, message: String) {
-        self.problems.push(Diagnostic::new(code, text.path.clone(), text.span, message));
-    }
-
     /// The state that a name leads to. A name that is missing was noted where it was read.
     fn target(&self, names: &Names<'_>, name: Option<&Text>) -> Option<StateIdx> {
         let name = name?;
         if let Some(idx) = names.get(&*name.value) {
             return Some(*idx);
         }
-        let message = format!("there is no state `{}` in this scope", name.value);
-        let problem = Diagnostic::new(Code::MissingTarget, name.path.clone(), name.span, message);
-        self.problems.push(match self.problems.closest(&name.value, names.keys().copied()) {
-            Some(close) => problem.with_help(format!("did you mean `{close}`?")),
-            None => problem,
-        });
+        let known = names.keys().copied();
+        self.problems.push(missing_target(name, "this scope", known, self.problems));
         None
     }
 
@@ -209,7 +202,7 @@ impl Lowering<'_> {
                 if self.is_express && !matches!(mode, Mode::RequestComplete) {
                     // §7.3
                     let message = "Express executions wait for no callbacks: only the TaskMode `RequestComplete` runs in them";
-                    self.note(Code::InvalidValue, &state.name, message.to_owned());
+                    self.problems.push(state.name.problem(Code::InvalidValue, message));
                 }
                 self.task(&state.kind)?
             }

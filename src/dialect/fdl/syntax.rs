@@ -1,10 +1,11 @@
 //! Documents as they are written (fdl.md §7 and §9). Nothing is interpreted: names are not
 //! resolved, expressions not read.
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::Code;
 use crate::source::Span;
 
 use super::super::reader::{Field, Fields, Problems, Text, expect_word, items_of, read_list};
+use super::super::transition::check_next_or_end;
 use super::limits::{BRANCHES_MAX, EXECUTION_SECONDS_MAX};
 use super::map::Map;
 use super::policies::{Catch, OnError, Retry};
@@ -209,17 +210,7 @@ impl<'n> State<'n> {
 /// The type of a state; nothing, with a note, where it is none.
 fn read_type(fields: &mut Fields<'_>, problems: &Problems) -> Option<&'static str> {
     let kind = fields.required("Type", problems).and_then(|field| field.text(problems))?;
-    let word = &*kind.value;
-    let known = STATE_TYPES.iter().copied().find(|known| *known == word);
-    if known.is_none() {
-        let message = format!("there is no state type `{word}`");
-        let help = match problems.closest(word, STATE_TYPES.iter().copied()) {
-            Some(close) => format!("did you mean `{close}`?"),
-            None => format!("types are {}", STATE_TYPES.join(", ")),
-        };
-        problems.push(Diagnostic::new(Code::UnknownStateType, kind.path, kind.span, message).with_help(help));
-    }
-    known
+    kind.state_type(STATE_TYPES, problems)
 }
 
 /// `Next` and `End`. Fail and Succeed are ends; that they say so is accepted (§14.29).
@@ -245,19 +236,7 @@ fn read_way_out(word: Option<&str>, fields: &mut Fields<'_>, problems: &Problems
             // What is neither true nor false was noted, and nothing else is made of it.
             let end = end_field.map(|field| field.bool(problems));
             let is_end = end.is_some_and(|end| end.unwrap_or(next_field.is_none()));
-            match (&next_field, is_end) {
-                (Some(field), true) => problems.push(
-                    field
-                        .problem(Code::NextOrEnd, "the state has both `Next` and `End: true`")
-                        .with_help("remove one of them"),
-                ),
-                (None, false) => problems.push(
-                    fields
-                        .problem(Code::NextOrEnd, "the state has neither `Next` nor `End: true`")
-                        .with_help("say where it leads, or that it is the end"),
-                ),
-                (Some(_), false) | (None, true) => {}
-            }
+            check_next_or_end(next_field.as_ref(), is_end, fields, problems);
             (next, is_end)
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn lower(definition: &Definition<'_>, problems: &Problems) -> Option<
         if !known.insert(&*name.value) {
             is_ambiguous = true;
             let message = format!("another step of this flow is called `{}` too", name.value);
-            let problem = Diagnostic::new(Code::DuplicateState, name.path.clone(), name.span, message);
+            let problem = name.problem(Code::DuplicateState, message);
             problems.push(problem.with_help("names are unique over the whole flow, nested steps included"));
         }
     }
@@ -313,7 +313,7 @@ impl Lowering<'_> {
             return Some(*idx);
         }
         let message = format!("there is no step `{}` beside this one", name.value);
-        let problem = Diagnostic::new(Code::MissingTarget, name.path.clone(), name.span, message);
+        let problem = name.problem(Code::MissingTarget, message);
         let help = if self.names.contains(&*name.value) {
             Some("a goto leads to a step of the same `steps` list".to_owned())
         } else {
@@ -368,7 +368,7 @@ impl Lowering<'_> {
             return path(text, AT_WORK, self.problems);
         }
         let message = format!("`{what}` needs a path into the input of the step, found `{}`", text.value);
-        let problem = Diagnostic::new(Code::InvalidValue, text.path.clone(), text.span, message);
+        let problem = text.problem(Code::InvalidValue, message);
         self.problems.push(problem.with_help(format!("such as `$.{}`", text.value)));
         NOTHING
     }

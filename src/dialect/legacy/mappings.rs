@@ -1,6 +1,6 @@
 //! Mappings and parameters: constants, and strings that are paths by how they begin (fdl.md §2.3, §3).
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::Code;
 use crate::expr::Expr;
 use crate::expr::fdl::Variables;
 use crate::source::{Content, Node};
@@ -81,7 +81,7 @@ pub(super) fn path(text: &Text, known: Variables, problems: &Problems) -> Expr {
         return expr;
     }
     let message = format!("expected one path, found `{}`", text.value);
-    let problem = Diagnostic::new(Code::ExpressionSyntax, text.path.clone(), text.span, message);
+    let problem = text.problem(Code::ExpressionSyntax, message);
     problems.push(problem.with_help("compare in the condition of a choice, compute in a task"));
     Expr::Literal(Value::Null)
 }

@@ -306,7 +306,7 @@ impl JobRunner {
             Executor::Job
             | Executor::Http
             | Executor::HttpInvoke
-            | Executor::Store
+            | Executor::Store(_)
             | Executor::Post(_)
             | Executor::Unbound => manifest::from_arguments(&place, &task.id, &task.arguments),
         };

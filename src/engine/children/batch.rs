@@ -67,15 +67,7 @@ impl Stepper<'_> {
         let Some(value) = self.given(expr, environment)? else { return Ok(None) };
         match value.as_i64().and_then(|bound| usize::try_from(bound).ok()) {
             Some(bound) if bound > 0 => Ok(Some(bound)),
-            Some(_) | None => {
-                let cause = format!(
-                    "the {what} of Map `{}` must be a whole number from 1, found {} `{}`",
-                    state.name,
-                    value.kind(),
-                    value.excerpt(64)
-                );
-                Err(self.failure(ErrorKind::Value, cause))
-            }
+            Some(_) | None => Err(self.no_whole_number(what, 1, state, &value)),
         }
     }
 

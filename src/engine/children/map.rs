@@ -120,7 +120,7 @@ impl Stepper<'_> {
                 );
                 Err(self.failure(ErrorKind::Reader, cause))
             }
-            None => Err(self.no_whole_number("largest number of items", state, &value)),
+            None => Err(self.no_whole_number("largest number of items", 0, state, &value)),
         }
     }
 
@@ -134,7 +134,7 @@ impl Stepper<'_> {
         match value.as_i64().map(usize::try_from) {
             Some(Ok(0)) => Ok(max),
             Some(Ok(concurrency)) => Ok(concurrency.min(max)),
-            Some(Err(_)) | None => Err(self.no_whole_number("concurrency", state, &value)),
+            Some(Err(_)) | None => Err(self.no_whole_number("concurrency", 0, state, &value)),
         }
     }
 
@@ -148,9 +148,9 @@ impl Stepper<'_> {
         Ok(value.filter(|value| *value != Value::Null))
     }
 
-    pub(super) fn no_whole_number(&self, what: &str, state: &State, value: &Value) -> Failure {
+    pub(super) fn no_whole_number(&self, what: &str, min: u32, state: &State, value: &Value) -> Failure {
         let cause = format!(
-            "the {what} of Map `{}` must be a whole number from 0, found {} `{}`",
+            "the {what} of Map `{}` must be a whole number from {min}, found {} `{}`",
             state.name,
             value.kind(),
             value.excerpt(64)

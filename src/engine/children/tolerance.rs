@@ -58,7 +58,7 @@ impl Stepper<'_> {
                     format!("ToleratedFailureCount cannot be negative: Map `{}` has {value}", state.name);
                 Err(self.failure(ErrorKind::Value, cause))
             }
-            None => Err(self.no_whole_number("tolerated failure count", state, value)),
+            None => Err(self.no_whole_number("tolerated failure count", 0, state, value)),
         }
     }
 

@@ -17,8 +17,8 @@ fn an_execution_waits_for_its_flow_and_for_a_valid_definition() {
     assert_eq!(space.execution("one")["status"]["phase"], "Starting");
     assert_eq!(space.kstatus("one"), "InProgress");
     space.apply(&manifest("Flow", "late", json!({"definition": "Type: StateMachine"})).to_string());
-    let waiting = space.condition("one", "Accepted", "Unknown", "FlowNotReady");
-    assert!(waiting["message"].as_str().unwrap().contains("E004"), "{waiting}");
+    // Before the Flow was looked at, the message says so.
+    space.condition_saying("one", "Accepted", "Unknown", "FlowNotReady", "E004");
     space.apply(&manifest("Flow", "late", json!({"definition": GREET})).to_string());
     space.output("one");
     assert_eq!(space.kstatus("one"), "Current");

@@ -73,8 +73,7 @@ fn a_wrong_definition_says_where_it_is_wrong_and_heals_when_it_is_mended() {
         );
     }
     for (name, ..) in CASES {
-        let waiting = space.condition(name, "Accepted", "Unknown", "FlowNotReady");
-        assert!(waiting["message"].as_str().unwrap().contains("cannot be run yet. E0"), "{waiting}");
+        space.condition_saying(name, "Accepted", "Unknown", "FlowNotReady", "cannot be run yet. E0");
         space.apply(&manifest("Flow", name, json!({"definition": format!("{HEAD}{RIGHT}")})).to_string());
     }
     for (name, ..) in CASES {

@@ -358,11 +358,18 @@ subjects: [{{kind: ServiceAccount, name: user-{role}}}]
 
     /// Waits until a condition has this status and reason; gives the condition.
     pub fn condition(&self, name: &str, type_: &str, status: &str, reason: &str) -> Value {
-        let what = format!("{name} to be {type_}={status}/{reason}");
+        self.condition_saying(name, type_, status, reason, "")
+    }
+
+    /// Waits until a condition has this status and reason and its message holds this text: for what may say
+    /// something else with the same reason before.
+    pub fn condition_saying(&self, name: &str, type_: &str, status: &str, reason: &str, text: &str) -> Value {
+        let what = format!("{name} to be {type_}={status}/{reason} {text:?}");
         self.wait(&what, || {
             let execution = self.execution(name);
             let condition = condition(&execution, type_).cloned()?;
             let is_met = condition["status"] == status && condition["reason"] == reason;
+            let is_met = is_met && condition["message"].as_str().unwrap_or_default().contains(text);
             (is_met && condition["observedGeneration"] == execution["metadata"]["generation"])
                 .then_some(condition)
         })

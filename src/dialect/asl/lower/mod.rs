@@ -22,6 +22,7 @@ use crate::value::Value;
 
 use super::super::reachability;
 use super::super::reader::{Field, Problems, Text};
+use super::super::transition::missing_target;
 use super::context::Context;
 use super::limits::{ANY_ERROR, ERRORS, LIMITS, STATES_MAX};
 use super::syntax::{self, Body, Computed, Language, Machine, check_catch_all};
@@ -97,7 +98,7 @@ impl<'b> Lowering<'_, 'b> {
                 is_ambiguous = true;
             } else if !self.names.insert(&state.name.value) {
                 let message = format!("another state of this machine is called `{}` too", state.name.value);
-                self.note(Code::DuplicateState, &state.name, message);
+                self.problems.push(state.name.problem(Code::DuplicateState, message));
             }
         }
         let start = self.target(&names, body.start_at.as_ref());
@@ -117,22 +118,14 @@ impl<'b> Lowering<'_, 'b> {
         self.builder.scope(scope, start).ok()
     }
 
-    fn note(&self, code: Code, text: &Text, message: String) {
-        self.problems.push(Diagnostic::new(code, text.path.clone(), text.span, message));
-    }
-
     /// The state that a name leads to. A name that is missing was noted where it was read.
     fn target(&self, names: &Names<'_>, name: Option<&Text>) -> Option<StateIdx> {
         let name = name?;
         if let Some(idx) = names.get(&*name.value) {
             return Some(*idx);
         }
-        let message = format!("there is no state `{}` in this `States` object", name.value);
-        let problem = Diagnostic::new(Code::MissingTarget, name.path.clone(), name.span, message);
-        self.problems.push(match self.problems.closest(&name.value, names.keys().copied()) {
-            Some(close) => problem.with_help(format!("did you mean `{close}`?")),
-            None => problem,
-        });
+        let known = names.keys().copied();
+        self.problems.push(missing_target(name, "this `States` object", known, self.problems));
         None
     }
 

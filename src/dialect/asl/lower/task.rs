@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::Code;
 use crate::expr::Expr;
 use crate::expr::jsonata::Expected;
 use crate::ir::{Completion, Kind};
@@ -57,7 +57,7 @@ impl Lowering<'_, '_> {
 
     fn refuse_in_express(&self, resource: &Text) {
         let message = format!("`{}` waits, and runs of an Express Map cannot", resource.value);
-        let problem = Diagnostic::new(Code::InvalidValue, resource.path.clone(), resource.span, message);
+        let problem = resource.problem(Code::InvalidValue, message);
         self.problems.push(problem.with_help("make the ExecutionType of the processor `STANDARD`"));
     }
 

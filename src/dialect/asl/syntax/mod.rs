@@ -9,7 +9,7 @@ mod retry;
 mod state;
 mod task;
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::Code;
 use crate::source::Span;
 
 use super::super::reader::{Field, Fields, Problems, Text, member_path, report_duplicates};
@@ -68,7 +68,7 @@ impl Language {
         let language = [Self::JsonPath, Self::Jsonata].into_iter().find(|own| own.as_str() == &*text.value);
         if language.is_none() {
             let message = format!("expected `JSONPath` or `JSONata`, found `{}`", text.value);
-            problems.push(Diagnostic::new(Code::InvalidValue, text.path.clone(), text.span, message));
+            problems.push(text.problem(Code::InvalidValue, message));
         }
         Some((language?, text))
     }
@@ -145,5 +145,5 @@ fn check_name(name: &Text, problems: &Problems) {
         ),
         _ => return,
     };
-    problems.push(Diagnostic::new(code, name.path.clone(), name.span, message));
+    problems.push(name.problem(code, message));
 }

@@ -93,8 +93,7 @@ pub(in super::super) fn check_catch_all<'t>(
         } else {
             continue;
         };
-        let field =
-            crate::diagnostic::Diagnostic::new(Code::InvalidValue, all.path.clone(), all.span, message);
+        let field = all.problem(Code::InvalidValue, message);
         problems.push(field.with_help("it matches every error that can be caught"));
     }
 }

@@ -3,6 +3,7 @@
 use crate::diagnostic::{Code, Diagnostic};
 
 use super::super::super::reader::{Field, Fields, Problems, Text};
+use super::super::super::transition::check_next_or_end;
 use super::choice::{Rule, read_rules};
 use super::field::{Computed, items_of};
 use super::map::Map;
@@ -152,17 +153,7 @@ fn read_language(fields: &mut Fields<'_>, reading: Reading<'_>) -> Language {
 /// The type of a state; nothing, with a note, where it is none.
 fn read_type(fields: &mut Fields<'_>, problems: &Problems) -> Option<&'static str> {
     let kind = fields.needed("Type", problems).and_then(|field| field.text(problems))?;
-    let word = &*kind.value;
-    let known = STATE_TYPES.iter().copied().find(|known| *known == word);
-    if known.is_none() {
-        let message = format!("there is no state type `{word}`");
-        let help = match problems.closest(word, STATE_TYPES.iter().copied()) {
-            Some(close) => format!("did you mean `{close}`?"),
-            None => format!("types are {}", STATE_TYPES.join(", ")),
-        };
-        problems.push(Diagnostic::new(Code::UnknownStateType, kind.path, kind.span, message).with_help(help));
-    }
-    known
+    kind.state_type(STATE_TYPES, problems)
 }
 
 /// `Next` and `End`: exactly one of them, except where the type says where it leads.
@@ -177,19 +168,7 @@ fn read_way_out(word: &str, fields: &mut Fields<'_>, problems: &Problems) -> (Op
     // What is neither true nor false was noted, and nothing else is made of it.
     let end = fields.given("End").map(|field| field.bool(problems));
     let is_end = end.is_some_and(|end| end.unwrap_or(next_field.is_none()));
-    match (&next_field, is_end) {
-        (Some(field), true) => problems.push(
-            field
-                .problem(Code::NextOrEnd, "the state has both `Next` and `End: true`")
-                .with_help("remove one of them"),
-        ),
-        (None, false) => problems.push(
-            fields
-                .problem(Code::NextOrEnd, "the state has neither `Next` nor `End: true`")
-                .with_help("say where it leads, or that it is the end"),
-        ),
-        (Some(_), false) | (None, true) => {}
-    }
+    check_next_or_end(next_field.as_ref(), is_end, fields, problems);
     (next, is_end)
 }
 

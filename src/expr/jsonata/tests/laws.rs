@@ -5,7 +5,7 @@ use std::cell::Cell;
 use proptest::prelude::*;
 
 use super::super::*;
-use super::{Here, INPUT, eval, parse};
+use super::{Here, eval, parse};
 use crate::expr::{Interrupt, interruptible};
 use crate::value::Number;
 
@@ -158,28 +158,5 @@ proptest! {
         if parse(&text, Expected::Any).is_ok() {
             let _ = eval(&text);
         }
-    }
-}
-
-/// `cargo test --release … -- --ignored --nocapture what_an_evaluation_costs`
-#[test]
-#[ignore = "a measurement"]
-fn what_an_evaluation_costs() {
-    let scope = Here { input: Value::parse(INPUT).unwrap(), draws: Cell::new(0), string: None };
-    for text in [
-        "$states.input.a + 1",
-        "$states.input.items[id > 1].tags",
-        "'Hello ' & $states.input.name",
-        "$uuid()",
-        "{'total': $max($states.input.items.id), 'at': $now()}",
-        "($f := function($n) { $n = 0 ? 0 : $f($n - 1) }; $f(1000))",
-    ] {
-        let expression = parse(text, Expected::Any).unwrap();
-        let began = std::time::Instant::now();
-        let rounds = 10_000;
-        for _ in 0..rounds {
-            std::hint::black_box(expression.eval(&scope).unwrap());
-        }
-        println!("{:?} {text}", began.elapsed() / rounds);
     }
 }
