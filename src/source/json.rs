@@ -177,9 +177,7 @@ impl Reader<'_> {
 
     fn string_after_quote(&mut self) -> Option<(Str, Span)> {
         (self.peek()? == b'"').then_some(())?;
-        let (name, span) = self.string()?;
-        // To YAML it says that an object is to be merged.
-        (&*name != "<<").then_some((name, span))
+        self.string()
     }
 
     fn sign(&mut self, sign: u8) -> Option<()> {

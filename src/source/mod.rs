@@ -17,6 +17,8 @@
 mod json;
 mod node;
 mod parse;
+mod scalar;
+mod yaml;
 
 #[cfg(test)]
 mod tests;
