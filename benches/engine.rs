@@ -4,6 +4,7 @@
 //! promised and what was found.
 #![expect(clippy::expect_used, reason = "a measure that cannot be taken is none")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -82,6 +83,7 @@ fn fresh(input: Value) -> Run {
         started_at: now(),
         timeout_seconds: None,
         task_timeout_seconds: None,
+        attributes: BTreeMap::new(),
     })
 }
 

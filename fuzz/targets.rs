@@ -2,6 +2,8 @@
 //! (tests/it/fuzzing.rs) alike. Each of these takes whatever it is given and panics only where something
 //! is wrong with Millrace.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use millrace::diagnostic::{Diagnostic, has_errors};
@@ -51,6 +53,7 @@ fn execution() -> Execution {
         started_at: Timestamp::UNIX_EPOCH,
         timeout_seconds: None,
         task_timeout_seconds: None,
+        attributes: BTreeMap::new(),
     }
 }
 

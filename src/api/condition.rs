@@ -135,6 +135,16 @@ words! {
         FlowNotFound,
         /// The Flow has no valid definition yet.
         FlowNotReady,
+        /// The Flow lets nothing begin for now.
+        FlowSuspended,
+        /// The Flow lets nothing begin any more.
+        FlowDeprecated,
+        /// The Flow has no such revision and no such alias.
+        QualifierNotFound,
+        /// The Flow requires values that neither it nor the Execution has.
+        DefaultUndefined,
+        /// There is nothing that runs Flows of this mode.
+        ModeNotSupported,
         /// The input is not what the definition's language takes.
         InputInvalid,
         /// An account may not be used, or may not do something.

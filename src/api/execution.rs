@@ -1,10 +1,13 @@
 //! `Execution`: one run of a Flow. The object's name is the execution's name.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::flow::ALIAS_CHARS_MAX;
 use super::payload::present;
 use super::{Condition, DataRef, Payload, YEAR_SECONDS};
 
@@ -30,12 +33,24 @@ pub const CAUSE_CHARS_MAX: usize = 32_768;
 /// Most contents that a status names in one list: with their digests they take some 40 KiB.
 pub const DATA_REFS_MAX: usize = 500;
 
+/// Most tags of an Execution, as SWF has it (start-apis.md §1.2).
+pub const TAGS_MAX: usize = 5;
+
+/// Longest tag and longest name of a task list, in characters, as SWF has it (start-apis.md §1.2).
+pub const WORD_CHARS_MAX: usize = 256;
+
+/// Most parameters of an Execution.
+pub const PARAMETERS_MAX: usize = 64;
+
+/// Longest value of a parameter, in characters: with all of them an object stays far below its limit.
+pub const PARAMETER_CHARS_MAX: usize = 4_096;
+
 /// Longest path shown in `status.active`, in characters.
 pub const PATH_CHARS_MAX: usize = 1_024;
 
 /// One run of a Flow. Creating it starts the run, its name is the name of the run; nothing of a run
 /// depends on the spec after it was accepted, but for `stop`.
-#[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[derive(CustomResource, Clone, Debug, Default, Deserialize, Serialize, PartialEq, JsonSchema)]
 #[kube(
     group = "millrace.dev",
     version = "v1alpha1",
@@ -102,18 +117,45 @@ pub struct ExecutionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,
+    /// priority among Executions that wait for the same, higher ones first; readable in the definition.
+    /// The Flow's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// taskList whose workers do the tasks of the run; readable in the definition. The Flow's default
+    /// when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "task_list_schema")]
+    pub task_list: Option<String>,
+    /// tags to find the run by, at most 5 of 1 to 256 characters; readable in the definition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "tags_schema")]
+    pub tags: Vec<String>,
+    /// parameters of the run, a flat map of strings; readable in the definition.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "parameters_schema")]
+    pub parameters: BTreeMap<String, String>,
+    /// scheduledTime is the nominal time of the run: what it is for, whenever it runs; readable in the
+    /// definition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub scheduled_time: Option<Timestamp>,
     /// stop ends the run. It may change from absent to Cancel to Terminate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<StopRequest>,
 }
 
 /// Which Flow.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FlowRef {
     /// name of a Flow in the same namespace.
     #[schemars(length(min = 1, max = 253), extend("pattern" = OBJECT_NAME))]
     pub name: String,
+    /// qualifier of what to run of it: the number of a revision, or the name of an alias. The newest valid
+    /// definition when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "qualifier_schema")]
+    pub qualifier: Option<String>,
 }
 
 /// A wish that the run should end.
@@ -167,6 +209,10 @@ pub struct ExecutionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub flow_revision: Option<String>,
+    /// flowAlias that has led to the revision, where the qualifier is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub flow_alias: Option<String>,
     /// effective values after all defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,
@@ -230,6 +276,64 @@ impl ExecutionStatus {
     pub fn data_refs(&self) -> impl Iterator<Item = &DataRef> {
         self.checkpoint_refs.iter().chain(&self.history_refs).chain(&self.output_ref)
     }
+}
+
+fn qualifier_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": ALIAS_CHARS_MAX,
+        "x-kubernetes-validations": [{
+            "rule": "self.matches('^([1-9][0-9]{0,17}|[A-Za-z_][A-Za-z0-9_-]*)$')",
+            "message": "qualifier must be the number of a revision or the name of an alias",
+        }],
+    })
+}
+
+/// Names of SWF: nothing that ends a line or takes an ARN apart (start-apis.md §0.2, §2.2).
+pub(super) fn task_list_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": WORD_CHARS_MAX,
+        "x-kubernetes-validations": [
+            {
+                "rule": r"!self.matches(r'[:/|\x00-\x1f\x7f-\x{9f}]')",
+                "message": "taskList must not contain `:`, `/`, `|` or control characters",
+            },
+            { "rule": "self != 'arn'", "message": "taskList must not be `arn`" },
+            { "rule": "self.trim() == self", "message": "taskList must not begin or end with white space" },
+        ],
+    })
+}
+
+fn tags_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "array",
+        "maxItems": TAGS_MAX,
+        "x-kubernetes-list-type": "set",
+        "items": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": WORD_CHARS_MAX,
+            "x-kubernetes-validations": [{
+                "rule": r"!self.matches(r'[\x00-\x1f\x7f-\x{9f}]')",
+                "message": "a tag must not contain control characters",
+            }],
+        },
+    })
+}
+
+fn parameters_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "maxProperties": PARAMETERS_MAX,
+        "additionalProperties": { "type": "string", "maxLength": PARAMETER_CHARS_MAX },
+        "x-kubernetes-validations": [{
+            "rule": "self.all(name, name.size() >= 1 && name.size() <= 256)",
+            "message": "names of parameters must have 1 to 256 characters",
+        }],
+    })
 }
 
 fn phase_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -329,6 +433,13 @@ pub struct Effective {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub service_account_name: Option<String>,
+    /// priority of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// taskList whose workers do the tasks of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub task_list: Option<String>,
 }
 
 /// A state that the run is in.

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Payload, YEAR_SECONDS};
 
+/// Longest name of an alias, in characters.
+pub const ALIAS_CHARS_MAX: usize = 64;
+
 /// A state machine: its definition and the defaults of its runs. It may be edited at any time; runs
 /// that have begun keep the revision they began with.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
@@ -59,6 +62,88 @@ pub struct FlowSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "atomic"))]
     pub bindings: Vec<Binding>,
+    /// executionMode of the runs: Standard when absent. Executions of an Express Flow are refused: there is
+    /// nothing yet that runs them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_mode: Option<ExecutionMode>,
+    /// requiredDefaults that must be known when an Execution starts, from it or from defaults; otherwise it
+    /// is refused with DefaultUndefined. None when absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]
+    pub required_defaults: Vec<RequiredDefault>,
+    /// aliases are names for revisions, which Executions ask for as flowRef.qualifier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub aliases: Vec<Alias>,
+    /// lifecycle Deprecated refuses new Executions; those that run go on. Registered when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
+    /// suspend lets new Executions wait until it is false again; those that run go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+}
+
+/// Standard or Express.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum ExecutionMode {
+    /// What a run has done is kept, and it goes on after a crash where it was.
+    #[default]
+    Standard,
+    /// Nothing of a run is kept but its end.
+    Express,
+}
+
+/// What can be required to be known when an Execution starts.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RequiredDefault {
+    /// How long the run may take.
+    TimeoutSeconds,
+    /// Whose workers do its tasks.
+    TaskList,
+    /// How long each attempt of a task may take.
+    TaskTimeoutSeconds,
+}
+
+/// Registered or Deprecated.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum Lifecycle {
+    /// Executions may start.
+    #[default]
+    Registered,
+    /// No Execution starts any more.
+    Deprecated,
+}
+
+/// A name for one revision, or for several that share the Executions by weight.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Alias {
+    /// name of the alias. It is no number, which would be that of a revision.
+    #[schemars(length(min = 1, max = 64), extend("pattern" = r"^[A-Za-z_][A-Za-z0-9_-]*$"))]
+    pub name: String,
+    /// routes to revisions. Which one an Execution takes depends on its uid alone.
+    #[schemars(length(min = 1, max = 10), extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["revision"],
+        "x-kubernetes-validations" = [{
+            "rule": "self.exists(route, route.weight > 0)",
+            "message": "one of the routes must have a weight above 0",
+        }],
+    ))]
+    pub routes: Vec<Route>,
+}
+
+/// A way of an alias.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// revision that it leads to, by its number.
+    #[schemars(range(min = 1))]
+    pub revision: i64,
+    /// weight beside the other routes: with 90 and 10, nine Executions of ten take the first.
+    #[schemars(range(min = 0, max = 1_000))]
+    pub weight: i32,
 }
 
 fn definition_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -95,6 +180,13 @@ pub struct FlowDefaults {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = YEAR_SECONDS))]
     pub task_timeout_seconds: Option<i64>,
+    /// priority among Executions that wait for the same, higher ones first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// taskList whose workers do the tasks of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::execution::task_list_schema")]
+    pub task_list: Option<String>,
 }
 
 /// What the resource of a task means: exactly one of `url`, `service` and `jobTemplate`.
@@ -201,8 +293,8 @@ pub struct FlowStatus {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
-    /// flowStatus in one word: Draft until there is a valid definition, Active while the newest one is
-    /// valid, Errored while it is not.
+    /// flowStatus in one word: Deprecated and Suspended as the spec says, else Draft until there is a valid
+    /// definition, Active while the newest one is valid, Errored while it is not.
     #[serde(default)]
     pub flow_status: FlowState,
     /// latestRevision is the number of the newest valid definition.
@@ -223,7 +315,7 @@ pub struct FlowStatus {
 }
 
 /// States of a Flow: `Draft` (no valid definition yet), `Active`, `Errored` (the newest definition is
-/// not valid).
+/// not valid), `Suspended` (new Executions wait), `Deprecated` (new Executions are refused).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 pub enum FlowState {
     /// There is no valid definition yet.
@@ -233,6 +325,10 @@ pub enum FlowState {
     Active,
     /// The newest definition is not valid; an older one goes on being run.
     Errored,
+    /// New Executions wait.
+    Suspended,
+    /// New Executions are refused.
+    Deprecated,
 }
 
 /// A problem of a definition.

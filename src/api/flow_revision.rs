@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Payload;
-use super::flow::{Binding, FlowDefaults};
+use super::flow::{Binding, ExecutionMode, FlowDefaults};
 
 /// A numbered, immutable snapshot of a Flow: everything that a run depends on. Made by the controller.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
@@ -61,6 +61,9 @@ pub struct FlowRevisionSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128))]
     pub bindings: Vec<Binding>,
+    /// executionMode as it stood in the Flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_mode: Option<ExecutionMode>,
 }
 
 /// Name of the revision of a Flow.

@@ -5,6 +5,7 @@
 //! 130 a wait was broken off with Ctrl-C.
 
 mod apart;
+mod attributes;
 mod connection;
 mod controller;
 mod crds;

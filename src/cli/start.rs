@@ -13,6 +13,7 @@ use crate::cluster::object::{Key, Stored};
 use crate::controller::execution::digest::spec_digest;
 use crate::controller::execution::status::instant_text;
 
+use super::attributes::Attributes;
 use super::connection::{Connection, Target};
 use super::execution::View;
 use super::follow::End;
@@ -70,6 +71,11 @@ pub(super) struct Args {
     /// Account that the execution acts as; one that the flow allows [default: that of the flow]
     #[arg(long, value_name = "NAME", value_parser = name::parse)]
     service_account: Option<String>,
+    /// What of the flow to run: the number of a revision, or an alias [default: the newest valid one]
+    #[arg(long, value_name = "REVISION|ALIAS")]
+    qualifier: Option<String>,
+    #[command(flatten)]
+    attributes: Attributes,
     /// Wait for its end
     #[arg(short, long)]
     wait: bool,
@@ -150,13 +156,12 @@ fn spec(args: &Args) -> Result<Box<RawValue>, String> {
         ),
     };
     let spec = ExecutionSpec {
-        flow_ref: FlowRef { name: args.flow.clone() },
+        flow_ref: FlowRef { name: args.flow.clone(), qualifier: args.qualifier.clone() },
         input: input.as_ref().map(Payload::from),
         timeout_seconds: args.timeout,
         task_timeout_seconds: args.task_timeout,
-        starting_deadline_seconds: None,
         service_account_name: args.service_account.clone(),
-        stop: None,
+        ..args.attributes.spec()?
     };
     serde_json::value::to_raw_value(&spec).map_err(|error| format!("a bug in millrace: {error}"))
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 
-use super::execution::admit::{FlowView, Latest};
+use super::execution::admit::{FlowFacts, FlowView, Latest};
 use crate::api::condition::{self, ConditionStatus, ConditionType};
 use crate::api::flow_revision::revision_name;
 use crate::api::{Flow, FlowRevision, FlowStatus};
@@ -84,11 +84,12 @@ async fn view(api: &ApiServer, key: &Key) -> Answer {
         }
         None => None,
     };
-    Ok(FlowView::Present {
-        is_observed: status.observed_generation >= flow.generation(),
-        latest_revision,
-        problem: ready
-            .filter(|ready| ready.status == ConditionStatus::False)
-            .map(|ready| ready.message.clone()),
-    })
+    let problem =
+        ready.filter(|ready| ready.status == ConditionStatus::False).map(|ready| ready.message.clone());
+    let is_observed = status.observed_generation >= flow.generation();
+    Ok(FlowView::Present(Box::new(match flow.decode_spec() {
+        Ok(terms) => FlowFacts { is_observed, latest_revision, problem, terms },
+        // On terms that nobody here understands nothing begins.
+        Err(why) => FlowFacts { is_observed, problem: Some(why), ..FlowFacts::default() },
+    })))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::api::flow::{Binding, FlowDefaults};
+use crate::api::flow::{Binding, ExecutionMode, FlowDefaults};
 use crate::api::{FlowRevisionSpec, Payload};
 use crate::dialect::{self, Compiled, Dialect};
 use crate::ir::Program;
@@ -27,6 +27,8 @@ pub struct Revision {
     pub bindings: Arc<[Binding]>,
     /// Values where the Execution is silent.
     pub defaults: FlowDefaults,
+    /// How its runs are run.
+    pub execution_mode: ExecutionMode,
     /// Account of the Flow.
     pub service_account_name: Option<String>,
     /// Accounts that an Execution may name.
@@ -55,6 +57,7 @@ impl Revision {
             program,
             bindings: spec.bindings.into(),
             defaults: spec.defaults.unwrap_or_default(),
+            execution_mode: spec.execution_mode.unwrap_or_default(),
             service_account_name: spec.service_account_name,
             allowed_service_accounts: spec.allowed_service_accounts,
             is_slow: AtomicBool::default(),

@@ -100,7 +100,8 @@ impl Scope for Environment<'_> {
             | Root::StartTime
             | Root::RedriveCount
             | Root::FlowName
-            | Root::ServiceAccount => {
+            | Root::ServiceAccount
+            | Root::Attribute(_) => {
                 let Self { execution, globals, now, frame, .. } = *self;
                 BoundaryScope { execution, globals, now, frame: Some(frame) }.get(root)
             }
@@ -144,6 +145,7 @@ impl Scope for BoundaryScope<'_> {
             Root::RedriveCount => Some(Value::from(0_u32)),
             Root::FlowName => Some(Value::String(execution.flow.clone())),
             Root::ServiceAccount => execution.service_account.clone().map(Value::String),
+            Root::Attribute(attribute) => execution.attributes.get(attribute).cloned(),
             Root::Input
             | Root::RawInput
             | Root::Result

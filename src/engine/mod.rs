@@ -66,6 +66,7 @@ pub use history::{HistoryEvent, HistoryKind};
 pub use outlook::{ActiveState, Activity};
 pub use run::{Execution, Outcome, Progress, Run, Status};
 pub use step::{Fault, Step, step};
+pub use time::rfc3339;
 pub use token::TokenKey;
 
 #[cfg(doc)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::expr::Attribute;
 use crate::ir::{ScopeIdx, StateIdx};
 use crate::value::{Array, Object, Str, Value};
 
@@ -29,6 +30,8 @@ pub struct Execution {
     pub timeout_seconds: Option<u64>,
     /// Seconds for each attempt of a task whose state names none; absent: unlimited.
     pub task_timeout_seconds: Option<u64>,
+    /// What was said of it where it was started.
+    pub attributes: BTreeMap<Attribute, Value>,
 }
 
 /// The remembered condition of an execution. Made by [`Run::new`] or from its stored form, changed

@@ -19,6 +19,7 @@ pub(super) fn whole_millis(at: Timestamp) -> Timestamp {
 }
 
 /// As the services write instants: UTC with milliseconds and `Z` (fdl.md §10.1, asl.md §2).
-pub(super) fn rfc3339(at: Timestamp) -> String {
+#[must_use]
+pub fn rfc3339(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }

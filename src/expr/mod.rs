@@ -54,7 +54,7 @@ pub use intrinsic::Intrinsic;
 pub use layout::{Layout, UnknownPart};
 pub use need::{Need, NeedKind};
 pub use path::{Missing, PathStep};
-pub use scope::{Root, Scope};
+pub use scope::{Attribute, Root, Scope};
 
 /// An expression.
 #[derive(Clone, Debug, PartialEq)]

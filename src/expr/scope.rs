@@ -1,5 +1,7 @@
 //! What an expression can see while it is evaluated.
 
+use serde::{Deserialize, Serialize};
+
 use crate::value::{Str, Value};
 
 /// Where paths begin. The words are the engine's; what a language calls them is decided where the
@@ -58,6 +60,24 @@ pub enum Root {
     RetryCount,
     /// Token that names this attempt of a task to an outsider.
     TaskToken,
+    /// What whoever started the execution said of it; nothing where nothing was said.
+    Attribute(Attribute),
+}
+
+/// What is said of an execution where it is started, for its definition to read (design.md §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Attribute {
+    /// Words that it is found by: an array of strings.
+    Tags,
+    /// How it stands to others that wait: a whole number, higher ones first.
+    Priority,
+    /// Name of the list whose workers do its tasks: a string.
+    TaskList,
+    /// An object of strings.
+    Parameters,
+    /// The instant that it is for, in RFC 3339, whenever it runs.
+    ScheduledTime,
 }
 
 /// Answers an expression's questions. Values are shared, so answering is cheap.

@@ -72,6 +72,59 @@ fn an_output_is_printed_and_progress_is_told_beside_it() {
 }
 
 #[test]
+fn what_is_said_of_an_execution_can_be_read_in_every_language() {
+    let said = [
+        "--tag",
+        "gold",
+        "--tag",
+        "eu",
+        "--priority",
+        "-5",
+        "--task-list",
+        "fast",
+        "--parameter",
+        "day=21",
+        "--parameter",
+        "empty=",
+        "--scheduled-time",
+        "2018-11-21T07:06:07.503Z",
+    ];
+    let all = r#"{"status":"Succeeded","output":{"l":"fast","p":{"day":"21","empty":""},"r":-5,"s":"2018-11-21T07:06:07.503Z","t":["gold","eu"]}}"#;
+    let fdl = flow(
+        "A",
+        "- {Type: Pass, Name: A, End: true, OutputConstructor: {l.$: $Context.Execution.TaskList, \
+         p.$: $Context.Execution.Parameters, r.$: $Context.Execution.Priority, \
+         s.$: $Context.Execution.ScheduledTime, t.$: $Context.Execution.Tags}}",
+    );
+    let legacy = "type: flow\nversion: v1\nname: f\nsteps: [{type: pass, name: a, outputMappings: [\
+         {target: l, source: $context.execution.taskList}, {target: p, source: $context.execution.parameters}, \
+         {target: r, source: $context.execution.priority}, {target: s, source: $context.execution.scheduledTime}, \
+         {target: t, source: $context.execution.tags}]}]\n";
+    let asl = r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true, "Parameters": {
+         "l.$": "$$.Execution.TaskList", "p.$": "$$.Execution.Parameters", "r.$": "$$.Execution.Priority",
+         "s.$": "$$.Execution.ScheduledTime", "t.$": "$$.Execution.Tags"}}}}"#;
+    let jsonata = r#"{"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Pass", "End": true,
+         "Output": "{% $states.context.Execution.{'l': TaskList, 'p': Parameters, 'r': Priority, 's': ScheduledTime, 't': Tags} %}"}}}"#;
+    for definition in [&*fdl, legacy, asl, jsonata] {
+        assert_eq!(outcome(definition, &said).to_json(), all, "{definition}");
+    }
+    // Where nothing was said, the context is what it is in the services.
+    let whole = flow("A", "- {Type: Pass, Name: A, End: true, OutputConstructor: {x.$: $Context.Execution}}");
+    let names = |outcome: &Value| -> Vec<String> {
+        let Some(Value::Object(members)) = outcome.get("output").and_then(|output| output.get("x")) else {
+            panic!("{outcome}")
+        };
+        members.iter().map(|(name, _)| name.to_string()).collect()
+    };
+    assert_eq!(names(&outcome(&whole, &[])), ["Name", "Input", "RoleArn"]);
+    assert_eq!(names(&outcome(&whole, &["--tag", "a"])), ["Name", "Input", "RoleArn", "Tags"]);
+    let many = ["--tag", "1", "--tag", "2", "--tag", "3", "--tag", "4", "--tag", "5", "--tag", "6"];
+    let ended = millrace_on(&whole, &[&["run", "-"][..], &many].concat());
+    assert_eq!(ended.status, Some(2));
+    assert!(ended.stderr.contains("--tag is given 6 times, at most 5 are allowed"), "{ended:?}");
+}
+
+#[test]
 fn json_is_one_object_without_what_there_is_none_of() {
     let cases = [
         ("- {Type: Succeed, Name: S}", r#"{"status":"Succeeded","output":{"a":[1,2.5,"é"]}}"#),

@@ -32,7 +32,7 @@
 //! The members of an object that is put where an object stands are laid over it, `"<absent>"` takes one away;
 //! anything else that is put takes the place.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -389,6 +389,7 @@ fn run(program: &Program, input: Value, mut mocks: Mocks) -> Result<Ended, Strin
         started_at,
         timeout_seconds: None,
         task_timeout_seconds: None,
+        attributes: BTreeMap::new(),
     });
     let (mut now, mut event, mut history) = (started_at, Event::Start, Vec::new());
     let (mut tasks, mut calls): (VecDeque<TaskCommand>, Vec<TaskCommand>) = (VecDeque::new(), Vec::new());

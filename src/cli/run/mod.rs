@@ -19,6 +19,7 @@ use crate::engine::{Execution, TokenKey};
 use crate::expr::Interrupt;
 use crate::value::Str;
 
+use super::attributes::Attributes;
 use super::terminal::{complain, tell, write_result};
 use super::{EXIT_UNUSABLE, Output};
 use clock::{Clock, ClockKind};
@@ -64,6 +65,8 @@ pub(super) struct Args {
     /// Name of the execution; that of the flow when absent
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    attributes: Attributes,
     /// What to print: the output or the error for a person, or one JSON object with status, output,
     /// error and cause
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -121,6 +124,7 @@ fn perform(args: &Args, request: Request) -> Result<u8, String> {
         started_at,
         timeout_seconds: request.timeout_seconds,
         task_timeout_seconds: request.task_timeout_seconds,
+        attributes: request.attributes,
     };
     let ended = runtime.block_on(local.run(execution, interrupted()));
     let (run, trace) = ended.map_err(|fault| format!("a bug in millrace: {fault}"))?;

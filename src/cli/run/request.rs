@@ -1,10 +1,13 @@
 //! What a run is asked to do, read from arguments and files and found usable.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::api::flow::Binding;
+use crate::controller::execution::admit;
 use crate::diagnostic::{Severity, has_errors};
 use crate::driver::binding;
+use crate::expr::Attribute;
 use crate::ir::Program;
 use crate::mock::Mocks;
 use crate::value::{Object, Value};
@@ -30,6 +33,7 @@ pub(super) struct Request {
     pub(super) bindings: Vec<Binding>,
     pub(super) timeout_seconds: Option<u64>,
     pub(super) task_timeout_seconds: Option<u64>,
+    pub(super) attributes: BTreeMap<Attribute, Value>,
 }
 
 /// Reads everything a run needs. Problems of the definition are told on the way.
@@ -69,6 +73,8 @@ pub(super) fn read(args: &Args) -> Result<Request, String> {
     let Manifest { name, bindings: of_manifest, defaults } = manifest;
     bindings.extend(of_manifest);
     let flow = name.or_else(|| program.name().map(ToString::to_string)).unwrap_or_else(|| stem(&args.file));
+    let spec = args.attributes.spec()?;
+    let effective = admit::effective(&spec, &defaults);
     let seconds = |seconds: Option<i64>| seconds.and_then(|seconds| u64::try_from(seconds).ok());
     Ok(Request {
         program,
@@ -77,8 +83,9 @@ pub(super) fn read(args: &Args) -> Result<Request, String> {
         input,
         mocks,
         bindings,
-        timeout_seconds: seconds(defaults.timeout_seconds),
-        task_timeout_seconds: seconds(defaults.task_timeout_seconds),
+        timeout_seconds: seconds(effective.timeout_seconds),
+        task_timeout_seconds: seconds(effective.task_timeout_seconds),
+        attributes: admit::attributes(&spec, &effective),
     })
 }
 

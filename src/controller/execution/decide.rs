@@ -54,7 +54,7 @@ pub enum Footing {
         spec: Box<ExecutionSpec>,
         /// The Flow.
         flow: FlowView,
-        /// Its newest revision.
+        /// The revision that it asks for, the newest one where it does not say.
         revision: Option<Arc<Revision>>,
     },
     /// It runs this revision.
@@ -138,8 +138,9 @@ pub fn decide(observed: &Observed) -> Decision {
         Footing::Ended => restamp(observed),
         Footing::Admission { spec, flow, revision } => {
             let revision = revision.clone();
-            let admission =
-                admit::admit(flow, revision.as_deref(), spec, observed.facts.created_at, observed.now);
+            let Facts { uid, created_at, .. } = &observed.facts;
+            let request = admit::Request { uid, spec, created_at: *created_at };
+            let admission = admit::admit(flow, revision.as_deref(), request, observed.now);
             decide_admission(observed, admission, revision)
         }
         Footing::Revision(revision) => go_on(observed, revision.clone()),
@@ -155,11 +156,12 @@ fn decide_admission(observed: &Observed, admission: Admission, revision: Option<
     match (admission, revision) {
         (Admission::Wait { reason, message, until }, _) => {
             if let Some(quiet_until) = quiet_until(observed) {
-                return Decision { wake: Some(quiet_until.min(until)), ..Decision::nothing() };
+                let wake = until.map_or(quiet_until, |until| until.min(quiet_until));
+                return Decision { wake: Some(wake), ..Decision::nothing() };
             }
             let standing = Standing { phase: Phase::Starting, reason, message, stalled: None };
             let status = with_standing(observed, standing);
-            Decision { status: changed(observed, status), wake: Some(until), ..Decision::nothing() }
+            Decision { status: changed(observed, status), wake: until, ..Decision::nothing() }
         }
         (Admission::Reject { reason, message }, _) => {
             let standing = Standing { phase: Phase::Rejected, reason, message, stalled: None };
@@ -176,10 +178,10 @@ fn decide_admission(observed: &Observed, admission: Admission, revision: Option<
 /// A Flow that was applied together with its Execution is looked at within milliseconds: so long
 /// nothing is said of the wait, which would cost a write.
 fn quiet_until(observed: &Observed) -> Option<Timestamp> {
-    let Footing::Admission { flow: FlowView::Present { is_observed: false, .. }, .. } = &observed.footing
-    else {
+    let Footing::Admission { flow: FlowView::Present(flow), .. } = &observed.footing else { return None };
+    if flow.is_observed || flow.terms.suspend == Some(true) {
         return None;
-    };
+    }
     let created_at = observed.facts.created_at;
     let until = created_at.saturating_add(SignedDuration::from_secs(QUIET_SECONDS)).ok()?;
     (until > observed.now).then_some(until)
@@ -208,6 +210,7 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
         started_at: observed.now,
         timeout_seconds: seconds(effective.timeout_seconds),
         task_timeout_seconds: seconds(effective.task_timeout_seconds),
+        attributes: admitted.attributes,
     });
     let event = facts.stop.as_ref().map_or(Event::Start, |stop| Event::Stop(engine_stop(stop)));
     let mut status = observed.status.clone();
@@ -217,6 +220,7 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
         revision_digest: Some(revision.digest.clone()),
     });
     status.flow_revision = Some(revision.name.clone());
+    status.flow_alias = admitted.alias;
     status.effective = Some(effective);
     status.start_time = Some(observed.now);
     match step(&revision.program, run, observed.now, event, &observed.token_key) {

@@ -8,6 +8,7 @@ pub mod digest;
 pub mod history;
 pub mod keep;
 pub mod observe;
+pub mod qualifier;
 pub mod registry;
 pub mod status;
 mod watched;

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::admit::{FlowView, Latest};
+use super::admit::{FlowFacts, FlowView, Latest};
 use super::decide::{Footing, Observed};
+use super::qualifier::{Qualified, qualified};
 use super::registry::{Look, Seen};
 use super::status::Obstacles;
 use crate::api::flow_revision::revision_name;
-use crate::api::{Execution, ExecutionStatus, Phase};
+use crate::api::{Execution, ExecutionStatus, FlowRevision, Phase};
 use crate::cluster::data::ReadError;
 use crate::cluster::object::{Key, is_name};
 use crate::controller::context::Context;
@@ -132,31 +133,42 @@ async fn admission(
     // First, so that no change of the Flow is missed between the read and the wait.
     context.executions.waits_for(key, flow_key.clone());
     let flow = context.flows.read(&flow_key).await.map_err(Unavailable)?;
-    let revision = match &flow {
-        FlowView::Present { is_observed: true, latest_revision: Some(Latest { uid: None, .. }), .. } => {
-            // Whoever cares for Flows does not know yet.
-            let _ = context.lost_revisions.send(flow_key);
-            None
-        }
-        FlowView::Present {
-            is_observed: true,
-            latest_revision: Some(Latest { number, uid: Some(uid) }),
-            ..
-        } => {
-            let name = revision_name(&seen.facts.flow, *number);
-            let is_meant = |revision: &Revision| revision.uid == *uid;
-            match context.revisions.get(&Key::new(&key.namespace, &name), is_meant).await {
-                Ok(revision) => Some(revision),
-                // As good as no valid definition: the Flow is waited for.
-                Err(RevisionError::Lost(why)) => {
-                    let flow =
-                        FlowView::Present { is_observed: true, latest_revision: None, problem: Some(why) };
-                    return Ok(Footing::Admission { spec, flow, revision: None });
-                }
-                Err(RevisionError::Unavailable(why)) => return Err(Unavailable(why)),
-            }
-        }
-        FlowView::Present { .. } | FlowView::Missing => None,
+    let FlowView::Present(facts) = &flow else {
+        return Ok(Footing::Admission { spec, flow, revision: None });
     };
-    Ok(Footing::Admission { spec, flow, revision })
+    if !facts.is_observed {
+        return Ok(Footing::Admission { spec, flow, revision: None });
+    }
+    let found = match qualified(&facts.terms.aliases, &seen.facts.uid, &spec.flow_ref) {
+        Ok(Some(Qualified { number, .. })) => {
+            let key = Key::new(&key.namespace, revision_name(&seen.facts.flow, number));
+            let uid = context.api.uid::<FlowRevision>(&key).await;
+            (number, uid.map_err(|error| Unavailable(error.to_string()))?)
+        }
+        Ok(None) => match &facts.latest_revision {
+            Some(Latest { number, uid: None }) => {
+                // Whoever cares for Flows does not know yet.
+                let _ = context.lost_revisions.send(flow_key);
+                (*number, None)
+            }
+            Some(Latest { number, uid }) => (*number, uid.clone()),
+            None => (0, None),
+        },
+        Err(_) => (0, None),
+    };
+    let (number, Some(uid)) = found else {
+        return Ok(Footing::Admission { spec, flow, revision: None });
+    };
+    let name = revision_name(&seen.facts.flow, number);
+    let is_meant = |revision: &Revision| revision.uid == uid && revision.flow == seen.facts.flow;
+    match context.revisions.get(&Key::new(&key.namespace, &name), is_meant).await {
+        Ok(revision) => Ok(Footing::Admission { spec, flow, revision: Some(revision) }),
+        // As good as no valid definition: the Flow is waited for.
+        Err(RevisionError::Lost(why)) => {
+            let facts = FlowFacts { latest_revision: None, problem: Some(why), ..(**facts).clone() };
+            let flow = FlowView::Present(Box::new(facts));
+            Ok(Footing::Admission { spec, flow, revision: None })
+        }
+        Err(RevisionError::Unavailable(why)) => Err(Unavailable(why)),
+    }
 }

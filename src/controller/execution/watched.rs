@@ -100,6 +100,8 @@ fn resident_bytes() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::engine::{Event, Execution, Fault, Run, TokenKey, step};
     use crate::expr::Expr;
@@ -150,6 +152,7 @@ mod tests {
             started_at: jiff::Timestamp::UNIX_EPOCH,
             timeout_seconds: None,
             task_timeout_seconds: None,
+            attributes: BTreeMap::new(),
         };
         move || {
             let (now, key) = (jiff::Timestamp::UNIX_EPOCH, TokenKey::new([0; 32]));

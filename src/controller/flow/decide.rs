@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::api::condition::{self, Claim, cut};
-use crate::api::flow::{Binding, DiagnosticEntry, DialectName, FlowState};
+use crate::api::flow::{Binding, DiagnosticEntry, DialectName, FlowState, Lifecycle};
 use crate::api::flow_revision::revision_name;
 use crate::api::{
     ConditionStatus, ConditionType, FlowRevision, FlowRevisionSpec, FlowSpec, FlowStatus, Reason,
@@ -104,10 +104,12 @@ pub fn decide(observed: &Observed) -> Decision {
         status.latest_revision = Some(number);
         status.activated_at = status.activated_at.or(Some(*now));
     }
-    status.flow_status = match (is_valid, status.latest_revision) {
-        (true, _) => FlowState::Active,
-        (false, Some(_)) => FlowState::Errored,
-        (false, None) => FlowState::Draft,
+    status.flow_status = match (spec.lifecycle, spec.suspend, is_valid, status.latest_revision) {
+        (Some(Lifecycle::Deprecated), ..) => FlowState::Deprecated,
+        (_, Some(true), ..) => FlowState::Suspended,
+        (_, _, true, _) => FlowState::Active,
+        (_, _, false, Some(_)) => FlowState::Errored,
+        (_, _, false, None) => FlowState::Draft,
     };
     status.conditions =
         condition::merge(&before.conditions, vec![ready(is_valid, &status, &diagnostics)], *generation, *now);
@@ -194,10 +196,17 @@ fn digest_of(spec: &FlowSpec, dialect: Dialect) -> String {
         service_account_name,
         allowed_service_accounts,
         bindings,
+        execution_mode,
+        // They are about starts.
+        required_defaults: _,
+        aliases: _,
+        lifecycle: _,
+        suspend: _,
     } = spec;
     let definition =
         definition.parse().map_or_else(|_| definition.text().to_owned(), |value| value.to_canonical_json());
-    let rest = serde_json::to_string(&(defaults, service_account_name, allowed_service_accounts, bindings));
+    let rest = (defaults, service_account_name, allowed_service_accounts, bindings, execution_mode);
+    let rest = serde_json::to_string(&rest);
     hex(&format!("{dialect}\n{definition}\n{}", rest.unwrap_or_default()))
 }
 
@@ -214,6 +223,7 @@ fn revision_of(name: &str, number: i64, digest: String, dialect: Dialect, spec: 
             service_account_name: spec.service_account_name.clone(),
             allowed_service_accounts: spec.allowed_service_accounts.clone(),
             bindings: spec.bindings.clone(),
+            execution_mode: spec.execution_mode,
         },
     )
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crate::expr::{Expr, Function, Root};
+use crate::expr::{Attribute, Expr, Function, Root};
 use crate::value::{Str, Value};
 
 /// Part of the context object.
@@ -36,6 +36,11 @@ const EXECUTION: Part = Part::Group(&[
     ("RoleArn", Part::Value(Root::ServiceAccount)),
     ("StartTime", Part::Value(Root::StartTime)),
     ("RedriveCount", Part::Value(Root::RedriveCount)),
+    ("Tags", Part::Value(Root::Attribute(Attribute::Tags))),
+    ("Priority", Part::Value(Root::Attribute(Attribute::Priority))),
+    ("TaskList", Part::Value(Root::Attribute(Attribute::TaskList))),
+    ("Parameters", Part::Value(Root::Attribute(Attribute::Parameters))),
+    ("ScheduledTime", Part::Value(Root::Attribute(Attribute::ScheduledTime))),
 ]);
 
 const STATE_MACHINE: Part = Part::Group(&[

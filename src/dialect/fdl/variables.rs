@@ -1,12 +1,17 @@
 //! What expressions can see in each place (fdl.md §8.1).
 
 use crate::expr::fdl::Variables;
-use crate::expr::{Layout, Missing, Root};
+use crate::expr::{Attribute, Layout, Missing, Root};
 
 const EXECUTION: Layout = Layout::Group(&[
     ("Name", Layout::Leaf(Root::ExecutionName)),
     ("Input", Layout::Leaf(Root::ExecutionInput)),
     ("RoleArn", Layout::Leaf(Root::ServiceAccount)),
+    ("Tags", Layout::Leaf(Root::Attribute(Attribute::Tags))),
+    ("Priority", Layout::Leaf(Root::Attribute(Attribute::Priority))),
+    ("TaskList", Layout::Leaf(Root::Attribute(Attribute::TaskList))),
+    ("Parameters", Layout::Leaf(Root::Attribute(Attribute::Parameters))),
+    ("ScheduledTime", Layout::Leaf(Root::Attribute(Attribute::ScheduledTime))),
 ]);
 
 const ERROR: Layout =

@@ -1,7 +1,7 @@
 //! What paths can lead to in each place (fdl.md §3).
 
 use crate::expr::fdl::Variables;
-use crate::expr::{Layout, Missing, Root};
+use crate::expr::{Attribute, Layout, Missing, Root};
 
 const FLOW: (&str, Layout) = ("flow", Layout::Group(&[("name", Layout::Leaf(Root::FlowName))]));
 
@@ -10,6 +10,11 @@ const EXECUTION: (&str, Layout) = (
     Layout::Group(&[
         ("name", Layout::Leaf(Root::ExecutionName)),
         ("input", Layout::Leaf(Root::ExecutionInput)),
+        ("tags", Layout::Leaf(Root::Attribute(Attribute::Tags))),
+        ("priority", Layout::Leaf(Root::Attribute(Attribute::Priority))),
+        ("taskList", Layout::Leaf(Root::Attribute(Attribute::TaskList))),
+        ("parameters", Layout::Leaf(Root::Attribute(Attribute::Parameters))),
+        ("scheduledTime", Layout::Leaf(Root::Attribute(Attribute::ScheduledTime))),
     ]),
 );
 

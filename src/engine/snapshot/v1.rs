@@ -15,6 +15,7 @@ use crate::engine::run::{
 use crate::engine::snapshot::Part;
 use crate::engine::visit::{branch_of, path_text};
 use crate::engine::{Failure, Fault, Run, Stop, StopMode, TaskId};
+use crate::expr::Attribute;
 use crate::ir::{Kind, Program, ScopeIdx, State};
 use crate::value::{Object, Str, Value};
 
@@ -71,6 +72,8 @@ struct ExecutionV1 {
     d: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     td: Option<u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    at: BTreeMap<Attribute, Ref>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -253,6 +256,7 @@ impl Snapshot {
             t: execution.started_at.as_millisecond(),
             d: execution.timeout_seconds,
             td: execution.task_timeout_seconds,
+            at: execution.attributes.iter().map(|(name, value)| (*name, writer.value(value))).collect(),
         };
         let Progress { transitions, tasks_succeeded, tasks_failed, retries } = run.progress;
         let s = writer.status(&run.status);
@@ -297,6 +301,9 @@ impl Snapshot {
             started_at: instant(self.x.t)?,
             timeout_seconds: self.x.d,
             task_timeout_seconds: self.x.td,
+            attributes: (self.x.at.into_iter())
+                .map(|(name, value)| Ok((name, reader.value(value)?)))
+                .collect::<Result<_, Fault>>()?,
         };
         let globals = self.g.map(|g| reader.object(g)).transpose()?.unwrap_or_default();
         let status = reader.status(self.s)?;

@@ -9,6 +9,7 @@ mod maps;
 mod parts;
 mod tasks;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -122,6 +123,7 @@ pub(super) fn execution(input: &str) -> Execution {
         started_at: at(0),
         timeout_seconds: None,
         task_timeout_seconds: None,
+        attributes: BTreeMap::new(),
     }
 }
 

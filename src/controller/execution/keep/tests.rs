@@ -11,7 +11,7 @@ use crate::api::execution_data::ExecutionData;
 use crate::api::flow_revision::FlowRevisionSpec;
 use crate::api::history::{self, Record};
 use crate::api::{ConditionType, ExecutionSpec, Phase, Reason, condition};
-use crate::controller::execution::admit::{FlowView, Latest};
+use crate::controller::execution::admit::{FlowFacts, FlowView, Latest};
 use crate::controller::execution::decide::{Decision, Facts, Footing, Observed, decide};
 use crate::controller::execution::status::Obstacles;
 use crate::controller::revision::Revision;
@@ -92,7 +92,8 @@ impl World {
         let spec = json!({"flowRef": {"name": "f"}, "input": input});
         let spec: ExecutionSpec = serde_json::from_value(spec).unwrap();
         let latest_revision = Some(Latest { number: 1, uid: Some("r".to_owned()) });
-        let flow = FlowView::Present { is_observed: true, latest_revision, problem: None };
+        let flow = FlowFacts { is_observed: true, latest_revision, ..FlowFacts::default() };
+        let flow = FlowView::Present(Box::new(flow));
         let revision = Some(self.revision.clone());
         self.commit(&self.observed(Footing::Admission { spec: Box::new(spec), flow, revision }, Vec::new()))
     }

@@ -1,0 +1,207 @@
+//! On what terms an Execution begins: what its Flow says beside its definition, and what is said of it.
+
+use serde_json::{Value, json};
+
+use super::rig::{Space, condition, execution, manifest};
+use crate::command::{program, start_as};
+
+fn flow(word: &str) -> String {
+    format!(
+        "Type: StateMachine\nSpecVersion: v1\nStartAt: s\nStates: [{{Type: Succeed, Name: s, OutputConstructor: {{word: {word}}}}}]"
+    )
+}
+
+fn patch(space: &Space, name: &str, spec: &Value) {
+    let patch = json!({"spec": spec}).to_string();
+    let patched = space.kubectl(&["patch", "flow", name, "--type=merge", "-p", &patch]);
+    assert!(patched.status.success(), "{patched:?}");
+}
+
+#[test]
+fn a_flow_that_is_suspended_or_deprecated_lets_nothing_begin() {
+    let space = Space::new("suspended");
+    let _controller = space.controller();
+    space.flow_with("f", &flow("a"), json!({"suspend": true}));
+    assert_eq!(space.get("flow", "f").unwrap()["status"]["flowStatus"], "Suspended");
+    // It has no deadline, whatever the Execution says.
+    space.start("waits", json!({"flowRef": {"name": "f"}, "startingDeadlineSeconds": 0}));
+    space.condition("waits", "Accepted", "Unknown", "FlowSuspended");
+    let waiting = space.condition("waits", "InProgress", "True", "FlowSuspended");
+    assert_eq!(waiting["message"], "Flow f is suspended (spec.suspend). Starts once it no longer is.");
+    assert_eq!(space.kstatus("waits"), "InProgress");
+    patch(&space, "f", &json!({"suspend": false}));
+    assert_eq!(space.output("waits"), json!({"word": "a"}));
+    assert_eq!(space.get("flow", "f").unwrap()["status"]["flowStatus"], "Active");
+    patch(&space, "f", &json!({"lifecycle": "Deprecated"}));
+    space.start("late", json!({"flowRef": {"name": "f"}}));
+    assert!(space.rejected("late").contains("Flow f is deprecated"));
+    assert_eq!(condition(&space.execution("late"), "Accepted").unwrap()["reason"], "FlowDeprecated");
+    space.wait("the Flow to say so", || {
+        (space.get("flow", "f")?["status"]["flowStatus"] == "Deprecated").then_some(())
+    });
+}
+
+#[test]
+fn a_qualifier_chooses_a_revision_or_an_alias() {
+    let space = Space::new("qualifier");
+    let controller = space.controller();
+    space.flow("f", &flow("first"));
+    let routes = |first: i32, second: i32| json!([{"revision": 1, "weight": first}, {"revision": 2, "weight": second}]);
+    let aliases = json!([{"name": "prod", "routes": routes(1, 0)}, {"name": "half", "routes": routes(1, 1)},
+        {"name": "lost", "routes": [{"revision": 9, "weight": 1}]}]);
+    space.flow_with("f", &flow("second"), json!({"aliases": aliases}));
+    let start = |name: &str, qualifier: &str| {
+        space.start(name, json!({"flowRef": {"name": "f", "qualifier": qualifier}}));
+    };
+    for (name, qualifier, word, alias) in [
+        ("one", "1", "first", Value::Null),
+        ("two", "2", "second", Value::Null),
+        ("prod", "prod", "first", json!("prod")),
+    ] {
+        start(name, qualifier);
+        assert_eq!(space.output(name), json!({"word": word}));
+        let status = &space.execution(name)["status"];
+        let number = if word == "first" { 1 } else { 2 };
+        assert_eq!((&status["flowRevision"], &status["flowAlias"]), (&json!(format!("f-{number}")), &alias));
+    }
+    for (name, qualifier, says) in [
+        ("nine", "9", "Flow f has no revision 9 that can be run."),
+        ("lost", "lost", "Flow f has no revision 9 that can be run, to which alias `lost` leads."),
+        ("test", "test", "`test` is no alias of Flow f: it has `prod`, `half`, `lost`."),
+    ] {
+        start(name, qualifier);
+        assert!(space.rejected(name).contains(says), "{}", space.rejected(name));
+        let ended = space.execution(name);
+        assert_eq!(condition(&ended, "Accepted").unwrap()["reason"], "QualifierNotFound");
+    }
+    let names: Vec<_> = (0..24).map(|number| format!("half-{number}")).collect();
+    names.iter().for_each(|name| start(name, "half"));
+    let words: Vec<_> = names.iter().map(|name| space.output(name)["word"].clone()).collect();
+    // By chance they would all be one in eight million.
+    assert!(words.contains(&json!("first")) && words.contains(&json!("second")), "{words:?}");
+    // An alias is no part of a revision: changing it makes none.
+    patch(&space, "f", &json!({"aliases": [{"name": "prod", "routes": routes(0, 1)}]}));
+    start("moved", "prod");
+    assert_eq!(space.output("moved"), json!({"word": "second"}));
+    assert_eq!(space.list("flowrevisions").len(), 2);
+    drop(controller);
+}
+
+#[test]
+fn a_flow_says_what_must_be_known_and_how_it_runs() {
+    let space = Space::new("required");
+    let _controller = space.controller();
+    let required = json!({"requiredDefaults": ["taskTimeoutSeconds", "taskList", "timeoutSeconds"],
+        "defaults": {"taskTimeoutSeconds": 60}});
+    space.flow_with("strict", &flow("a"), required);
+    space.start("silent", json!({"flowRef": {"name": "strict"}}));
+    let says = space.rejected("silent");
+    assert!(
+        says.contains("timeoutSeconds, taskList must be known (Flow strict, spec.requiredDefaults)"),
+        "{says}"
+    );
+    assert_eq!(condition(&space.execution("silent"), "Accepted").unwrap()["reason"], "DefaultUndefined");
+    space.start("told", json!({"flowRef": {"name": "strict"}, "timeoutSeconds": 60, "taskList": "fast"}));
+    space.output("told");
+    let effective = space.execution("told")["status"]["effective"].clone();
+    assert_eq!((&effective["taskTimeoutSeconds"], &effective["taskList"]), (&json!(60), &json!("fast")));
+    space.flow_with("express", &flow("a"), json!({"executionMode": "Express"}));
+    space.start("quick", json!({"flowRef": {"name": "express"}}));
+    assert!(space.rejected("quick").contains("is Express"), "{}", space.rejected("quick"));
+}
+
+#[test]
+fn what_is_said_of_an_execution_reaches_its_definition() {
+    let space = Space::new("said");
+    let _controller = space.controller();
+    let definition = r#"{"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 1, "Next": "A"},
+        "A": {"Type": "Pass", "End": true, "Parameters": {"e.$": "$$.Execution"}}}}"#;
+    space.flow_with("f", definition, json!({"defaults": {"taskList": "slow", "priority": 3}}));
+    let said = json!({"flowRef": {"name": "f"}, "tags": ["music purchase", "gold"], "priority": -1,
+        "parameters": {"day": "21"}, "scheduledTime": "2018-11-21T07:06:07.503Z"});
+    space.start("one", said.clone());
+    let seen = space.output("one")["e"].clone();
+    assert_eq!(
+        (&seen["Tags"], &seen["Priority"], &seen["TaskList"], &seen["Parameters"], &seen["ScheduledTime"]),
+        (&said["tags"], &said["priority"], &json!("slow"), &said["parameters"], &said["scheduledTime"])
+    );
+    // By the command line, too, where the same again is the same run.
+    let kubeconfig = space.user("edit");
+    let millrace = |args: &[&str]| start_as(program(args).env("KUBECONFIG", &kubeconfig), "").ended();
+    let said = ["--parameter", "day=22", "--qualifier", "1"];
+    let start =
+        |tag: &str| millrace(&[&["start", "f", "--name", "two", "--tag", tag, "--wait"], &said[..]].concat());
+    for _ in 0..2 {
+        let started = start("gold");
+        assert_eq!(started.status, Some(0), "{started:?}");
+    }
+    let output = space.output("two")["e"].clone();
+    assert_eq!((&output["Tags"], &output["Parameters"]), (&json!(["gold"]), &json!({"day": "22"})));
+    assert_eq!(output["Priority"], 3);
+    let other = start("silver");
+    assert_eq!(other.status, Some(2), "{other:?}");
+}
+
+#[test]
+fn the_api_server_refuses_terms_and_words_that_cannot_be() {
+    let space = Space::new("terms");
+    let said = |field: &str, value: Value| execution("a", json!({"flowRef": {"name": "f"}, field: value}));
+    let qualifier = |text: &str| execution("a", json!({"flowRef": {"name": "f", "qualifier": text}}));
+    let flow = |spec: Value| {
+        let mut whole = json!({"definition": "x"});
+        whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        manifest("Flow", "a", whole).to_string()
+    };
+    let alias = |name: &str, routes: Value| flow(json!({"aliases": [{"name": name, "routes": routes}]}));
+    let route = json!({"revision": 1, "weight": 1});
+    let long = "x".repeat(257);
+    let many: serde_json::Map<_, _> = (0..65).map(|number| (format!("p{number}"), json!("x"))).collect();
+    let cases = [
+        (
+            said("tags", json!(["1", "2", "3", "4", "5", "6"])),
+            "spec.tags: Too many: 6: must have at most 5 items",
+        ),
+        (said("tags", json!([""])), "spec.tags[0]"),
+        (said("tags", json!([long])), "spec.tags[0]: Too long"),
+        (said("tags", json!(["a", "a"])), "spec.tags[1]: Duplicate value"),
+        (said("tags", json!(["a\nb"])), "a tag must not contain control characters"),
+        (said("priority", json!(2_147_483_648_i64)), "spec.priority"),
+        (said("priority", json!("high")), "spec.priority"),
+        (said("taskList", json!("")), "spec.taskList"),
+        (said("taskList", json!(long)), "spec.taskList: Too long"),
+        (said("taskList", json!("a:b")), "taskList must not contain"),
+        (said("taskList", json!("a\u{85}b")), "taskList must not contain"),
+        (said("taskList", json!("arn")), "taskList must not be `arn`"),
+        (said("taskList", json!(" a")), "taskList must not begin or end with white space"),
+        (said("parameters", json!({"a": 1})), "spec.parameters.a"),
+        (said("parameters", json!({"": "x"})), "names of parameters must have 1 to 256 characters"),
+        (said("parameters", Value::Object(many)), "spec.parameters: Too many"),
+        (said("scheduledTime", json!("tomorrow")), "spec.scheduledTime"),
+        (qualifier("0"), "qualifier must be the number of a revision or the name of an alias"),
+        (qualifier("pro d"), "qualifier must be the number of a revision or the name of an alias"),
+        (qualifier(&long), "spec.flowRef.qualifier: Too long"),
+        (flow(json!({"executionMode": "Fast"})), "spec.executionMode: Unsupported value"),
+        (flow(json!({"lifecycle": "Gone"})), "spec.lifecycle: Unsupported value"),
+        (flow(json!({"requiredDefaults": ["input"]})), "spec.requiredDefaults[0]: Unsupported value"),
+        (flow(json!({"requiredDefaults": ["taskList", "taskList"]})), "Duplicate value"),
+        (flow(json!({"defaults": {"taskList": "arn"}})), "taskList must not be `arn`"),
+        (alias("1", json!([route])), "spec.aliases[0].name"),
+        (alias("prod", json!([])), "spec.aliases[0].routes"),
+        (alias("prod", json!([{"revision": 0, "weight": 1}])), "spec.aliases[0].routes[0].revision"),
+        (alias("prod", json!([{"revision": 1, "weight": -1}])), "spec.aliases[0].routes[0].weight"),
+        (
+            alias("prod", json!([{"revision": 1, "weight": 0}])),
+            "one of the routes must have a weight above 0",
+        ),
+        (alias("prod", json!([route, route])), "spec.aliases[0].routes[1]: Duplicate value"),
+    ];
+    for (object, expected) in cases {
+        let output = space.try_create(&object);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(expected), "{expected}: {said}");
+    }
+    // What is at the edge passes.
+    let edge = json!({"flowRef": {"name": "f", "qualifier": "_a-1"}, "tags": ["x".repeat(256), "é", "a b", "d", "e"],
+        "priority": -2_147_483_648_i64, "taskList": "learn-1", "parameters": {"k": ""}});
+    assert!(space.try_create(&execution("edge", edge)).status.success());
+}
