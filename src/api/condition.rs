@@ -151,6 +151,8 @@ words! {
         Forbidden,
         /// The name cannot be used.
         NameTaken,
+        /// The same request was made before.
+        DuplicateRequest,
         /// Something of ours, or a stored run, is broken.
         EngineFault,
         /// Another spec was applied while the run goes on.

@@ -64,6 +64,8 @@ pub const PATH_CHARS_MAX: usize = 1_024;
     selectable = ".status.phase",
     selectable = ".status.flowRevision",
     selectable = ".spec.flowRef.name",
+    selectable = ".spec.name",
+    selectable = ".spec.clientToken",
     printcolumn(name = "Flow", type_ = "string", json_path = ".spec.flowRef.name"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(
@@ -94,6 +96,16 @@ pub const PATH_CHARS_MAX: usize = 1_024;
 pub struct ExecutionSpec {
     /// flowRef names the Flow to run.
     pub flow_ref: FlowRef,
+    /// name of the run where metadata.name cannot hold it, such as `My_Exec`: it is what definitions read and
+    /// messages show. A Flow takes it once, or again after the end as its nameReuse says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "outer_name_schema")]
+    pub name: Option<String>,
+    /// clientToken of the request that this is: of two Executions of a Flow with the same one, made within 8
+    /// hours, the younger is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub client_token: Option<String>,
     /// input of the run, `{}` when absent. FDL takes an object of at most 64 KiB, up to 100 levels deep.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(with = "Payload")]
@@ -213,6 +225,10 @@ pub struct ExecutionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub flow_alias: Option<String>,
+    /// runNumber of the run under its name, from 1, where the Flow takes names again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub run_number: Option<i64>,
     /// effective values after all defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,
@@ -290,8 +306,16 @@ fn qualifier_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     })
 }
 
-/// Names of SWF: nothing that ends a line or takes an ARN apart (start-apis.md §0.2, §2.2).
+fn outer_name_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    word_schema("name")
+}
+
 pub(super) fn task_list_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    word_schema("taskList")
+}
+
+/// Names of SWF: nothing that ends a line or takes an ARN apart (start-apis.md §0.2, §2.2).
+fn word_schema(field: &str) -> schemars::Schema {
     schemars::json_schema!({
         "type": "string",
         "minLength": 1,
@@ -299,10 +323,13 @@ pub(super) fn task_list_schema(_: &mut schemars::SchemaGenerator) -> schemars::S
         "x-kubernetes-validations": [
             {
                 "rule": r"!self.matches(r'[:/|\x00-\x1f\x7f-\x{9f}]')",
-                "message": "taskList must not contain `:`, `/`, `|` or control characters",
+                "message": format!("{field} must not contain `:`, `/`, `|` or control characters"),
             },
-            { "rule": "self != 'arn'", "message": "taskList must not be `arn`" },
-            { "rule": "self.trim() == self", "message": "taskList must not begin or end with white space" },
+            { "rule": "self != 'arn'", "message": format!("{field} must not be `arn`") },
+            {
+                "rule": "self.trim() == self",
+                "message": format!("{field} must not begin or end with white space"),
+            },
         ],
     })
 }

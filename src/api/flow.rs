@@ -71,6 +71,10 @@ pub struct FlowSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]
     pub required_defaults: Vec<RequiredDefault>,
+    /// nameReuse AfterEnd lets spec.name of an Execution start again once its last run has ended; Never, which
+    /// is meant when absent, takes each name once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_reuse: Option<NameReuse>,
     /// aliases are names for revisions, which Executions ask for as flowRef.qualifier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -103,6 +107,16 @@ pub enum RequiredDefault {
     TaskList,
     /// How long each attempt of a task may take.
     TaskTimeoutSeconds,
+}
+
+/// Never or AfterEnd.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum NameReuse {
+    /// A name starts one run.
+    #[default]
+    Never,
+    /// A name starts another run once the last one has ended.
+    AfterEnd,
 }
 
 /// Registered or Deprecated.

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Request, StatusCode, header};
+use kube::api::ListParams;
+use kube::core::ObjectList;
 use kube::{Client, Resource};
 use serde::Deserialize;
 
@@ -16,6 +18,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest object that is sent, in bytes. At 1,536 KiB the API server answers with a plain 500
 /// (control-plane.md §9); spec and metadata need their share.
 pub const STATUS_BYTES_MAX: usize = 1_200 * 1024;
+
+/// Objects of one page of a list: whole ones, of up to one and a half megabytes.
+const PAGE_SIZE: u32 = 100;
 
 /// Asks for an object as it is.
 const WHOLE: &str = "application/json";
@@ -132,6 +137,29 @@ impl ApiServer {
     {
         let object = self.find::<K, Stored<K>>(key, METADATA_ONLY).await?;
         Ok(object.map(|object| object.uid().to_owned()))
+    }
+
+    /// All objects of a namespace that a field selector means, as they are now.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn list<K>(&self, namespace: &str, fields: &str) -> Result<Vec<Stored<K>>, ApiError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let mut params = ListParams::default().fields(fields).limit(PAGE_SIZE);
+        let mut items = Vec::new();
+        loop {
+            let request = kube::core::Request::new(collection::<K>(namespace)).list(&params);
+            let request = request.map_err(|error| ApiError::Unavailable(error.to_string()))?;
+            let text = self.send(Request::get(request.uri()), String::new()).await?;
+            let page: ObjectList<Stored<K>> = parse(&text)?;
+            items.extend(page.items);
+            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+            if params.continue_token.is_none() {
+                return Ok(items);
+            }
+        }
     }
 
     /// Makes an object.

@@ -16,6 +16,7 @@ use super::execution::registry::Registry;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
 use super::notice::Notices;
+use super::reservations::Reservations;
 use super::revisions::Revisions;
 
 /// Everything a look at an object needs.
@@ -26,6 +27,8 @@ pub struct Context {
     pub executions: Arc<Registry>,
     /// Reads of Flows for admission.
     pub flows: FlowReads,
+    /// Names and requests that one admission at a time reaches for.
+    pub reservations: Reservations,
     /// Revisions, compiled.
     pub revisions: Revisions,
     /// Flows whose newest revision was found deleted.

@@ -7,6 +7,7 @@ pub mod flow_reads;
 pub mod metrics;
 pub mod notice;
 pub mod readiness;
+pub mod reservations;
 pub mod revision;
 pub mod revisions;
 pub mod run;

@@ -22,6 +22,7 @@ use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
 use super::notice::{self, Level, Notices};
 use super::readiness::Readiness;
+use super::reservations::Reservations;
 use super::revisions::Revisions;
 use super::{execution, flow, token_key};
 use crate::api::{Execution, ExecutionData, Flow, FlowRevision, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase};
@@ -210,6 +211,7 @@ impl Term {
             api: api.clone(),
             executions,
             flows: FlowReads::new(api.clone()),
+            reservations: Reservations::default(),
             revisions: Revisions::new(api.clone()),
             lost_revisions,
             driver: Driver::new(http.clone(), jobs.clone(), api.clone(), news, tenure.clone()),

@@ -7,9 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::qualifier::{Qualified, qualified};
+use super::siblings::{self, Sibling};
 use super::status::instant_text;
 use crate::api::execution::{Effective, STARTING_DEADLINE_SECONDS};
-use crate::api::flow::{Alias, ExecutionMode, FlowDefaults, Lifecycle, RequiredDefault};
+use crate::api::flow::{Alias, ExecutionMode, FlowDefaults, Lifecycle, NameReuse, RequiredDefault};
 use crate::api::flow_revision::revision_name;
 use crate::api::{DEFAULT_SERVICE_ACCOUNT, ExecutionSpec, Reason};
 use crate::controller::revision::Revision;
@@ -51,6 +52,8 @@ pub struct Terms {
     pub lifecycle: Option<Lifecycle>,
     /// Whether all wait for now.
     pub suspend: Option<bool>,
+    /// Whether names start again.
+    pub name_reuse: Option<NameReuse>,
 }
 
 /// The newest valid definition of a Flow.
@@ -96,6 +99,8 @@ pub struct Admitted {
     pub attributes: BTreeMap<Attribute, Value>,
     /// The alias that has led to its revision.
     pub alias: Option<String>,
+    /// Which run of its name it is, where the Flow takes names again.
+    pub run_number: Option<i64>,
 }
 
 /// Who wants to begin.
@@ -109,11 +114,13 @@ pub struct Request<'a> {
     pub created_at: Timestamp,
 }
 
-/// Decides. The revision is the one that is asked for, where there is one.
+/// Decides. The revision is the one that is asked for, where there is one; the others are those of the same
+/// name or token.
 #[must_use]
 pub fn admit(
     flow: &FlowView,
     revision: Option<&Revision>,
+    others: &[Sibling],
     request: Request<'_>,
     now: Timestamp,
 ) -> Admission {
@@ -151,13 +158,19 @@ pub fn admit(
         Err(message) => return Admission::Reject { reason: Reason::QualifierNotFound, message },
     };
     match (revision, qualified, latest_revision) {
-        (Some(revision), qualified, _) => match check(revision, terms, spec) {
-            Ok(admitted) => {
-                let alias = qualified.and_then(|qualified| qualified.alias);
-                Admission::Accept(Admitted { alias, ..admitted })
+        (Some(revision), qualified, _) => {
+            let checked = check(revision, terms, spec);
+            let reuse = terms.name_reuse.unwrap_or_default();
+            let alias = qualified.and_then(|qualified| qualified.alias);
+            let admitted = checked.and_then(|admitted| {
+                let run_number = siblings::run_number(others, request, reuse)?;
+                Ok(Admitted { alias, run_number, ..admitted })
+            });
+            match admitted {
+                Ok(admitted) => Admission::Accept(admitted),
+                Err((reason, message)) => Admission::Reject { reason, message },
             }
-            Err((reason, message)) => Admission::Reject { reason, message },
-        },
+        }
         (None, Some(Qualified { number, alias }), _) => {
             let through = alias.map_or_else(String::new, |alias| format!(", to which alias `{alias}` leads"));
             let message = format!("Flow {name} has no revision {number} that can be run{through}.");
@@ -190,7 +203,8 @@ fn check(revision: &Revision, terms: &Terms, spec: &ExecutionSpec) -> Result<Adm
     let effective = Effective { service_account_name: Some(account), ..effective(spec, &revision.defaults) };
     require(&terms.required_defaults, &effective, spec)
         .map_err(|message| (Reason::DefaultUndefined, message))?;
-    Ok(Admitted { input, attributes: attributes(spec, &effective), effective, alias: None })
+    let attributes = attributes(spec, &effective);
+    Ok(Admitted { input, attributes, effective, alias: None, run_number: None })
 }
 
 /// Values after all defaults, but for the account.
@@ -300,8 +314,8 @@ mod tests {
         let spec = if flow_ref.is_empty() { spec.trim_start_matches(", ") } else { spec };
         let spec = serde_json::from_str(&format!("{{{flow_ref}{spec}}}")).unwrap();
         let request = Request { uid: "u", spec: &spec, created_at: at(1_000) };
-        match admit(flow, revision, request, at(now)) {
-            Admission::Accept(Admitted { input, effective, attributes, alias }) => format!(
+        match admit(flow, revision, &[], request, at(now)) {
+            Admission::Accept(Admitted { input, effective, attributes, alias, run_number: None }) => format!(
                 "{input} {:?} {:?} {} {} {}",
                 effective.timeout_seconds,
                 effective.task_timeout_seconds,
@@ -309,6 +323,7 @@ mod tests {
                 alias.unwrap_or_default(),
                 serde_json::to_string(&attributes).unwrap()
             ),
+            Admission::Accept(admitted) => panic!("{admitted:?}"),
             Admission::Wait { reason, message, until } => {
                 let until = until.map_or_else(String::new, |until| format!(" {}", until.as_second()));
                 format!("wait {}{until} {message}", reason.as_str())

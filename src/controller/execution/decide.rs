@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::admit::{self, Admission, FlowView};
 use super::history;
 use super::keep::{self, Kept, Room};
+use super::siblings::Sibling;
 use super::status::{self, Existing, Jobs, Obstacles, Standing};
 use crate::api::condition::{self, ConditionType};
 use crate::api::execution::{Accepted, StopModeName, StopRequest};
@@ -27,8 +28,10 @@ const QUIET_SECONDS: i64 = 2;
 /// The object as far as it matters, whatever its payloads weigh.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// Name of the execution.
+    /// Name of the object.
     pub name: String,
+    /// Name of the run, where that is another one.
+    pub outer_name: Option<String>,
     /// Uid of the object.
     pub uid: String,
     /// Generation of its spec.
@@ -45,6 +48,14 @@ pub struct Facts {
     pub room: Room,
 }
 
+impl Facts {
+    /// The name of the run, which people and definitions know it by.
+    #[must_use]
+    pub fn shown_name(&self) -> &str {
+        self.outer_name.as_deref().unwrap_or(&self.name)
+    }
+}
+
 /// What is needed to run, and what is known of it.
 #[derive(Clone, Debug)]
 pub enum Footing {
@@ -56,6 +67,8 @@ pub enum Footing {
         flow: FlowView,
         /// The revision that it asks for, the newest one where it does not say.
         revision: Option<Arc<Revision>>,
+        /// Other Executions with its name or its token.
+        siblings: Vec<Sibling>,
     },
     /// It runs this revision.
     Revision(Arc<Revision>),
@@ -136,11 +149,11 @@ impl Decision {
 pub fn decide(observed: &Observed) -> Decision {
     match &observed.footing {
         Footing::Ended => restamp(observed),
-        Footing::Admission { spec, flow, revision } => {
+        Footing::Admission { spec, flow, revision, siblings } => {
             let revision = revision.clone();
             let Facts { uid, created_at, .. } = &observed.facts;
             let request = admit::Request { uid, spec, created_at: *created_at };
-            let admission = admit::admit(flow, revision.as_deref(), request, observed.now);
+            let admission = admit::admit(flow, revision.as_deref(), siblings, request, observed.now);
             decide_admission(observed, admission, revision)
         }
         Footing::Revision(revision) => go_on(observed, revision.clone()),
@@ -203,7 +216,7 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
     let effective = admitted.effective;
     let run = Run::new(Execution {
         id: facts.uid.as_str().into(),
-        name: facts.name.as_str().into(),
+        name: facts.shown_name().into(),
         flow: facts.flow.as_str().into(),
         service_account: effective.service_account_name.as_deref().map(Into::into),
         input: admitted.input,
@@ -221,6 +234,7 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
     });
     status.flow_revision = Some(revision.name.clone());
     status.flow_alias = admitted.alias;
+    status.run_number = admitted.run_number;
     status.effective = Some(effective);
     status.start_time = Some(observed.now);
     match step(&revision.program, run, observed.now, event, &observed.token_key) {
@@ -436,7 +450,7 @@ fn existing(observed: &Observed, status: &ExecutionStatus, standing: &Standing) 
     if is_same {
         return Existing::Matches { was_different };
     }
-    let name = &facts.name;
+    let name = facts.shown_name();
     let flow = status.flow_revision.as_deref().and_then(flow_of).unwrap_or(&facts.flow);
     Existing::Differs(if standing.phase.is_ended() {
         format!(

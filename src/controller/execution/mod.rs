@@ -10,6 +10,7 @@ pub mod keep;
 pub mod observe;
 pub mod qualifier;
 pub mod registry;
+pub mod siblings;
 pub mod status;
 mod watched;
 

@@ -6,11 +6,12 @@ use super::admit::{FlowFacts, FlowView, Latest};
 use super::decide::{Footing, Observed};
 use super::qualifier::{Qualified, qualified};
 use super::registry::{Look, Seen};
+use super::siblings::Sibling;
 use super::status::Obstacles;
 use crate::api::flow_revision::revision_name;
-use crate::api::{Execution, ExecutionStatus, FlowRevision, Phase};
+use crate::api::{Execution, ExecutionSpec, ExecutionStatus, FlowRevision, Phase};
 use crate::cluster::data::ReadError;
-use crate::cluster::object::{Key, is_name};
+use crate::cluster::object::{Key, Stored, is_name};
 use crate::controller::context::Context;
 use crate::controller::revision::Revision;
 use crate::controller::revisions::RevisionError;
@@ -58,7 +59,7 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         Ok(status) => status,
         Err(error) => return Ok(Found::Unreadable(format!("status cannot be read: {error}"))),
     };
-    let mut footing = footing(context, key, &seen, &status).await?;
+    let mut footing = footing(context, key, look, &seen, &status).await?;
     let mut parts = Vec::new();
     if !status.phase.is_ended() && !status.checkpoint_refs.is_empty() {
         // Closed it is never.
@@ -91,6 +92,7 @@ async fn read(context: &Context, key: &Key) -> Result<Result<Option<Seen>, Strin
 async fn footing(
     context: &Context,
     key: &Key,
+    look: &mut Look,
     seen: &Seen,
     status: &ExecutionStatus,
 ) -> Result<Footing, Unavailable> {
@@ -114,7 +116,7 @@ async fn footing(
             let Some(spec) = seen.spec.clone() else {
                 return Err(Unavailable("the spec was not kept".to_owned()));
             };
-            admission(context, key, seen, spec).await
+            admission(context, key, look, seen, spec).await
         }
     }
 }
@@ -122,22 +124,28 @@ async fn footing(
 async fn admission(
     context: &Context,
     key: &Key,
+    look: &mut Look,
     seen: &Seen,
-    spec: Box<crate::api::ExecutionSpec>,
+    spec: Box<ExecutionSpec>,
 ) -> Result<Footing, Unavailable> {
     let flow_key = Key::new(&key.namespace, &seen.facts.flow);
     if !is_name(&flow_key.name) {
         // There can be none.
-        return Ok(Footing::Admission { spec, flow: FlowView::Missing, revision: None });
+        return Ok(Footing::Admission {
+            spec,
+            flow: FlowView::Missing,
+            revision: None,
+            siblings: Vec::new(),
+        });
     }
     // First, so that no change of the Flow is missed between the read and the wait.
     context.executions.waits_for(key, flow_key.clone());
     let flow = context.flows.read(&flow_key).await.map_err(Unavailable)?;
     let FlowView::Present(facts) = &flow else {
-        return Ok(Footing::Admission { spec, flow, revision: None });
+        return Ok(Footing::Admission { spec, flow, revision: None, siblings: Vec::new() });
     };
     if !facts.is_observed {
-        return Ok(Footing::Admission { spec, flow, revision: None });
+        return Ok(Footing::Admission { spec, flow, revision: None, siblings: Vec::new() });
     }
     let found = match qualified(&facts.terms.aliases, &seen.facts.uid, &spec.flow_ref) {
         Ok(Some(Qualified { number, .. })) => {
@@ -157,18 +165,56 @@ async fn admission(
         Err(_) => (0, None),
     };
     let (number, Some(uid)) = found else {
-        return Ok(Footing::Admission { spec, flow, revision: None });
+        return Ok(Footing::Admission { spec, flow, revision: None, siblings: Vec::new() });
     };
     let name = revision_name(&seen.facts.flow, number);
     let is_meant = |revision: &Revision| revision.uid == uid && revision.flow == seen.facts.flow;
     match context.revisions.get(&Key::new(&key.namespace, &name), is_meant).await {
-        Ok(revision) => Ok(Footing::Admission { spec, flow, revision: Some(revision) }),
+        Ok(revision) => {
+            let siblings = siblings(context, key, look, &spec).await?;
+            Ok(Footing::Admission { spec, flow, revision: Some(revision), siblings })
+        }
         // As good as no valid definition: the Flow is waited for.
         Err(RevisionError::Lost(why)) => {
             let facts = FlowFacts { latest_revision: None, problem: Some(why), ..(**facts).clone() };
             let flow = FlowView::Present(Box::new(facts));
-            Ok(Footing::Admission { spec, flow, revision: None })
+            Ok(Footing::Admission { spec, flow, revision: None, siblings: Vec::new() })
         }
         Err(RevisionError::Unavailable(why)) => Err(Unavailable(why)),
     }
+}
+
+/// Other Executions with the same name or the same token. From here on until this look is over it is the
+/// only one at any of them: of two that are made at once, one sees what became of the other.
+async fn siblings(
+    context: &Context,
+    key: &Key,
+    look: &mut Look,
+    spec: &ExecutionSpec,
+) -> Result<Vec<Sibling>, Unavailable> {
+    let mut siblings = Vec::new();
+    // In this order everywhere, so that no two wait for each other.
+    for (field, value) in [("spec.name", &spec.name), ("spec.clientToken", &spec.client_token)] {
+        let Some(value) = value else { continue };
+        let selector = format!("spec.flowRef.name={},{field}={}", spec.flow_ref.name, escaped(value));
+        look.reservations.push(context.reservations.take(format!("{}/{selector}", key.namespace)).await);
+        let list = context.api.list::<Execution>(&key.namespace, &selector).await;
+        let list = list.map_err(|error| Unavailable(error.to_string()))?;
+        siblings.extend(list.iter().filter_map(Sibling::of));
+    }
+    // The name may be that of another object, which then runs under it.
+    if let Some(name) = spec.name.as_deref().filter(|name| **name != key.name && is_name(name)) {
+        let other = context.api.get::<Execution>(&Key::new(&key.namespace, name)).await;
+        let other = other.map_err(|error| Unavailable(error.to_string()))?;
+        let is_of_flow = |other: &Stored<Execution>| {
+            other.decode_spec::<ExecutionSpec>().is_ok_and(|other| other.flow_ref.name == spec.flow_ref.name)
+        };
+        siblings.extend(other.filter(is_of_flow).as_ref().and_then(Sibling::of));
+    }
+    Ok(siblings)
+}
+
+/// A value as field selectors are written.
+fn escaped(value: &str) -> String {
+    value.replace('\\', r"\\").replace(',', r"\,").replace('=', r"\=")
 }

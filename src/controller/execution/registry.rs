@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::{Notify, OwnedMutexGuard, OwnedSemaphorePermit};
 
 use super::decide::Facts;
 use super::digest::spec_digest;
@@ -73,6 +73,7 @@ impl Seen {
                 let digest = object.spec.as_deref().map(spec_digest).unwrap_or_default();
                 let facts = Facts {
                     name: key.name,
+                    outer_name: spec.name.clone(),
                     uid: object.uid().to_owned(),
                     generation: object.generation(),
                     created_at: object.created_at(),
@@ -111,6 +112,8 @@ pub struct Look {
     pub obstacles: Obstacles,
     /// The place that it takes among looks at large runs.
     pub place: Option<OwnedSemaphorePermit>,
+    /// What it reaches for and nobody else may meanwhile.
+    pub reservations: Vec<OwnedMutexGuard<()>>,
 }
 
 /// How a look ended.
@@ -410,6 +413,7 @@ impl Registry {
             reports: std::mem::take(&mut entry.reports),
             obstacles: entry.obstacles.clone(),
             place: None,
+            reservations: Vec::new(),
         })
     }
 

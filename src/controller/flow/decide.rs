@@ -199,6 +199,7 @@ fn digest_of(spec: &FlowSpec, dialect: Dialect) -> String {
         execution_mode,
         // They are about starts.
         required_defaults: _,
+        name_reuse: _,
         aliases: _,
         lifecycle: _,
         suspend: _,

@@ -6,14 +6,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use http::Request;
-use kube::core::ObjectList;
 use serde::Deserialize;
 use tracing::{debug, warn};
 
 use crate::api::flow_revision::revision_name;
 use crate::api::{Flow, FlowRevision, FlowSpec, FlowStatus};
-use crate::cluster::api_server::{ApiError, collection};
+use crate::cluster::api_server::ApiError;
 use crate::cluster::object::{Key, Stored};
 
 use super::context::Context;
@@ -171,12 +169,9 @@ async fn published(context: &Context, key: &Key) -> Result<Vec<Published>, ApiEr
         number: i64,
         digest: String,
     }
-    let path =
-        format!("{}?fieldSelector=spec.flow%3D{}", collection::<FlowRevision>(&key.namespace), key.name);
-    let text = context.api.send(Request::get(path), String::new()).await?;
-    let list: ObjectList<Stored<FlowRevision>> = serde_json::from_str(&text)
-        .map_err(|error| ApiError::Unavailable(format!("the revisions cannot be read: {error}")))?;
-    let revisions = list.items.iter().filter_map(|revision| revision.decode_spec::<NumberAndDigest>().ok());
+    let list: Vec<Stored<FlowRevision>> =
+        context.api.list(&key.namespace, &format!("spec.flow={}", key.name)).await?;
+    let revisions = list.iter().filter_map(|revision| revision.decode_spec::<NumberAndDigest>().ok());
     Ok(revisions.map(|revision| Published { number: revision.number, digest: revision.digest }).collect())
 }
 

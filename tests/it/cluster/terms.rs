@@ -110,6 +110,96 @@ fn a_flow_says_what_must_be_known_and_how_it_runs() {
     assert!(space.rejected("quick").contains("is Express"), "{}", space.rejected("quick"));
 }
 
+/// The objects of those that were accepted, and what was said to the others.
+fn accepted(space: &Space, names: &[String]) -> (Vec<String>, Vec<Value>) {
+    let mut accepted = Vec::new();
+    let mut refused = Vec::new();
+    for name in names {
+        let ended = space.ended(name);
+        let condition = condition(&ended, "Accepted").unwrap();
+        if condition["status"] == "True" {
+            accepted.push(name.clone());
+        } else {
+            refused.push(condition.clone());
+        }
+    }
+    (accepted, refused)
+}
+
+#[test]
+fn a_name_is_taken_once_however_many_want_it_at_once() {
+    let space = Space::new("namesakes");
+    let controller = space.controller();
+    let named_by_context = "Type: StateMachine\nSpecVersion: v1\nStartAt: s\nStates: [{Type: Pass, Name: s, End: true, OutputConstructor: {word.$: $Context.Execution.Name}}]";
+    space.flow("f", named_by_context);
+    let named = |object: &str, name: &str| execution(object, json!({"flowRef": {"name": "f"}, "name": name}));
+    // Made within one second, so that their times do not tell them apart.
+    let objects: Vec<_> = (0..12).map(|number| format!("o-{number}")).collect();
+    let all =
+        objects.iter().map(|object| named(object, "My_Exec, a=b\\c")).collect::<Vec<_>>().join("\n---\n");
+    assert!(space.try_create(&all).status.success());
+    let (first, refused) = accepted(&space, &objects);
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert_eq!(space.output(&first[0]), json!({"word": "My_Exec, a=b\\c"}));
+    for condition in refused {
+        assert_eq!(condition["reason"], "NameTaken");
+        let message = condition["message"].as_str().unwrap();
+        assert!(message.starts_with("Execution My_Exec, a=b\\c for flow f already exists: o-"), "{message}");
+    }
+    // Another Flow's name is another name; an object's own name is taken by it.
+    space.flow("g", &flow("1"));
+    space.start("other", json!({"flowRef": {"name": "g"}, "name": "My_Exec, a=b\\c"}));
+    space.output("other");
+    space.start("plain", json!({"flowRef": {"name": "f"}}));
+    space.output("plain");
+    space.start("like-plain", json!({"flowRef": {"name": "f"}, "name": "plain"}));
+    assert!(
+        space.rejected("like-plain").contains("Execution plain for flow f already exists: plain has ended.")
+    );
+    drop(controller);
+}
+
+#[test]
+fn a_name_starts_again_after_the_end_where_the_flow_lets_it() {
+    let space = Space::new("again");
+    let _controller = space.controller();
+    let wait = "Type: StateMachine\nSpecVersion: v1\nStartAt: w\nStates: [{Type: Wait, Name: w, Seconds: 300, End: true}]";
+    space.flow_with("f", wait, json!({"nameReuse": "AfterEnd"}));
+    let start = |object: &str| space.start(object, json!({"flowRef": {"name": "f"}, "name": "Order_7"}));
+    let number = |object: &str| space.execution(object)["status"]["runNumber"].clone();
+    start("first");
+    space.condition("first", "InProgress", "True", "WaitingForTimer");
+    start("early");
+    assert!(space.rejected("early").contains("already exists: first is in progress."));
+    let stop = json!({"spec": {"stop": {"mode": "Terminate"}}}).to_string();
+    assert!(space.kubectl(&["patch", "executions", "first", "--type=merge", "-p", &stop]).status.success());
+    space.ended("first");
+    start("second");
+    space.condition("second", "InProgress", "True", "WaitingForTimer");
+    assert_eq!((number("first"), number("second")), (json!(1), json!(2)));
+}
+
+#[test]
+fn a_token_starts_one_run() {
+    let space = Space::new("tokens");
+    let _controller = space.controller();
+    space.flow("f", &flow("1"));
+    let objects: Vec<_> = (0..6).map(|number| format!("o-{number}")).collect();
+    let spec = json!({"flowRef": {"name": "f"}, "clientToken": "1f3a-7"});
+    let all =
+        objects.iter().map(|object| execution(object, spec.clone())).collect::<Vec<_>>().join("\n---\n");
+    assert!(space.try_create(&all).status.success());
+    let (first, refused) = accepted(&space, &objects);
+    assert_eq!((first.len(), refused.len()), (1, 5));
+    for condition in refused {
+        assert_eq!(condition["reason"], "DuplicateRequest");
+        let says = format!("spec.clientToken is that of Execution {} of flow f", first[0]);
+        assert!(condition["message"].as_str().unwrap().starts_with(&says), "{condition}");
+    }
+    space.start("other", json!({"flowRef": {"name": "f"}, "clientToken": "1f3a-8"}));
+    space.output("other");
+}
+
 #[test]
 fn what_is_said_of_an_execution_reaches_its_definition() {
     let space = Space::new("said");
@@ -176,6 +266,15 @@ fn the_api_server_refuses_terms_and_words_that_cannot_be() {
         (said("parameters", json!({"a": 1})), "spec.parameters.a"),
         (said("parameters", json!({"": "x"})), "names of parameters must have 1 to 256 characters"),
         (said("parameters", Value::Object(many)), "spec.parameters: Too many"),
+        (said("name", json!("")), "spec.name"),
+        (said("name", json!(long)), "spec.name: Too long"),
+        (said("name", json!("a/b")), "name must not contain"),
+        (said("name", json!("a\tb")), "name must not contain"),
+        (said("name", json!("arn")), "name must not be `arn`"),
+        (said("name", json!("a ")), "name must not begin or end with white space"),
+        (said("clientToken", json!("")), "spec.clientToken"),
+        (said("clientToken", json!(long)), "spec.clientToken: Too long"),
+        (flow(json!({"nameReuse": "Always"})), "spec.nameReuse: Unsupported value"),
         (said("scheduledTime", json!("tomorrow")), "spec.scheduledTime"),
         (qualifier("0"), "qualifier must be the number of a revision or the name of an alias"),
         (qualifier("pro d"), "qualifier must be the number of a revision or the name of an alias"),

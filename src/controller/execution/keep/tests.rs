@@ -69,6 +69,7 @@ impl World {
     fn observed(&self, footing: Footing, reports: Vec<(&str, Report)>) -> Observed {
         Observed {
             facts: Facts {
+                outer_name: None,
                 name: "run".to_owned(),
                 uid: "u".to_owned(),
                 generation: 1,
@@ -95,7 +96,10 @@ impl World {
         let flow = FlowFacts { is_observed: true, latest_revision, ..FlowFacts::default() };
         let flow = FlowView::Present(Box::new(flow));
         let revision = Some(self.revision.clone());
-        self.commit(&self.observed(Footing::Admission { spec: Box::new(spec), flow, revision }, Vec::new()))
+        self.commit(&self.observed(
+            Footing::Admission { spec: Box::new(spec), flow, revision, siblings: Vec::new() },
+            Vec::new(),
+        ))
     }
 
     fn succeed(&mut self, id: &str, result: &Json) -> Decision {
