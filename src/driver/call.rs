@@ -67,7 +67,7 @@ pub(super) async fn answer(
         Ok(Effect::Request(request)) => {
             // It may have waited for long.
             let _out = tenure.begin()?;
-            http.call(*request, &idempotency_key(&owner.uid, &task.id)).await
+            http.call(*request, &idempotency_key(&owner.uid, &task.id), task.answer_bytes_max).await
         }
         Ok(Effect::Store(request)) => {
             let api = api.acting_as(&owner.key.namespace, &owner.service_account);

@@ -206,6 +206,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::leader::Leadership;
+    use crate::engine::ANSWER_BYTES_MAX;
     use crate::ir::Completion;
     use crate::value::Value;
 
@@ -239,6 +240,7 @@ mod tests {
             not_before: Some(Timestamp::now() + PAUSE),
             deadline: None,
             is_accepted: false,
+            answer_bytes_max: ANSWER_BYTES_MAX,
         };
         driver.keep_going(&owner, &[task], false);
         (service, driver, tenure, news_out)

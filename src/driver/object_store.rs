@@ -211,7 +211,7 @@ fn data_key(key: &str) -> String {
 mod tests {
     use super::*;
     use crate::driver::binding::{Executor, executor_of};
-    use crate::engine::TaskCommand;
+    use crate::engine::{ANSWER_BYTES_MAX, TaskCommand};
     use crate::ir::Completion;
 
     fn of(resource: &str, arguments: &str) -> Result<StoreRequest, String> {
@@ -223,6 +223,7 @@ mod tests {
             not_before: None,
             deadline: None,
             is_accepted: false,
+            answer_bytes_max: ANSWER_BYTES_MAX,
         };
         let Executor::Store(operation) = executor_of(&task, &[]) else {
             panic!("{resource} is no operation")

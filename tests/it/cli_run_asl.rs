@@ -124,3 +124,33 @@ fn a_map_reads_a_file_and_writes_its_results_to_another() {
     assert_eq!(failed["error"], "States.ItemReaderFailed");
     assert!(failed["cause"].as_str().unwrap().contains("no object `tomorrow.csv` in `orders`"), "{failed}");
 }
+
+#[test]
+fn a_reader_takes_what_no_task_may() {
+    let line = |n: usize| json!({"n": n, "text": "x".repeat(10_000)}).to_string();
+    let lines = |count: usize| (0..count).map(line).collect::<Vec<_>>().join("\n");
+    let (five, seventeen) = (lines(500), lines(1_700));
+    let service = Service::on_thread(move |asked, _| {
+        let body = if asked.body["Key"] == "five" { five.clone() } else { seventeen.clone() };
+        async move { Answer::status(200, &body) }
+    });
+    let here = directory("large-reader");
+    let resource = "arn:aws:states:::s3:getObject";
+    let bind = format!("{resource}={}", service.url("/"));
+    let processor = json!({"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "P", "States": {"P": {"Type": "Pass", "OutputPath": "$.n", "End": true}}});
+    let read = |key: &str| {
+        let reader = json!({"Resource": resource, "ReaderConfig": {"InputType": "JSONL"},
+            "Parameters": {"Bucket": "b", "Key": key}});
+        let map = json!({"Type": "Map", "ItemReader": reader, "ItemProcessor": processor});
+        outcome(&here, &machine(map), &["--bind", &bind])
+    };
+    assert_eq!(read("five")["output"], json!((0..500).collect::<Vec<_>>()));
+    let refused = read("seventeen");
+    assert_eq!(refused["error"], "States.ItemReaderFailed");
+    assert!(refused["cause"].as_str().unwrap().contains("more than 16777216 bytes"), "{refused}");
+    let task = json!({"Type": "Task", "Resource": resource, "Parameters": {"Key": "five"}});
+    let refused = outcome(&here, &machine(task), &["--bind", &bind]);
+    assert_eq!(refused["error"], "States.DataLimitExceeded");
+    assert!(refused["cause"].as_str().unwrap().contains("more than 1048576 bytes"), "{refused}");
+}

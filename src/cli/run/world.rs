@@ -191,12 +191,12 @@ impl World {
                 self.http.insert(made).clone()
             }
         };
-        let (id, completion) = (task.id.clone(), task.completion);
+        let (id, completion, bytes_max) = (task.id.clone(), task.completion, task.answer_bytes_max);
         let key = idempotency_key(&self.execution_id, &id);
         // A call takes as long as its task may take by the run's clock, also where that stands still.
         let allotted = Duration::try_from(give_up_at.duration_since(now)).unwrap_or_default();
         let handle = self.calls.spawn(async move {
-            let answer = tokio::time::timeout(allotted, caller.call(request, &key)).await;
+            let answer = tokio::time::timeout(allotted, caller.call(request, &key, bytes_max)).await;
             (id, answer.ok().map(|report| http::conclude(completion, report)))
         });
         self.awaited.insert(task.id.clone(), Call { handle, give_up_at });
