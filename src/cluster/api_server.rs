@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Request, StatusCode, header};
+use kube::api::{ListParams, ObjectList, ObjectMeta, PartialObjectMeta};
 use kube::{Client, Resource};
 use serde::Deserialize;
 
@@ -17,11 +18,21 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// (control-plane.md §9); spec and metadata need their share.
 pub const STATUS_BYTES_MAX: usize = 1_200 * 1024;
 
+/// Longest request that the API server reads. Of a longer one it may close the connection without a word,
+/// which looks as if it might work later.
+const REQUEST_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+/// Objects that a page of a list of metadata holds.
+const PAGE_SIZE: u32 = 500;
+
 /// Asks for an object as it is.
 const WHOLE: &str = "application/json";
 
 /// Asks for an answer without spec and status.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/// The same for a list.
+const LIST_OF_METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +145,33 @@ impl ApiServer {
         Ok(object.map(|object| object.uid().to_owned()))
     }
 
+    /// The metadata of all objects with these labels, in a namespace or in all.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn list_metadata<K>(
+        &self,
+        namespace: Option<&str>,
+        labels: &str,
+    ) -> Result<Vec<ObjectMeta>, ApiError>
+    where
+        K: Resource<DynamicType = ()> + Clone,
+    {
+        let mut params = ListParams::default().labels(labels).limit(PAGE_SIZE);
+        let mut found = Vec::new();
+        loop {
+            let request = kube::core::Request::new(K::url_path(&(), namespace)).list(&params);
+            let path = request.map_err(|error| ApiError::Unavailable(error.to_string()))?.uri().to_string();
+            let request = Request::get(path).header(header::ACCEPT, LIST_OF_METADATA);
+            let page: ObjectList<PartialObjectMeta<K>> = parse(&self.send(request, String::new()).await?)?;
+            found.extend(page.items.into_iter().map(|object| object.metadata));
+            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+            if params.continue_token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     /// Makes an object.
     ///
     /// # Errors
@@ -200,6 +238,11 @@ impl ApiServer {
     /// [`ApiError`].
     pub async fn send(&self, builder: http::request::Builder, body: String) -> Result<String, ApiError> {
         let unavailable = |error: &dyn std::error::Error| ApiError::Unavailable(with_sources(error));
+        if body.len() > REQUEST_BYTES_MAX {
+            let message =
+                format!("the request has {} bytes, at most {REQUEST_BYTES_MAX} are read", body.len());
+            return Err(ApiError::Refused { status: StatusCode::PAYLOAD_TOO_LARGE, message });
+        }
         let builder = match &self.acting_as {
             // A name that no header can hold is no account; what is asked in its name is never asked in ours.
             Some(user) => {
@@ -305,6 +348,17 @@ fn error_of(status: StatusCode, text: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_the_api_server_would_not_read_is_not_sent() {
+        let nobody = tower::service_fn(|_: Request<kube::client::Body>| async {
+            Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("nobody is asked"))
+        });
+        let api = ApiServer::new(Client::new(nobody, "n"));
+        let sent = |bytes: usize| api.send(Request::post("/"), "x".repeat(bytes));
+        assert!(matches!(sent(REQUEST_BYTES_MAX).await, Err(ApiError::Unavailable(_))));
+        assert!(matches!(sent(REQUEST_BYTES_MAX + 1).await, Err(ApiError::Refused { .. })));
+    }
 
     #[test]
     fn refusals_that_are_permanent_are_told_from_those_that_pass() {
