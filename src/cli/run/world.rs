@@ -16,7 +16,7 @@ use crate::ir::ErrorKind;
 use crate::mock::Mocks;
 use crate::value::Str;
 
-use super::files;
+use super::files::Store;
 
 /// Whoever does the tasks of a run.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(super) struct World {
     execution_id: Str,
     mocks: Mocks,
     bindings: Vec<Binding>,
+    store: Store,
     /// Made with the first call: reading the machine's certificate authorities takes time that a run
     /// without calls need not spend.
     http: Option<HttpCaller>,
@@ -66,6 +67,7 @@ impl World {
             execution_id,
             mocks,
             bindings,
+            store: Store::default(),
             http: None,
             queue: VecDeque::new(),
             begun: Vec::new(),
@@ -162,7 +164,7 @@ impl World {
             Executor::Http => Request::from_arguments(&task.arguments),
             Executor::HttpInvoke => Request::from_invocation(&task.arguments),
             Executor::Store(operation) => {
-                return Plan::Answer(files::answer(operation, task, &self.execution_id));
+                return Plan::Answer(self.store.answer(operation, task, &self.execution_id));
             }
             Executor::Post(binding) => post(task, binding),
             Executor::Job | Executor::JobTemplate(_) => {
