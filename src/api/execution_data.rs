@@ -123,8 +123,18 @@ impl Content {
         Self { reference, stored }
     }
 
-    /// The objects that keep it. They go with the Execution.
+    /// The objects that keep it for a status that names it. They go with the Execution.
     pub fn chunks<'a>(&'a self, execution: &'a str, uid: &'a str) -> impl Iterator<Item = ExecutionData> {
+        self.pieces(execution, uid, LABEL_EXECUTION_UID)
+    }
+
+    /// The objects that keep it, with the uid in this label.
+    pub(super) fn pieces<'a>(
+        &'a self,
+        execution: &'a str,
+        uid: &'a str,
+        label: &'a str,
+    ) -> impl Iterator<Item = ExecutionData> {
         let bytes = self.stored.as_bytes();
         // An empty content has one chunk too: what is named exists.
         let pieces = bytes.chunks(CHUNK_BYTES_MAX).chain(bytes.is_empty().then_some(bytes));
@@ -139,7 +149,7 @@ impl Content {
                 },
             );
             chunk.metadata.labels = Some(
-                [(LABEL_EXECUTION_UID, uid), (LABEL_EXECUTION, execution)]
+                [(label, uid), (LABEL_EXECUTION, execution)]
                     .map(|(label, value)| (label.to_owned(), value.to_owned()))
                     .into(),
             );

@@ -14,6 +14,7 @@ pub mod flow;
 pub mod flow_revision;
 pub mod history;
 pub mod payload;
+pub mod run_object;
 pub mod stored;
 
 #[cfg(test)]
@@ -35,11 +36,18 @@ pub const VERSION: &str = "v1alpha1";
 /// `apiVersion` of all kinds.
 pub const API_VERSION: &str = "millrace.dev/v1alpha1";
 
-/// Label on a Job, its pods and ExecutionData: uid of the Execution they belong to.
+/// Label on a Job, its pods and ExecutionData that its status names: uid of the Execution they belong to.
 pub const LABEL_EXECUTION_UID: &str = "millrace.dev/execution-uid";
 
 /// Label on a Job, its pods and ExecutionData: name of the Execution they belong to.
 pub const LABEL_EXECUTION: &str = "millrace.dev/execution";
+
+/// Label on ExecutionData: uid of the Execution in whose own store they are objects. They go with the
+/// Execution and not before; whoever removes what a status does not name looks for the other label.
+pub const LABEL_OBJECTS_OF: &str = "millrace.dev/objects-of";
+
+/// Annotation on the first chunk of an object of a run: which one.
+pub const ANNOTATION_OBJECT: &str = "millrace.dev/object";
 
 /// Label on a Job whose result is committed: it has left the controller's watch.
 pub const LABEL_RELEASED: &str = "millrace.dev/released";

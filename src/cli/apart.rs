@@ -4,10 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::api::history::{self, Record};
-use crate::cluster::data::{ReadError, read};
+use crate::cluster::data::{ReadError, objects, read, read_object};
+use crate::driver::object_store::RUN_BUCKET;
 
 use super::connection::Connection;
 use super::execution::View;
+use super::terminal::harmless;
+
+/// Keys of objects that are named to who asks for another.
+const KEYS_SHOWN_MAX: usize = 10;
 
 /// The output of a run that has succeeded, as JSON.
 ///
@@ -20,6 +25,30 @@ pub(super) async fn output(connection: &Connection, view: &View) -> Result<Strin
     };
     let read = read(&connection.server, &view.key, &view.uid, reference).await;
     read.map_err(|error| explain(connection, &format!("the output of {}", view.key), error))
+}
+
+/// What a run has stored under a key in its own store.
+///
+/// # Errors
+/// Where it cannot be read; the message says what to do.
+pub(super) async fn object(connection: &Connection, view: &View, key: &str) -> Result<String, String> {
+    let what = format!("object `{}` of {}", harmless(key), view.key);
+    let objects = objects(&connection.server, &view.key, &view.uid).await;
+    let objects = objects.map_err(|error| explain(connection, &what, error.into()))?;
+    let current = objects.current();
+    let Some(object) = current.get(key) else {
+        let mut keys: Vec<_> =
+            current.keys().take(KEYS_SHOWN_MAX).map(|key| format!("`{}`", harmless(key))).collect();
+        if current.len() > keys.len() {
+            keys.push(format!("{} others", current.len() - keys.len()));
+        }
+        return Err(match &*keys {
+            [] => format!("there is no {what}: the run has stored none in the bucket `{RUN_BUCKET}`"),
+            keys => format!("there is no {what}; there are {}", keys.join(", ")),
+        });
+    };
+    let text = read_object(&connection.server, &view.key, &view.uid, object).await;
+    text.map_err(|error| explain(connection, &what, error))
 }
 
 /// Histories that were read, so that whoever follows a run reads each once.

@@ -16,6 +16,9 @@ use super::{apart, ending, format, wait};
 /// Exit status: 0 it succeeded and its output is printed; 1 there is no output: it ended otherwise, has
 /// not ended, or did not within --wait-timeout; 2 the request cannot be carried out; 130 after Ctrl-C.
 ///
+/// With --object, what the run has stored under a key in its own store, the bucket `ExecutionData`, is
+/// printed as it is, whether the run has ended or not.
+///
 /// Example: millrace output order-7k2xp --wait | jq .orderId
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -28,6 +31,9 @@ pub(super) struct Args {
     /// Wait no longer than this, such as 90s or 10m [default: as long as it takes]
     #[arg(long, value_name = "DURATION", requires = "wait", allow_hyphen_values = true, value_parser = wait::parse_duration)]
     wait_timeout: Option<Duration>,
+    /// Print the object that the run has stored under this key instead
+    #[arg(long, value_name = "KEY", conflicts_with = "wait")]
+    object: Option<String>,
     #[command(flatten)]
     pub(super) target: Target,
 }
@@ -41,6 +47,10 @@ async fn output(args: &Args) -> Result<u8, String> {
     let key = connection.key(&args.name);
     let text = connection.execution(&key).await?;
     let view = View::read(&text).map_err(|why| format!("execution {key} cannot be read: {why}"))?;
+    if let Some(key) = &args.object {
+        write_result(&apart::object(&connection, &view, key).await?)?;
+        return Ok(0);
+    }
     if view.is_ended() {
         return print(&connection, &view).await;
     }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Request, StatusCode, header};
-use kube::api::ListParams;
-use kube::core::ObjectList;
+use kube::api::{ListParams, ObjectList, ObjectMeta, PartialObjectMeta};
 use kube::{Client, Resource};
 use serde::Deserialize;
 
@@ -19,14 +18,24 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// (control-plane.md §9); spec and metadata need their share.
 pub const STATUS_BYTES_MAX: usize = 1_200 * 1024;
 
-/// Objects of one page of a list: whole ones, of up to one and a half megabytes.
+/// Longest request that the API server reads. Of a longer one it may close the connection without a word,
+/// which looks as if it might work later.
+const REQUEST_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+/// Objects of a page of a list: whole ones, of up to one and a half megabytes each.
 const PAGE_SIZE: u32 = 100;
+
+/// Objects of a page of a list of metadata.
+const METADATA_PAGE_SIZE: u32 = 500;
 
 /// Asks for an object as it is.
 const WHOLE: &str = "application/json";
 
 /// Asks for an answer without spec and status.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/// The same for a list.
+const LIST_OF_METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -147,13 +156,43 @@ impl ApiServer {
     where
         K: Resource<DynamicType = ()>,
     {
-        let mut params = ListParams::default().fields(fields).limit(PAGE_SIZE);
+        let params = ListParams::default().fields(fields).limit(PAGE_SIZE);
+        self.pages(collection::<K>(namespace), params, WHOLE).await
+    }
+
+    /// The metadata of all objects with these labels, in a namespace or in all.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn list_metadata<K>(
+        &self,
+        namespace: Option<&str>,
+        labels: &str,
+    ) -> Result<Vec<ObjectMeta>, ApiError>
+    where
+        K: Resource<DynamicType = ()> + Clone,
+    {
+        let params = ListParams::default().labels(labels).limit(METADATA_PAGE_SIZE);
+        let path = K::url_path(&(), namespace);
+        let found: Vec<PartialObjectMeta<K>> = self.pages(path, params, LIST_OF_METADATA).await?;
+        Ok(found.into_iter().map(|object| object.metadata).collect())
+    }
+
+    async fn pages<T>(
+        &self,
+        path: String,
+        mut params: ListParams,
+        accept: &'static str,
+    ) -> Result<Vec<T>, ApiError>
+    where
+        T: for<'de> Deserialize<'de> + Clone,
+    {
         let mut items = Vec::new();
         loop {
-            let request = kube::core::Request::new(collection::<K>(namespace)).list(&params);
+            let request = kube::core::Request::new(path.as_str()).list(&params);
             let request = request.map_err(|error| ApiError::Unavailable(error.to_string()))?;
-            let text = self.send(Request::get(request.uri()), String::new()).await?;
-            let page: ObjectList<Stored<K>> = parse(&text)?;
+            let request = Request::get(request.uri()).header(header::ACCEPT, accept);
+            let page: ObjectList<T> = parse(&self.send(request, String::new()).await?)?;
             items.extend(page.items);
             params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if params.continue_token.is_none() {
@@ -228,6 +267,11 @@ impl ApiServer {
     /// [`ApiError`].
     pub async fn send(&self, builder: http::request::Builder, body: String) -> Result<String, ApiError> {
         let unavailable = |error: &dyn std::error::Error| ApiError::Unavailable(with_sources(error));
+        if body.len() > REQUEST_BYTES_MAX {
+            let message =
+                format!("the request has {} bytes, at most {REQUEST_BYTES_MAX} are read", body.len());
+            return Err(ApiError::Refused { status: StatusCode::PAYLOAD_TOO_LARGE, message });
+        }
         let builder = match &self.acting_as {
             // A name that no header can hold is no account; what is asked in its name is never asked in ours.
             Some(user) => {
@@ -333,6 +377,17 @@ fn error_of(status: StatusCode, text: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_the_api_server_would_not_read_is_not_sent() {
+        let nobody = tower::service_fn(|_: Request<kube::client::Body>| async {
+            Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("nobody is asked"))
+        });
+        let api = ApiServer::new(Client::new(nobody, "n"));
+        let sent = |bytes: usize| api.send(Request::post("/"), "x".repeat(bytes));
+        assert!(matches!(sent(REQUEST_BYTES_MAX).await, Err(ApiError::Unavailable(_))));
+        assert!(matches!(sent(REQUEST_BYTES_MAX + 1).await, Err(ApiError::Refused { .. })));
+    }
 
     #[test]
     fn refusals_that_are_permanent_are_told_from_those_that_pass() {

@@ -1,10 +1,11 @@
-//! Reading what of a run is kept in ExecutionData.
+//! Reading what of a run is kept in ExecutionData: what its status names, and its objects.
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 
 use super::api_server::{ApiError, ApiServer};
 use super::object::Key;
-use crate::api::{DataRef, ExecutionData};
+use crate::api::run_object::{RunObject, RunObjects};
+use crate::api::{DataRef, ExecutionData, LABEL_OBJECTS_OF};
 
 /// Chunks of a content that are read side by side. Each may be half a megabyte.
 const READS_MAX: usize = 4;
@@ -35,6 +36,29 @@ pub async fn read(
     // In their order, whichever comes first.
     let joined: String = futures::stream::iter(pieces).buffered(READS_MAX).try_collect().await?;
     reference.content(uid, &joined).map_err(|error| ReadError::Lost(format!("ExecutionData: {error}")))
+}
+
+/// The objects of the Execution `execution` with the uid `uid`.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn objects(server: &ApiServer, execution: &Key, uid: &str) -> Result<RunObjects, ApiError> {
+    let labels = format!("{LABEL_OBJECTS_OF}={uid}");
+    let chunks = server.list_metadata::<ExecutionData>(Some(&execution.namespace), &labels).await?;
+    Ok(RunObjects::read(chunks))
+}
+
+/// What one of them holds.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn read_object(
+    server: &ApiServer,
+    execution: &Key,
+    uid: &str,
+    object: &RunObject,
+) -> Result<String, ReadError> {
+    read(server, execution, &object.scope(uid), &object.content).await
 }
 
 async fn piece(server: &ApiServer, chunk: Key) -> Result<String, ReadError> {

@@ -387,7 +387,7 @@ async fn watch_executions(
 ) {
     // The sender is gone only when the term ends.
     let Ok(()) = jobs_are_listed.await else { return };
-    context.executions.look_at_all(context.data.learn(&client, scope.as_deref()).await);
+    context.executions.look_at_all(context.data.learn(scope.as_deref()).await);
     let (changes, changes_out) = channel(CHANGES_MAX);
     let (ended, ended_out) = channel(CHANGES_MAX);
     let api = api_in::<Stored<Execution>>(&client, scope.as_ref());

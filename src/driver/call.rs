@@ -13,7 +13,8 @@ use crate::engine::{Report, TaskCommand, TaskError};
 
 use super::binding::{self, Executor};
 use super::http::{HttpCaller, Request, conclude};
-use super::object_store::{self, StoreRequest};
+use super::object_store::run_store::RunStore;
+use super::object_store::{self, RUN_BUCKET, StoreRequest, config_map};
 use super::tenure::Tenure;
 use super::{News, Owner, What, idempotency_key};
 
@@ -44,7 +45,7 @@ pub(super) async fn prepare(
         Executor::Post(binding) => bound_request(api, owner, task, binding, news).await,
         Executor::Store(operation) => {
             let unique = idempotency_key(&owner.uid, &task.id);
-            return StoreRequest::of(operation, &task.arguments, &unique).map(Effect::Store);
+            return StoreRequest::of(operation, task, &unique).map(Effect::Store);
         }
         Executor::HttpInvoke => Request::from_invocation(&task.arguments),
         Executor::Http | Executor::Job | Executor::JobTemplate(_) | Executor::Unbound => {
@@ -56,7 +57,7 @@ pub(super) async fn prepare(
 
 /// What comes of a call; nothing where the term has ended before.
 pub(super) async fn answer(
-    (http, api): (&HttpCaller, &ApiServer),
+    (http, api, store): (&HttpCaller, &ApiServer, &RunStore),
     tenure: &Tenure,
     owner: &Owner,
     task: &TaskCommand,
@@ -67,7 +68,7 @@ pub(super) async fn answer(
         Ok(Effect::Request(request)) => {
             // It may have waited for long.
             let _out = tenure.begin()?;
-            http.call(*request, &idempotency_key(&owner.uid, &task.id)).await
+            http.call(*request, &idempotency_key(&owner.uid, &task.id), task.answer_bytes_max).await
         }
         Ok(Effect::Store(request)) => {
             let api = api.acting_as(&owner.key.namespace, &owner.service_account);
@@ -75,9 +76,16 @@ pub(super) async fn answer(
             let ask = || async {
                 let over = || ApiError::Unavailable("the lease has run out".to_owned());
                 let _out = tenure.begin().ok_or_else(over)?;
-                object_store::perform(&api, &owner.key.namespace, &request).await
+                match request.bucket() {
+                    RUN_BUCKET => store.perform(owner, &request).await,
+                    _ => config_map::perform(&api, &owner.key.namespace, &request).await,
+                }
             };
-            let done = telling.patiently("use a ConfigMap as a bucket", ask).await;
+            let what = match request.bucket() {
+                RUN_BUCKET => "keep objects of the run in ExecutionData",
+                _ => "use a ConfigMap as a bucket",
+            };
+            let done = telling.patiently(what, ask).await;
             match done.unwrap_or_else(|why| Err(object_store::error(object_store::REFUSED, why))) {
                 Ok(answer) => Report::Accepted(answer),
                 Err(error) => Report::Failed(error),

@@ -28,6 +28,7 @@ use crate::ir::ErrorKind;
 use binding::Executor;
 use http::HttpCaller;
 use job::runner::JobRunner;
+use object_store::run_store::RunStore;
 use tenure::Tenure;
 
 /// The run that tasks belong to.
@@ -76,6 +77,7 @@ pub struct Driver {
     http: HttpCaller,
     jobs: Arc<JobRunner>,
     api: ApiServer,
+    store: Arc<RunStore>,
     news: UnboundedSender<News>,
     tenure: Arc<Tenure>,
     /// Calls that are out or wait for their time, by the uid of their run.
@@ -92,7 +94,8 @@ impl Driver {
         news: UnboundedSender<News>,
         tenure: Arc<Tenure>,
     ) -> Self {
-        Self { http, jobs, api, news, tenure, calls: Mutex::default() }
+        let store = Arc::new(RunStore::new(api.clone(), tenure.clone()));
+        Self { http, jobs, api, store, news, tenure, calls: Mutex::default() }
     }
 
     /// Makes these tasks of a run, and no others, go on. `is_stopping`: nothing begins, and what can be
@@ -139,11 +142,11 @@ impl Driver {
             return;
         }
         let (http, api, news) = (self.http.clone(), self.api.clone(), self.news.clone());
-        let tenure = self.tenure.clone();
+        let (store, tenure) = (self.store.clone(), self.tenure.clone());
         let (owner, task_id, task) = (owner.clone(), task.id.clone(), task.clone());
         let call = self.tenure.spawn(async move {
             let effect = call::prepare(&api, &owner, &task, &news).await;
-            let answer = call::answer((&http, &api), &tenure, &owner, &task, effect, &news).await;
+            let answer = call::answer((&http, &api, &store), &tenure, &owner, &task, effect, &news).await;
             let Some(report) = answer else { return };
             // The receiver is gone only when the term ends.
             let _ =
@@ -206,6 +209,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::leader::Leadership;
+    use crate::engine::ANSWER_BYTES_MAX;
     use crate::ir::Completion;
     use crate::value::Value;
 
@@ -239,6 +243,7 @@ mod tests {
             not_before: Some(Timestamp::now() + PAUSE),
             deadline: None,
             is_accepted: false,
+            answer_bytes_max: ANSWER_BYTES_MAX,
         };
         driver.keep_going(&owner, &[task], false);
         (service, driver, tenure, news_out)

@@ -1,5 +1,6 @@
 //! The tasks of a Map itself: one reads what it runs over, one writes what it gave.
 
+use crate::expr::Dataset;
 use crate::ir::{Access, ErrorKind, State};
 use crate::value::{DEPTH_MAX, Object, Value};
 
@@ -11,7 +12,7 @@ use super::{Command, Failure, HistoryKind, Report, TaskId, time};
 
 /// Largest file that a Map reads, and largest list of results that it has written, in bytes of JSON.
 /// The bounds of payloads are not meant for them, but the run remembers them for as long as it goes on.
-const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What came of news of a task.
 enum News {
@@ -196,7 +197,8 @@ impl Stepper<'_> {
                 let failure = self.failure(kind, cause);
                 News::Failed(self.access_failed(active, failure))
             }
-            Report::Succeeded(result) => match self.check_file(kind, state, &result) {
+            // What is around a file that was read is let go of with the answer.
+            Report::Succeeded(result) => match self.check_file(kind, state, Dataset::content(&result)) {
                 Ok(()) => {
                     self.progress.tasks_succeeded = self.progress.tasks_succeeded.saturating_add(1);
                     // The history is for people: a file is nothing they would read there.
@@ -225,7 +227,9 @@ impl Stepper<'_> {
     }
 
     fn check_file(&self, kind: ErrorKind, state: &State, file: &Value) -> Result<(), Failure> {
-        let (bytes, depth, name) = (file.bytes(), file.depth(), &state.name);
+        // A text is as long as the file, however much of it would be escaped as a value.
+        let bytes = file.as_str().map_or_else(|| file.bytes(), str::len);
+        let (depth, name) = (file.depth(), &state.name);
         let cause = if bytes > FILE_BYTES_MAX {
             format!(
                 "what Map `{name}` reads or writes has {bytes} bytes, at most {FILE_BYTES_MAX} are allowed"

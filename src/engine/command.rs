@@ -7,6 +7,10 @@ use jiff::Timestamp;
 use crate::ir::Completion;
 use crate::value::{Str, Value};
 
+/// Largest answer of a task, but for what a Map reads, in bytes. The languages allow less and say so by
+/// their own error; this keeps a service that never stops from filling the memory.
+pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
 /// Names one attempt of one task of a run: `Each/3/Charge#2@1` is the first attempt at the second
 /// visit of `Charge` in the fourth iteration of `Each`.
 ///
@@ -108,4 +112,6 @@ pub struct TaskCommand {
     pub deadline: Option<Timestamp>,
     /// Whether the request was answered already, and only its outcome is awaited.
     pub is_accepted: bool,
+    /// Most of an answer that is taken, in bytes as it arrives. Nobody need read more.
+    pub answer_bytes_max: usize,
 }

@@ -59,7 +59,8 @@ mod visit;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Command, TaskCommand, TaskId};
+pub use access::FILE_BYTES_MAX;
+pub use command::{ANSWER_BYTES_MAX, Command, TaskCommand, TaskId};
 pub use event::{Event, Report, Stop, StopMode, TaskError, TaskErrorName};
 pub use failure::Failure;
 pub use history::{HistoryEvent, HistoryKind};

@@ -8,7 +8,7 @@ use crate::ir::{Completion, Kind, Program, State};
 use crate::value::Str;
 
 use super::run::{Active, Children, Frame, Phase, Run, Slot, Status, Task};
-use super::{Command, Failure, TaskCommand, TaskId};
+use super::{ANSWER_BYTES_MAX, Command, FILE_BYTES_MAX, Failure, TaskCommand, TaskId};
 
 impl Run {
     /// When the run is TimedOut.
@@ -234,6 +234,16 @@ impl Active {
             not_before: task.not_before,
             deadline: task.deadline,
             is_accepted: task.is_accepted,
+            answer_bytes_max: match self.phase {
+                Phase::Reading(_) => FILE_BYTES_MAX,
+                Phase::Entering
+                | Phase::Task(_)
+                | Phase::Waiting { .. }
+                | Phase::Children(_)
+                | Phase::Writing(..)
+                | Phase::BackingOff { .. }
+                | Phase::Failed => ANSWER_BYTES_MAX,
+            },
         })
     }
 

@@ -64,7 +64,7 @@ impl Dataset {
     /// # Errors
     /// Where the text is not of the format, or what is selected in it is no collection.
     pub fn items(&self, read: &Value) -> Result<Value, Error> {
-        let read = content(read);
+        let read = Self::content(read);
         let text = read.as_str().map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
         match (self, text) {
             (Self::Json { pointer }, Some(text)) => {
@@ -85,16 +85,17 @@ impl Dataset {
             (Self::Csv { .. }, None) => selected(read, None),
         }
     }
-}
 
-/// What an answer holds: the `Body` of an object of a store, the body of an HTTP call in the words of
-/// `http:invoke` and of `HTTP:Request`; anything else is what it is.
-fn content(read: &Value) -> &Value {
-    if let Some(text @ Value::String(_)) = read.get("Body") {
-        return text;
+    /// What an answer holds: the `Body` of an object of a store, the body of an HTTP call in the words of
+    /// `http:invoke` and of `HTTP:Request`; anything else is what it is.
+    #[must_use]
+    pub fn content(read: &Value) -> &Value {
+        if let Some(text @ Value::String(_)) = read.get("Body") {
+            return text;
+        }
+        let of_call = |status: &str, body: &str| read.get(status).and(read.get(body));
+        of_call("StatusCode", "ResponseBody").or_else(|| of_call("statusCode", "body")).unwrap_or(read)
     }
-    let of_call = |status: &str, body: &str| read.get(status).and(read.get(body));
-    of_call("StatusCode", "ResponseBody").or_else(|| of_call("statusCode", "body")).unwrap_or(read)
 }
 
 fn refused(message: impl Into<String>) -> Error {

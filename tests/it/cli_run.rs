@@ -699,6 +699,29 @@ fn an_input_can_come_from_stdin() {
 }
 
 #[test]
+fn what_a_map_writes_to_the_runs_own_store_a_later_one_reads() {
+    let map = |name: &str, more: &str| {
+        format!(
+            "- {{Type: Map, Name: {name}, {more}, Processor: {{ProcessorConfig: {{ExecutionMode: Standard}}, \
+             StartAt: P, States: [{{Type: Pass, Name: P, End: true}}]}}}}\n"
+        )
+    };
+    let states = [
+        map(
+            "Write",
+            "ItemsPath: $Input.list, ResultWriter: {Parameters: {Bucket: ExecutionData, Prefix: out}}, OutputConstructor: {'key.$': $Output.ResultWriterDetails.Key}, Next: Read",
+        ),
+        map(
+            "Read",
+            "ItemReader: {SourceType: OSS.JSON, SourceParameters: {Bucket: ExecutionData, 'ObjectName.$': $Input.key}}, End: true",
+        ),
+    ];
+    let read = outcome(&flow("Write", &states.concat()), &["--input", r#"{"list": [{"a": 1}, {"a": 2}]}"#]);
+    let expected = r#"{"status":"Succeeded","output":{"Items":[{"a":1},{"a":2}]}}"#;
+    assert_eq!(read.to_json(), expected);
+}
+
+#[test]
 fn a_local_run_acts_as_the_default_account() {
     let state = "- {Type: Pass, Name: S, End: true, OutputConstructor: {'a.$': $Context.Execution.RoleArn}}";
     let expected = r#"{"status":"Succeeded","output":{"a":"default"}}"#;

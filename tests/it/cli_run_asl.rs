@@ -124,3 +124,66 @@ fn a_map_reads_a_file_and_writes_its_results_to_another() {
     assert_eq!(failed["error"], "States.ItemReaderFailed");
     assert!(failed["cause"].as_str().unwrap().contains("no object `tomorrow.csv` in `orders`"), "{failed}");
 }
+
+#[test]
+fn what_a_map_writes_to_the_runs_own_store_is_read_by_later_states() {
+    let here = directory("own-store");
+    let processor = json!({"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}});
+    // Quotes, which are escaped in a value: 2 MB of text are 4 MB there.
+    let items: Vec<_> = (0..20).map(|n| json!({"n": n, "text": "\"".repeat(50_000)})).collect();
+    std::fs::create_dir(here.join("in")).unwrap();
+    std::fs::write(here.join("in/items.json"), json!(items).to_string()).unwrap();
+    let reader = |bucket: &str| {
+        json!({"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "JSON"},
+            "Parameters": {"Bucket": bucket, "Key": "items.json"}})
+    };
+    let write = json!({"Type": "Map", "ItemReader": reader("in"), "ItemProcessor": processor, "Next": "List",
+        "ResultWriter": {"Resource": "arn:aws:states:::s3:putObject",
+            "Parameters": {"Bucket": "ExecutionData", "Key": "items.json"}}});
+    let list = json!({"Type": "Task", "Resource": "arn:aws:states:::s3:listObjectsV2", "Next": "Read",
+        "Parameters": {"Bucket": "ExecutionData", "Prefix": "items"}, "ResultPath": "$.listed"});
+    let small = json!({"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "Q", "States": {"Q": {"Type": "Pass", "Parameters": {"n.$": "$.n"}, "End": true}}});
+    let read = json!({"Type": "Map", "ItemReader": reader("ExecutionData"), "ItemProcessor": small,
+        "ResultPath": "$.read", "End": true});
+    let definition = json!({"StartAt": "Write", "States": {"Write": write, "List": list, "Read": read}});
+    let ended = outcome(&here, &definition, &[]);
+    let output = &ended["output"];
+    assert_eq!(output["listed"]["Contents"][0]["Size"], json!(items).to_string().len(), "{ended}");
+    assert_eq!(output["read"], json!((0..20).map(|n| json!({"n": n})).collect::<Vec<_>>()));
+    let missing = json!({"Type": "Task", "Resource": "arn:aws:states:::s3:getObject",
+        "Parameters": {"Bucket": "ExecutionData", "Key": "other"}});
+    let missing = outcome(&here, &machine(missing), &[]);
+    assert_eq!(missing["error"], "S3.NoSuchKey");
+}
+
+#[test]
+fn a_reader_takes_what_no_task_may() {
+    let line = |n: usize| json!({"n": n, "text": "x".repeat(10_000)}).to_string();
+    let lines = |count: usize| (0..count).map(line).collect::<Vec<_>>().join("\n");
+    let (five, seventeen) = (lines(500), lines(1_700));
+    let service = Service::on_thread(move |asked, _| {
+        let body = if asked.body["Key"] == "five" { five.clone() } else { seventeen.clone() };
+        async move { Answer::status(200, &body) }
+    });
+    let here = directory("large-reader");
+    let resource = "arn:aws:states:::s3:getObject";
+    let bind = format!("{resource}={}", service.url("/"));
+    let processor = json!({"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "P", "States": {"P": {"Type": "Pass", "OutputPath": "$.n", "End": true}}});
+    let read = |key: &str| {
+        let reader = json!({"Resource": resource, "ReaderConfig": {"InputType": "JSONL"},
+            "Parameters": {"Bucket": "b", "Key": key}});
+        let map = json!({"Type": "Map", "ItemReader": reader, "ItemProcessor": processor});
+        outcome(&here, &machine(map), &["--bind", &bind])
+    };
+    assert_eq!(read("five")["output"], json!((0..500).collect::<Vec<_>>()));
+    let refused = read("seventeen");
+    assert_eq!(refused["error"], "States.ItemReaderFailed");
+    assert!(refused["cause"].as_str().unwrap().contains("more than 16777216 bytes"), "{refused}");
+    let task = json!({"Type": "Task", "Resource": resource, "Parameters": {"Key": "five"}});
+    let refused = outcome(&here, &machine(task), &["--bind", &bind]);
+    assert_eq!(refused["error"], "States.DataLimitExceeded");
+    assert!(refused["cause"].as_str().unwrap().contains("more than 1048576 bytes"), "{refused}");
+}

@@ -13,7 +13,7 @@ account and needs no right here.
 - apiGroups: [millrace.dev]
   resources: [flowrevisions]
   verbs: [get, list, watch, create]
-# Pieces of what is too large for an Execution. They never change and are found by their names.
+# Pieces of what is too large for an Execution, and of what runs store themselves. They never change and are found by their names and labels.
 - apiGroups: [millrace.dev]
   resources: [executiondata]
   verbs: [get, list, create, delete]

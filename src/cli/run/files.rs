@@ -1,26 +1,69 @@
-//! Stored objects of a local run: files. A bucket is a directory below the working directory.
+//! Stored objects of a local run: files. A bucket is a directory below the working directory. The run's own
+//! store is in memory: it goes with the run.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::api::run_object::refusal;
 use crate::driver::idempotency_key;
-use crate::driver::object_store::{Operation, StoreRequest, error};
+use crate::driver::object_store::{Operation, REFUSED, RUN_BUCKET, StoreRequest, error};
 use crate::engine::{Report, TaskCommand, TaskError};
 use crate::value::Value;
 
-/// What comes of a task about a stored object.
-pub(super) fn answer(operation: Operation, task: &TaskCommand, execution_id: &str) -> Report {
-    let unique = idempotency_key(execution_id, &task.id);
-    let answer = StoreRequest::of(operation, &task.arguments, &unique);
-    match answer.and_then(|request| perform(&request)) {
-        Ok(answer) => Report::Succeeded(answer),
-        Err(error) => Report::Failed(error),
+/// The stores that a local run can use.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    /// Texts of the run's own, by key.
+    own: BTreeMap<String, String>,
+}
+
+impl Store {
+    /// What comes of a task about a stored object.
+    pub(super) fn answer(&mut self, operation: Operation, task: &TaskCommand, execution_id: &str) -> Report {
+        let unique = idempotency_key(execution_id, &task.id);
+        let answer = StoreRequest::of(operation, task, &unique).and_then(|request| match request.bucket() {
+            RUN_BUCKET => self.perform_own(request),
+            _ => perform(&request),
+        });
+        match answer {
+            Ok(answer) => Report::Succeeded(answer),
+            Err(error) => Report::Failed(error),
+        }
+    }
+
+    fn perform_own(&mut self, request: StoreRequest) -> Result<Value, TaskError> {
+        match request {
+            StoreRequest::Get { bucket, key, bytes_max } => {
+                let text = self.own.get(&key).ok_or_else(|| StoreRequest::missing(&bucket, &key))?;
+                StoreRequest::check(&bucket, &key, text.len(), bytes_max)?;
+                Ok(StoreRequest::object(text.clone()))
+            }
+            StoreRequest::List { prefix, .. } => {
+                let found = self.own.iter().filter(|(key, _)| key.starts_with(&prefix));
+                Ok(StoreRequest::listing(found.map(|(key, text)| (&**key, text.len()))))
+            }
+            StoreRequest::Put { bucket, key, text, is_result, .. } => {
+                let others = self.own.iter().filter(|(other, _)| **other != key).map(|(_, text)| text.len());
+                if let Some(why) = refusal(&key, text.len(), others) {
+                    return Err(error(REFUSED, format!("cannot write to `{bucket}`: {why}")));
+                }
+                let written = StoreRequest::written(&bucket, &key, is_result);
+                self.own.insert(key, text);
+                Ok(written)
+            }
+        }
     }
 }
 
 fn perform(request: &StoreRequest) -> Result<Value, TaskError> {
     match request {
-        StoreRequest::Get { bucket, key } => {
-            let text = std::fs::read_to_string(path(bucket, key)?);
+        StoreRequest::Get { bucket, key, bytes_max } => {
+            let file = path(bucket, key)?;
+            if let Ok(metadata) = std::fs::metadata(&file) {
+                let bytes = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+                StoreRequest::check(bucket, key, bytes, *bytes_max)?;
+            }
+            let text = std::fs::read_to_string(file);
             text.map(StoreRequest::object).map_err(|why| match why.kind() {
                 std::io::ErrorKind::NotFound => StoreRequest::missing(bucket, key),
                 _ => error("Refused", format!("cannot read `{bucket}/{key}`: {why}")),
@@ -33,7 +76,7 @@ fn perform(request: &StoreRequest) -> Result<Value, TaskError> {
             found.sort();
             Ok(StoreRequest::listing(found.iter().map(|(key, size)| (&**key, *size))))
         }
-        StoreRequest::Put { bucket, key, text, is_result } => {
+        StoreRequest::Put { bucket, key, text, is_result, .. } => {
             let (directory, file) = (path(bucket, "")?, path(bucket, key)?);
             if !directory.is_dir() {
                 let cause = format!("there is no directory `{bucket}` to write `{key}` to: make it first");

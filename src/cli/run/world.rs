@@ -16,7 +16,7 @@ use crate::ir::ErrorKind;
 use crate::mock::Mocks;
 use crate::value::Str;
 
-use super::files;
+use super::files::Store;
 
 /// Whoever does the tasks of a run.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(super) struct World {
     execution_id: Str,
     mocks: Mocks,
     bindings: Vec<Binding>,
+    store: Store,
     /// Made with the first call: reading the machine's certificate authorities takes time that a run
     /// without calls need not spend.
     http: Option<HttpCaller>,
@@ -66,6 +67,7 @@ impl World {
             execution_id,
             mocks,
             bindings,
+            store: Store::default(),
             http: None,
             queue: VecDeque::new(),
             begun: Vec::new(),
@@ -162,7 +164,7 @@ impl World {
             Executor::Http => Request::from_arguments(&task.arguments),
             Executor::HttpInvoke => Request::from_invocation(&task.arguments),
             Executor::Store(operation) => {
-                return Plan::Answer(files::answer(operation, task, &self.execution_id));
+                return Plan::Answer(self.store.answer(operation, task, &self.execution_id));
             }
             Executor::Post(binding) => post(task, binding),
             Executor::Job | Executor::JobTemplate(_) => {
@@ -191,12 +193,12 @@ impl World {
                 self.http.insert(made).clone()
             }
         };
-        let (id, completion) = (task.id.clone(), task.completion);
+        let (id, completion, bytes_max) = (task.id.clone(), task.completion, task.answer_bytes_max);
         let key = idempotency_key(&self.execution_id, &id);
         // A call takes as long as its task may take by the run's clock, also where that stands still.
         let allotted = Duration::try_from(give_up_at.duration_since(now)).unwrap_or_default();
         let handle = self.calls.spawn(async move {
-            let answer = tokio::time::timeout(allotted, caller.call(request, &key)).await;
+            let answer = tokio::time::timeout(allotted, caller.call(request, &key, bytes_max)).await;
             (id, answer.ok().map(|report| http::conclude(completion, report)))
         });
         self.awaited.insert(task.id.clone(), Call { handle, give_up_at });

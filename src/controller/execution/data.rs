@@ -10,8 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
-use kube::api::{ListParams, ObjectMeta};
-use kube::{Api, Client, ResourceExt as _};
+use kube::ResourceExt as _;
 use tracing::{debug, warn};
 
 use crate::api::execution_data::Content;
@@ -29,9 +28,6 @@ pub const LARGE_LOOKS_MAX: usize = 4;
 
 /// How often it is tried to list chunks.
 const LIST_RETRY: Duration = Duration::from_secs(1);
-
-/// Chunks that a page of a list of metadata holds.
-const PAGE_SIZE: u32 = 500;
 
 /// Parts that are kept in memory, in bytes of compact JSON; decoded they take several times as much.
 const PARTS_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -78,10 +74,10 @@ impl DataStore {
     /// Learns which chunks a namespace has, or all have, before any is written. Gives the Executions that
     /// they belong to, which are to be looked at: of a controller that ended too early there may be chunks
     /// that nothing names.
-    pub async fn learn(&self, client: &Client, namespace: Option<&str>) -> BTreeSet<Key> {
+    pub async fn learn(&self, namespace: Option<&str>) -> BTreeSet<Key> {
         let labels = format!("{LABEL_EXECUTION_UID},{LABEL_EXECUTION}");
         let found = loop {
-            match list(client, namespace, labels.clone()).await {
+            match self.api.list_metadata::<ExecutionData>(namespace, &labels).await {
                 Ok(found) => break found,
                 Err(error) => {
                     warn!(%error, "ExecutionData cannot be listed, which is tried again");
@@ -203,7 +199,7 @@ impl DataStore {
         if is_ended {
             // Whoever led before may have left something that nobody knows of.
             let labels = format!("{LABEL_EXECUTION_UID}={uid}");
-            match list(self.api.client(), Some(&key.namespace), labels).await {
+            match self.api.list_metadata::<ExecutionData>(Some(&key.namespace), &labels).await {
                 Ok(found) => unnamed.extend(found.into_iter().filter_map(|chunk| chunk.name)),
                 Err(error) => {
                     warn!(execution = %key, %error, "ExecutionData cannot be listed");
@@ -246,23 +242,5 @@ impl DataStore {
             debug!(execution = %key, count, "ExecutionData that nothing names were removed");
         }
         is_done.then_some(count)
-    }
-}
-
-/// The metadata of chunks with these labels.
-async fn list(client: &Client, namespace: Option<&str>, labels: String) -> kube::Result<Vec<ObjectMeta>> {
-    let api: Api<ExecutionData> = match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
-    let mut params = ListParams::default().labels(&labels).limit(PAGE_SIZE);
-    let mut found = Vec::new();
-    loop {
-        let page = api.list_metadata(&params).await?;
-        found.extend(page.items.into_iter().map(|object| object.metadata));
-        params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-        if params.continue_token.is_none() {
-            return Ok(found);
-        }
     }
 }

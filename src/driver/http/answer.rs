@@ -158,12 +158,15 @@ pub(super) fn read_body(
     // Functions answer in JSON, whatever their runtimes say of it.
     let is_function = matches!(convention, Convention::Function { .. });
     let is_json = is_function || essence == "application/json" || essence.ends_with("+json");
+    if !is_json {
+        return Ok(Value::from(text));
+    }
     match Value::parse(&text) {
-        Ok(value) if is_json => Ok(value),
-        Err(error @ crate::value::ParseError::TooDeep { .. }) if is_json => {
+        Ok(value) => Ok(value),
+        Err(error @ crate::value::ParseError::TooDeep { .. }) => {
             Err(TaskError::of(ErrorKind::DataLimit, format!("{what}: the answer is {error}")))
         }
-        Ok(_) | Err(_) => Ok(Value::from(text)),
+        Err(_) => Ok(Value::from(text)),
     }
 }
 

@@ -144,6 +144,7 @@ mod tests {
     use reqwest::header::{HeaderMap, HeaderValue};
 
     use super::*;
+    use crate::engine::ANSWER_BYTES_MAX;
     use crate::ir::Completion;
 
     fn task(resource: &str, arguments: &str) -> TaskCommand {
@@ -155,6 +156,7 @@ mod tests {
             not_before: None,
             deadline: None,
             is_accepted: false,
+            answer_bytes_max: ANSWER_BYTES_MAX,
         }
     }
 

@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use reqwest::{Url, redirect};
+use tokio::sync::Semaphore;
 
-use crate::engine::{Report, TaskError};
+use crate::engine::{ANSWER_BYTES_MAX, Report, TaskError};
 use crate::ir::{Completion, ErrorKind};
 use crate::value::Value;
 
@@ -25,9 +26,12 @@ use answer::{Answer, Convention, Silence, read_body};
 pub use answer::RETRY_AFTER_SECONDS_MAX;
 pub use request::Request;
 
-/// Most of an answer that is read, in bytes. The languages allow less and say so by their own error;
-/// this keeps a service that never stops from filling the controller's memory.
-pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// Answers larger than most that are read side by side: each may take many megabytes.
+const LARGE_ANSWERS_MAX: usize = 4;
+
+/// How long what makes an answer large may take, from when there is a place for it. Whoever sends it
+/// slower would keep the place from others.
+const LARGE_ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Redirects that are followed.
 const REDIRECTS_MAX: usize = 10;
@@ -45,6 +49,15 @@ pub struct HttpCaller {
     /// Follows no redirect to another host.
     loyal: reqwest::Client,
     egress: Arc<Egress>,
+    /// Places of answers larger than most.
+    large: Arc<Semaphore>,
+}
+
+/// Why an answer was not read.
+enum Unread {
+    TooLarge,
+    TooSlow,
+    Failed(reqwest::Error),
 }
 
 /// The client cannot be made.
@@ -59,19 +72,25 @@ impl HttpCaller {
     /// Where TLS cannot be set up.
     pub fn new(egress: Egress) -> Result<Self, BuildError> {
         let egress = Arc::new(egress);
-        Ok(Self { client: client(&egress, false)?, loyal: client(&egress, true)?, egress })
+        let large = Arc::new(Semaphore::new(LARGE_ANSWERS_MAX));
+        Ok(Self { client: client(&egress, false)?, loyal: client(&egress, true)?, egress, large })
     }
 
-    /// Sends a request and says what came of it. The answer to a repetition under the same key is up
-    /// to the service.
-    pub async fn call(&self, request: Request, idempotency_key: &str) -> Report {
-        match self.answer(request, idempotency_key).await {
+    /// Sends a request and says what came of it; an answer of more than so many bytes is an error. The
+    /// answer to a repetition under the same key is up to the service.
+    pub async fn call(&self, request: Request, idempotency_key: &str, answer_bytes_max: usize) -> Report {
+        match self.answer(request, idempotency_key, answer_bytes_max).await {
             Ok(value) => Report::Accepted(value),
             Err(error) => Report::Failed(error),
         }
     }
 
-    async fn answer(&self, request: Request, idempotency_key: &str) -> Result<Value, TaskError> {
+    async fn answer(
+        &self,
+        request: Request,
+        idempotency_key: &str,
+        answer_bytes_max: usize,
+    ) -> Result<Value, TaskError> {
         let Request { method, url, mut headers, body, timeout, convention, holds_secret } = request;
         if let Some(address) = literal_address(&url) {
             self.egress.check(address).map_err(|refused| egress_error(&refused))?;
@@ -95,19 +114,59 @@ impl HttpCaller {
             builder.send().await.map_err(|error| transport_error(convention, &what, &error))?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let mut body = Vec::new();
-        let failed = |error: reqwest::Error| transport_error(convention, &what, &error);
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                let cause = format!("{what}: the answer has more than {ANSWER_BYTES_MAX} bytes");
-                return Err(TaskError::of(ErrorKind::DataLimit, cause));
+        let body = self.gather(response, answer_bytes_max).await.map_err(|unread| match unread {
+            Unread::TooLarge => {
+                let cause = format!("{what}: the answer has more than {answer_bytes_max} bytes");
+                TaskError::of(ErrorKind::DataLimit, cause)
             }
-            body.extend_from_slice(&chunk);
-        }
+            Unread::TooSlow => {
+                let seconds = LARGE_ANSWER_TIME_MAX.as_secs();
+                let cause = format!(
+                    "{what}: the answer has more than {ANSWER_BYTES_MAX} bytes and took longer than {seconds} seconds"
+                );
+                TaskError::named(convention.silence(Silence::Timeout), cause)
+            }
+            Unread::Failed(error) => transport_error(convention, &what, &error),
+        })?;
         let body = read_body(convention, &what, &headers, body)?;
         let idempotency_key = idempotency_key.to_owned();
         convention.result(Answer { what, status, headers, body, idempotency_key })
     }
+
+    /// The body of an answer. What is larger than most waits for a place.
+    async fn gather(&self, mut response: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, Unread> {
+        let mut body = Vec::new();
+        if gather(&mut response, &mut body, bytes_max.min(ANSWER_BYTES_MAX)).await? {
+            return Ok(body);
+        }
+        if bytes_max <= ANSWER_BYTES_MAX {
+            return Err(Unread::TooLarge);
+        }
+        // Closed it is never.
+        let _place = self.large.acquire().await;
+        let rest = gather(&mut response, &mut body, bytes_max);
+        match tokio::time::timeout(LARGE_ANSWER_TIME_MAX, rest).await {
+            Ok(Ok(true)) => Ok(body),
+            Ok(Ok(false)) => Err(Unread::TooLarge),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Unread::TooSlow),
+        }
+    }
+}
+
+/// Reads on until there are more than so many bytes. Whether that was all.
+async fn gather(
+    response: &mut reqwest::Response,
+    body: &mut Vec<u8>,
+    bytes_max: usize,
+) -> Result<bool, Unread> {
+    while let Some(chunk) = response.chunk().await.map_err(Unread::Failed)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > bytes_max {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A client that keeps to `egress`. One that is loyal follows redirects within a host only.

@@ -1,27 +1,27 @@
 //! Tasks about stored objects (`s3:getObject`, `s3:listObjectsV2`, `s3:putObject`, and `OSS:GetObject`,
 //! `OSS:ListObjects`, `OSS:PutObject`), which Maps read from and write to (asl.md §12, fdl.md §7.8).
 //!
-//! Unless a binding is about them, the store is the namespace of the run: a bucket is a `ConfigMap`, its
-//! keys are those of the objects, with `.` for `/`. It is read and written as the run's account.
+//! Unless a binding is about them, the store is the namespace of the run, in which a bucket is a `ConfigMap`
+//! ([`config_map`]), and one bucket is the run's own ([`run_store`]).
 
-use std::collections::BTreeMap;
+pub(super) mod config_map;
+pub(super) mod run_store;
 
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::ObjectMeta;
-
-use crate::cluster::api_server::{ApiError, ApiServer, path_of};
-use crate::cluster::object::{Key, is_name};
-use crate::engine::TaskError;
+use crate::engine::{TaskCommand, TaskError};
+use crate::ir::ErrorKind;
 use crate::value::{Object, Value};
+
+/// The bucket that is the run's own store. No `ConfigMap` can be called so.
+pub const RUN_BUCKET: &str = "ExecutionData";
 
 /// The error of a task whose object or bucket is not there.
 const NO_SUCH_KEY: &str = "NoSuchKey";
 
 /// The error of a task that asks for what cannot be.
-const INVALID: &str = "InvalidArgument";
+pub(super) const INVALID: &str = "InvalidArgument";
 
 /// The error of a task that the store refuses.
-pub(super) const REFUSED: &str = "Refused";
+pub(crate) const REFUSED: &str = "Refused";
 
 /// Names of the member that holds the key of an object, one per service.
 const KEY_NAMES: [&str; 2] = ["Key", "ObjectName"];
@@ -49,6 +49,8 @@ pub enum StoreRequest {
         bucket: String,
         /// What it is called.
         key: String,
+        /// How large it may be, in bytes.
+        bytes_max: usize,
     },
     /// What objects there are: `{Bucket, Prefix}` → `{Contents: [{Key, Size}], KeyCount}`.
     List {
@@ -67,6 +69,8 @@ pub enum StoreRequest {
         text: String,
         /// Whether it is what a Map gave: the answer names it as a Map's result does.
         is_result: bool,
+        /// Names the attempt: the same however often it is repeated.
+        wish: String,
     },
 }
 
@@ -76,7 +80,8 @@ impl StoreRequest {
     ///
     /// # Errors
     /// Where the arguments lack something; the cause names it.
-    pub fn of(operation: Operation, arguments: &Value, unique: &str) -> Result<Self, TaskError> {
+    pub fn of(operation: Operation, task: &TaskCommand, unique: &str) -> Result<Self, TaskError> {
+        let arguments = &task.arguments;
         let text = |name: &str| {
             let found = arguments.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
             found.map(str::to_owned).ok_or_else(|| {
@@ -91,7 +96,10 @@ impl StoreRequest {
         let prefix = || arguments.get("Prefix").and_then(Value::as_str).unwrap_or_default();
         match operation {
             Operation::List => return Ok(Self::List { bucket, prefix: prefix().to_owned() }),
-            Operation::Get => return Ok(Self::Get { bucket, key: text(key_name.unwrap_or("Key"))? }),
+            Operation::Get => {
+                let key = text(key_name.unwrap_or("Key"))?;
+                return Ok(Self::Get { bucket, key, bytes_max: task.answer_bytes_max });
+            }
             Operation::Put => {}
         }
         let body = arguments.get("Body").cloned().unwrap_or_default();
@@ -102,7 +110,28 @@ impl StoreRequest {
                 [prefix().trim_end_matches('/'), unique, RESULTS].join("/").trim_start_matches('/').to_owned()
             }
         };
-        Ok(Self::Put { bucket, key, text: text_of_body, is_result: key_name.is_none() })
+        let (is_result, wish) = (key_name.is_none(), unique.to_owned());
+        Ok(Self::Put { bucket, key, text: text_of_body, is_result, wish })
+    }
+
+    /// The bucket it is about.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        match self {
+            Self::Get { bucket, .. } | Self::List { bucket, .. } | Self::Put { bucket, .. } => bucket,
+        }
+    }
+
+    /// Whether an object may be as large as it is.
+    ///
+    /// # Errors
+    /// Where whoever asked takes less.
+    pub fn check(bucket: &str, key: &str, bytes: usize, bytes_max: usize) -> Result<(), TaskError> {
+        if bytes <= bytes_max {
+            return Ok(());
+        }
+        let cause = format!("`{key}` in `{bucket}` has {bytes} bytes, at most {bytes_max} can be read here");
+        Err(TaskError::of(ErrorKind::DataLimit, cause))
     }
 
     /// The answer to a request for an object that holds this text.
@@ -145,73 +174,11 @@ fn record<const N: usize>(members: [(&str, Value); N]) -> Value {
     Value::Object(members.into_iter().collect::<Object>())
 }
 
-/// Does what is wanted in the `ConfigMaps` of a namespace.
-///
-/// # Errors
-/// What the API server says, or, within, what the task is told.
-pub(super) async fn perform(
-    api: &ApiServer,
-    namespace: &str,
-    request: &StoreRequest,
-) -> Result<Result<Value, TaskError>, ApiError> {
-    let (StoreRequest::Get { bucket, .. }
-    | StoreRequest::List { bucket, .. }
-    | StoreRequest::Put { bucket, .. }) = request;
-    if !is_name(bucket) {
-        let cause = format!("`{bucket}` can be no name of a ConfigMap, which a bucket is without a binding");
-        return Ok(Err(error(INVALID, cause)));
-    }
-    let at = Key::new(namespace, bucket);
-    match request {
-        StoreRequest::Get { key, .. } => {
-            let data = api.read::<ConfigMap>(&at).await?.and_then(|map| map.data).unwrap_or_default();
-            let text = data.get(&data_key(key)).cloned();
-            Ok(text.map(StoreRequest::object).ok_or_else(|| StoreRequest::missing(bucket, key)))
-        }
-        StoreRequest::List { prefix, .. } => {
-            let Some(map) = api.read::<ConfigMap>(&at).await? else {
-                return Ok(Err(StoreRequest::missing(bucket, prefix)));
-            };
-            let (data, prefix) = (map.data.unwrap_or_default(), data_key(prefix));
-            let found = data.iter().filter(|(key, _)| key.starts_with(&prefix));
-            Ok(Ok(StoreRequest::listing(found.map(|(key, text)| (&**key, text.len())))))
-        }
-        StoreRequest::Put { key, text, is_result, .. } => {
-            put(api, &at, &data_key(key), text).await?;
-            Ok(Ok(StoreRequest::written(bucket, key, *is_result)))
-        }
-    }
-}
-
-/// Writes one key of a `ConfigMap`, which is made where it is not there. Writing it again changes nothing.
-async fn put(api: &ApiServer, at: &Key, key: &str, text: &str) -> Result<(), ApiError> {
-    let Some(mut map) = api.read::<ConfigMap>(at).await? else {
-        let map = ConfigMap {
-            metadata: ObjectMeta { name: Some(at.name.clone()), ..ObjectMeta::default() },
-            data: Some(BTreeMap::from([(key.to_owned(), text.to_owned())])),
-            ..ConfigMap::default()
-        };
-        return api.create(&at.namespace, &map).await;
-    };
-    let data = map.data.get_or_insert_default();
-    if data.get(key).is_some_and(|stored| stored == text) {
-        return Ok(());
-    }
-    data.insert(key.to_owned(), text.to_owned());
-    let body = serde_json::to_string(&map).map_err(|error| ApiError::Unavailable(error.to_string()))?;
-    api.send(http::Request::put(path_of::<ConfigMap>(at)), body).await.map(drop)
-}
-
-/// The key of a `ConfigMap` for that of an object.
-fn data_key(key: &str) -> String {
-    key.replace('/', ".")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::driver::binding::{Executor, executor_of};
-    use crate::engine::TaskCommand;
+    use crate::engine::ANSWER_BYTES_MAX;
     use crate::ir::Completion;
 
     fn of(resource: &str, arguments: &str) -> Result<StoreRequest, String> {
@@ -223,12 +190,12 @@ mod tests {
             not_before: None,
             deadline: None,
             is_accepted: false,
+            answer_bytes_max: ANSWER_BYTES_MAX,
         };
         let Executor::Store(operation) = executor_of(&task, &[]) else {
             panic!("{resource} is no operation")
         };
-        StoreRequest::of(operation, &task.arguments, "u")
-            .map_err(|error| error.cause.unwrap_or_default().to_string())
+        StoreRequest::of(operation, &task, "u").map_err(|error| error.cause.unwrap_or_default().to_string())
     }
 
     #[test]
@@ -236,14 +203,15 @@ mod tests {
         let (bucket, key) = ("b".to_owned(), "k".to_owned());
         assert_eq!(
             of("arn:aws:states:::s3:getObject", r#"{"Bucket": "b", "Key": "k"}"#),
-            Ok(StoreRequest::Get { bucket: bucket.clone(), key: key.clone() })
+            Ok(StoreRequest::Get { bucket: bucket.clone(), key: key.clone(), bytes_max: ANSWER_BYTES_MAX })
         );
         assert_eq!(
             of("arn:aws:states:::s3:listObjectsV2", r#"{"Bucket": "b"}"#),
             Ok(StoreRequest::List { bucket: bucket.clone(), prefix: String::new() })
         );
         let put = |key: &str, text: &str, is_result| {
-            Ok(StoreRequest::Put { bucket: bucket.clone(), key: key.into(), text: text.into(), is_result })
+            let (bucket, key, text, wish) = (bucket.clone(), key.into(), text.into(), "u".into());
+            Ok(StoreRequest::Put { bucket, key, text, is_result, wish })
         };
         let written = |arguments| of("arn:aws:states:::s3:putObject", arguments);
         assert_eq!(written(r#"{"Bucket": "b", "Key": "k", "Body": "x"}"#), put("k", "x", false));
@@ -254,7 +222,7 @@ mod tests {
         assert_eq!(written(r#"{"Bucket": "b", "Body": [1]}"#), put("u/results.json", "[1]", true));
         assert_eq!(
             of("OSS:GetObject", r#"{"Bucket": "b", "ObjectName": "k"}"#),
-            Ok(StoreRequest::Get { bucket: bucket.clone(), key })
+            Ok(StoreRequest::Get { bucket: bucket.clone(), key, bytes_max: ANSWER_BYTES_MAX })
         );
         assert_eq!(
             of("OSS:ListObjects", r#"{"Bucket": "b", "Prefix": "p"}"#),
