@@ -115,6 +115,8 @@ words! {
         WaitingForTimer,
         /// Someone has to report.
         WaitingForCallback,
+        /// Somebody wants the run to stand still.
+        Suspended,
         /// A retry is not due yet.
         RetryBackoff,
         /// The run was asked to end and its tasks have not ended.

@@ -7,8 +7,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::flow::ALIAS_CHARS_MAX;
 use super::payload::present;
+use super::shape;
 use super::{Condition, DataRef, Payload, YEAR_SECONDS};
 
 /// Names that objects can have. A name of another form would be part of a path to something else.
@@ -99,7 +99,7 @@ pub struct ExecutionSpec {
     /// name of the run where metadata.name cannot hold it, such as `My_Exec`: it is what definitions read and
     /// messages show. A Flow takes it once, or again after the end as its nameReuse says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "outer_name_schema")]
+    #[schemars(schema_with = "shape::outer_name")]
     pub name: Option<String>,
     /// clientToken of the request that this is: of two Executions of a Flow with the same one, made within 8
     /// hours, the younger is refused.
@@ -136,21 +136,25 @@ pub struct ExecutionSpec {
     /// taskList whose workers do the tasks of the run; readable in the definition. The Flow's default
     /// when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "task_list_schema")]
+    #[schemars(schema_with = "shape::task_list")]
     pub task_list: Option<String>,
     /// tags to find the run by, at most 5 of 1 to 256 characters; readable in the definition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "tags_schema")]
+    #[schemars(schema_with = "shape::tags")]
     pub tags: Vec<String>,
     /// parameters of the run, a flat map of strings; readable in the definition.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "parameters_schema")]
+    #[schemars(schema_with = "shape::parameters")]
     pub parameters: BTreeMap<String, String>,
     /// scheduledTime is the nominal time of the run: what it is for, whenever it runs; readable in the
     /// definition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub scheduled_time: Option<Timestamp>,
+    /// suspend lets the run stand still, or not begin, until it is false again: no state begins and no timer
+    /// fires. Tasks that are out go on, and timeoutSeconds goes on counting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
     /// stop ends the run. It may change from absent to Cancel to Terminate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<StopRequest>,
@@ -166,7 +170,7 @@ pub struct FlowRef {
     /// qualifier of what to run of it: the number of a revision, or the name of an alias. The newest valid
     /// definition when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "qualifier_schema")]
+    #[schemars(schema_with = "shape::qualifier")]
     pub qualifier: Option<String>,
 }
 
@@ -292,75 +296,6 @@ impl ExecutionStatus {
     pub fn data_refs(&self) -> impl Iterator<Item = &DataRef> {
         self.checkpoint_refs.iter().chain(&self.history_refs).chain(&self.output_ref)
     }
-}
-
-fn qualifier_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "string",
-        "minLength": 1,
-        "maxLength": ALIAS_CHARS_MAX,
-        "x-kubernetes-validations": [{
-            "rule": "self.matches('^([1-9][0-9]{0,17}|[A-Za-z_][A-Za-z0-9_-]*)$')",
-            "message": "qualifier must be the number of a revision or the name of an alias",
-        }],
-    })
-}
-
-fn outer_name_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    word_schema("name")
-}
-
-pub(super) fn task_list_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    word_schema("taskList")
-}
-
-/// Names of SWF: nothing that ends a line or takes an ARN apart (start-apis.md §0.2, §2.2).
-fn word_schema(field: &str) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "string",
-        "minLength": 1,
-        "maxLength": WORD_CHARS_MAX,
-        "x-kubernetes-validations": [
-            {
-                "rule": r"!self.matches(r'[:/|\x00-\x1f\x7f-\x{9f}]')",
-                "message": format!("{field} must not contain `:`, `/`, `|` or control characters"),
-            },
-            { "rule": "self != 'arn'", "message": format!("{field} must not be `arn`") },
-            {
-                "rule": "self.trim() == self",
-                "message": format!("{field} must not begin or end with white space"),
-            },
-        ],
-    })
-}
-
-fn tags_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "array",
-        "maxItems": TAGS_MAX,
-        "x-kubernetes-list-type": "set",
-        "items": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": WORD_CHARS_MAX,
-            "x-kubernetes-validations": [{
-                "rule": r"!self.matches(r'[\x00-\x1f\x7f-\x{9f}]')",
-                "message": "a tag must not contain control characters",
-            }],
-        },
-    })
-}
-
-fn parameters_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "object",
-        "maxProperties": PARAMETERS_MAX,
-        "additionalProperties": { "type": "string", "maxLength": PARAMETER_CHARS_MAX },
-        "x-kubernetes-validations": [{
-            "rule": "self.all(name, name.size() >= 1 && name.size() <= 256)",
-            "message": "names of parameters must have 1 to 256 characters",
-        }],
-    })
 }
 
 fn phase_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

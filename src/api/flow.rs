@@ -199,7 +199,7 @@ pub struct FlowDefaults {
     pub priority: Option<i32>,
     /// taskList whose workers do the tasks of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "super::execution::task_list_schema")]
+    #[schemars(schema_with = "super::shape::task_list")]
     pub task_list: Option<String>,
 }
 

@@ -14,6 +14,7 @@ pub mod flow;
 pub mod flow_revision;
 pub mod history;
 pub mod payload;
+mod shape;
 pub mod run_object;
 pub mod stored;
 

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use http::header;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use serde::Deserialize;
@@ -15,6 +16,7 @@ use super::execution::Condition;
 use super::name::near;
 use super::page;
 use super::plugin;
+use super::start::FIELD_MANAGER;
 use super::terminal::{fit, harmless, tell};
 
 /// Names that are looked through for one that is near to one that does not exist.
@@ -174,6 +176,27 @@ impl Connection {
             Ok(text) => Ok(Some(text)),
             Err(ApiError::NotFound) => Ok(None),
             Err(error) => Err(self.explain(&format!("execution {key} cannot be read"), error)),
+        }
+    }
+
+    /// Writes these fields of an execution's spec and nothing else; gives the object as it is then.
+    ///
+    /// # Errors
+    /// Where it cannot be `done`; the message says what to do.
+    pub(super) async fn change(
+        &self,
+        key: &Key,
+        spec: &serde_json::Value,
+        done: &str,
+    ) -> Result<String, String> {
+        let path = path_of::<Execution>(key);
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
+        let body = serde_json::json!({"spec": spec}).to_string();
+        let request = http::Request::patch(path).header(header::CONTENT_TYPE, "application/merge-patch+json");
+        match self.server.send(request, body).await {
+            Ok(text) => Ok(text),
+            Err(ApiError::NotFound) => Err(self.no_execution(key).await),
+            Err(error) => Err(self.explain(&format!("execution {key} cannot be {done}"), error)),
         }
     }
 

@@ -29,6 +29,7 @@ mod sarif;
 mod source;
 mod start;
 mod stop;
+mod suspend;
 mod table;
 mod terminal;
 mod timeline;
@@ -64,9 +65,11 @@ enum Command {
     Lint(lint::Args),
     List(list::Args),
     Output(output::Args),
+    Resume(suspend::ResumeArgs),
     Run(run::Args),
     Start(start::Args),
     Stop(stop::Args),
+    Suspend(suspend::Args),
     Tree(tree::Args),
 }
 
@@ -81,6 +84,8 @@ impl Command {
             Self::Output(args) => ("output", Some(&mut args.target)),
             Self::Start(args) => ("start", Some(&mut args.target)),
             Self::Stop(args) => ("stop", Some(&mut args.target)),
+            Self::Suspend(args) => ("suspend", Some(&mut args.target)),
+            Self::Resume(args) => ("resume", Some(&mut args.args.target)),
             Self::Tree(args) => ("tree", Some(&mut args.target)),
             Self::Controller(_) => ("controller", None),
             Self::Crds(_) => ("crds", None),
@@ -127,9 +132,11 @@ pub fn main() -> ExitCode {
         Command::Lint(args) => lint::run(&args),
         Command::List(args) => list::run(&args),
         Command::Output(args) => output::run(&args),
+        Command::Resume(args) => suspend::resume(&args),
         Command::Run(args) => run::run(&args),
         Command::Start(args) => start::run(&args),
         Command::Stop(args) => stop::run(&args),
+        Command::Suspend(args) => suspend::suspend(&args),
         Command::Tree(args) => tree::run(&args),
     }
 }

@@ -2,18 +2,15 @@
 
 use std::process::ExitCode;
 
-use http::header;
 use serde::Deserialize;
 
 use crate::api::Execution;
 use crate::api::execution::{StopModeName, StopRequest};
-use crate::cluster::api_server::{ApiError, path_of};
 use crate::cluster::object::{Key, Stored};
 
-use super::connection::{Connection, Target};
+use super::connection::Target;
 use super::execution::View;
 use super::format::resource_name;
-use super::start::FIELD_MANAGER;
 use super::terminal::{complain, fit, harmless, tell, write_result};
 use super::{name, plugin};
 
@@ -61,7 +58,8 @@ async fn stop(args: &Args) -> Result<u8, String> {
         tell(fit(&format!("`{}` is asked to end already: {}", key.name, meaning(wish.mode))));
         return Ok(0);
     }
-    let (view, _) = read(&key, &patch(&connection, &key, &wish).await?)?;
+    let (view, _) =
+        read(&key, &connection.change(&key, &serde_json::json!({"stop": wish}), "stopped").await?)?;
     if view.is_ended() {
         return Ok(has_ended(&view));
     }
@@ -98,18 +96,6 @@ fn wish(args: &Args, before: Option<&StopRequest>) -> StopRequest {
         mode: if is_hard { StopModeName::Terminate } else { StopModeName::Cancel },
         error: or_before(&args.error, |before| &before.error),
         cause: or_before(&args.cause, |before| &before.cause),
-    }
-}
-
-/// Writes the wish and nothing else; gives the object as it is then.
-async fn patch(connection: &Connection, key: &Key, wish: &StopRequest) -> Result<String, String> {
-    let path = format!("{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict", path_of::<Execution>(key));
-    let body = serde_json::json!({"spec": {"stop": wish}}).to_string();
-    let request = http::Request::patch(path).header(header::CONTENT_TYPE, "application/merge-patch+json");
-    match connection.server.send(request, body).await {
-        Ok(text) => Ok(text),
-        Err(ApiError::NotFound) => Err(connection.no_execution(key).await),
-        Err(error) => Err(connection.explain(&format!("execution {key} cannot be stopped"), error)),
     }
 }
 

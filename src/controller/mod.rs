@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod notice;
 pub mod readiness;
 pub mod reservations;
+pub mod resources;
 pub mod revision;
 pub mod revisions;
 pub mod run;

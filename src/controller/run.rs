@@ -13,7 +13,7 @@ use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::mpsc::{Receiver, channel, unbounded_channel};
 use tokio::sync::{Semaphore, mpsc::UnboundedReceiver, oneshot};
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::context::Context;
 use super::execution::data::{DataStore, LARGE_LOOKS_MAX};
@@ -23,9 +23,10 @@ use super::metrics::Metrics;
 use super::notice::{self, Level, Notices};
 use super::readiness::Readiness;
 use super::reservations::Reservations;
+use super::resources::wait_for_resources;
 use super::revisions::Revisions;
 use super::{execution, flow, token_key};
-use crate::api::{Execution, ExecutionData, Flow, FlowRevision, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase};
+use crate::api::{Execution, Flow, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase};
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::leader::{Candidate, Election, Leadership};
 use crate::cluster::object::{Key, Stored};
@@ -43,9 +44,6 @@ const LOOKS_MAX: usize = 64;
 
 /// Changes of a watch that wait to be taken in.
 const CHANGES_MAX: usize = 1_024;
-
-/// How often it is looked whether the resources are installed.
-const RESOURCES_RETRY: Duration = Duration::from_millis(500);
 
 /// How long calls that are out are waited for when the controller ends.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -86,8 +84,9 @@ pub async fn run(
         .map_err(|error| error.to_string())?;
     let mut election = Election::new(client.clone(), config.candidate.clone());
     let shutdown = shutdown.shared();
+    let scopes = scopes(&config);
     tokio::select! {
-        () = wait_for_resources(&client, &config, &readiness) => {}
+        () = wait_for_resources(&client, &scopes, &readiness) => {}
         () = shutdown.clone() => return Ok(()),
     }
     // A follower is as ready as a leader: it takes over when it has to.
@@ -130,53 +129,6 @@ async fn lead(
     info!("ending");
     readiness.waits_for("the controller ends");
     term.drain().await;
-}
-
-/// Waits until the API server knows our resources, and shows them in one of the namespaces at least.
-async fn wait_for_resources(client: &Client, config: &Config, readiness: &Readiness) {
-    let mut was_told = String::new();
-    loop {
-        let mut missing = String::new();
-        // The last word is the first namespace's.
-        for scope in scopes(config).iter().rev() {
-            match first_missing(client, scope.as_deref()).await {
-                None => return,
-                Some(why) => missing = why,
-            }
-        }
-        if missing != was_told {
-            warn!("waiting: {missing}");
-            readiness.waits_for(missing.clone());
-            was_told = missing;
-        }
-        tokio::time::sleep(RESOURCES_RETRY).await;
-    }
-}
-
-async fn first_missing(client: &Client, namespace: Option<&str>) -> Option<String> {
-    let params = kube::api::ListParams::default().limit(1);
-    let kinds = [
-        ("flows", <Flow as kube::Resource>::url_path(&(), namespace)),
-        ("flowrevisions", <FlowRevision as kube::Resource>::url_path(&(), namespace)),
-        ("executions", <Execution as kube::Resource>::url_path(&(), namespace)),
-        ("executiondata", <ExecutionData as kube::Resource>::url_path(&(), namespace)),
-    ];
-    for (kind, path) in kinds {
-        let request = kube::core::Request::new(path).list(&params).ok()?;
-        match client.request_text(request).await {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.code == 404 => {
-                return Some(format!(
-                    "the resource {kind}.millrace.dev is not installed; `millrace crds | kubectl apply -f -` installs it"
-                ));
-            }
-            Err(kube::Error::Api(status)) => {
-                return Some(format!("{kind} cannot be listed: {}", status.message));
-            }
-            Err(error) => return Some(format!("the API server cannot be reached: {error}")),
-        }
-    }
-    None
 }
 
 /// A time of leading. Everything it has begun ends with it.

@@ -21,6 +21,10 @@ pub enum Event {
     },
     /// Someone wants the run to end.
     Stop(Stop),
+    /// Someone wants the run to stand still.
+    Suspend,
+    /// Nobody wants the run to stand still any more.
+    Resume,
     /// There is more to remember than can be kept: the run ends here.
     Overflow {
         /// How much there is and how much can be kept, for a person.

@@ -51,6 +51,7 @@ pub mod snapshot;
 
 mod step;
 mod stop;
+mod suspend;
 mod task;
 mod time;
 mod token;
@@ -67,6 +68,7 @@ pub use history::{HistoryEvent, HistoryKind};
 pub use outlook::{ActiveState, Activity};
 pub use run::{Execution, Outcome, Progress, Run, Status};
 pub use step::{Fault, Step, step};
+pub use suspend::Suspension;
 pub use time::rfc3339;
 pub use token::TokenKey;
 

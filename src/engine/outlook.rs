@@ -1,13 +1,12 @@
 //! What a run waits for: tasks that are out, instants, and the states a person sees.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use crate::ir::{Completion, Kind, Program, State};
 use crate::value::Str;
 
 use super::run::{Active, Children, Frame, Phase, Run, Slot, Status, Task};
+use super::suspend::Suspension;
 use super::{ANSWER_BYTES_MAX, Command, FILE_BYTES_MAX, Failure, TaskCommand, TaskId};
 
 impl Run {
@@ -29,6 +28,8 @@ impl Run {
                 let given_up = awaited.values().flatten().min().copied();
                 return Some(given_up.map_or(self.deadline(program), |at| at.min(self.deadline(program))));
             }
+            // Nothing else is due before it goes on.
+            Status::Suspended(_) => return Some(self.deadline(program)),
             Status::Running => self.deadline(program),
         };
         self.visit_leaves(&mut |_, active| {
@@ -47,18 +48,27 @@ impl Run {
     #[must_use]
     pub fn outstanding(&self, program: &Program) -> Vec<TaskCommand> {
         let mut tasks = Vec::new();
-        let awaited: Option<BTreeSet<&TaskId>> = match &self.status {
-            Status::Fresh | Status::Ended(_) => return tasks,
-            Status::Stopping { awaited, .. } => Some(awaited.keys().collect()),
-            Status::Running => None,
-        };
+        if matches!(self.status, Status::Fresh | Status::Ended(_)) {
+            return tasks;
+        }
         self.visit_leaves(&mut |frame, active| {
             let task = state_of(program, frame, active).and_then(|state| active.command(&state.kind));
-            let is_awaited =
-                |task: &TaskCommand| awaited.as_ref().is_none_or(|awaited| awaited.contains(&task.id));
-            tasks.extend(task.filter(is_awaited));
+            tasks.extend(task.filter(|task| self.is_wanted(task)));
         });
         tasks
+    }
+
+    /// Whether a task that was asked for is still to be done.
+    fn is_wanted(&self, task: &TaskCommand) -> bool {
+        match &self.status {
+            Status::Fresh | Status::Ended(_) => false,
+            Status::Running => true,
+            Status::Stopping { awaited, .. } => awaited.contains_key(&task.id),
+            // One whose back-off was not over is begun when the run goes on.
+            Status::Suspended(Suspension { since, held }) => {
+                task.not_before.is_none_or(|at| at <= *since) && held.iter().all(|(id, _)| *id != task.id)
+            }
+        }
     }
 
     /// The states that are being visited, innermost only, in the order of the definition.

@@ -9,6 +9,7 @@ use crate::expr::Attribute;
 use crate::ir::{ScopeIdx, StateIdx};
 use crate::value::{Array, Object, Str, Value};
 
+use super::suspend::Suspension;
 use super::{Failure, Stop, StopMode, TaskId};
 
 /// What an execution is, fixed from its start.
@@ -54,6 +55,8 @@ pub enum Status {
     Fresh,
     /// It goes on.
     Running,
+    /// It stands still.
+    Suspended(Suspension),
     /// It was canceled and waits for these tasks.
     Stopping {
         /// What was asked.
@@ -276,7 +279,7 @@ impl Run {
     pub fn outcome(&self) -> Option<&Outcome> {
         match &self.status {
             Status::Ended(outcome) => Some(outcome),
-            Status::Fresh | Status::Running | Status::Stopping { .. } => None,
+            Status::Fresh | Status::Running | Status::Suspended(_) | Status::Stopping { .. } => None,
         }
     }
 

@@ -78,11 +78,14 @@ pub fn step(
         (Status::Fresh, Event::Start) => stepper.start(&mut root)?,
         // Stopped before it began: nothing is performed.
         (Status::Fresh, Event::Stop(stop)) => stepper.stop_before_start(stop),
-        (Status::Fresh, Event::Tick | Event::Task { .. } | Event::Overflow { .. }) => {
-            return Err(Fault::NotStarted);
+        (
+            Status::Fresh,
+            Event::Tick | Event::Task { .. } | Event::Suspend | Event::Resume | Event::Overflow { .. },
+        ) => return Err(Fault::NotStarted),
+        (Status::Running | Status::Suspended(_) | Status::Stopping { .. }, Event::Start) => {
+            return Err(Fault::AlreadyStarted);
         }
-        (Status::Running | Status::Stopping { .. }, Event::Start) => return Err(Fault::AlreadyStarted),
-        (Status::Running, Event::Overflow { cause }) => {
+        (Status::Running | Status::Suspended(_), Event::Overflow { cause }) => {
             stepper.give_up(root.take());
             let failure = stepper.failure(ErrorKind::DataLimit, cause);
             stepper.end_failed(failure)
@@ -91,7 +94,9 @@ pub fn step(
             stepper.give_up(root.take());
             stepper.end_stopped(stop)
         }
+        (Status::Running, Event::Suspend) => stepper.suspend(),
         (Status::Running, event) => stepper.move_on(&mut root, event)?,
+        (Status::Suspended(suspension), event) => stepper.stand_still(&mut root, suspension, event)?,
         (Status::Stopping { stop, awaited }, event) => stepper.wind_down(stop, awaited, event)?,
     };
     // What was computed since then says nothing about the run.
@@ -267,7 +272,7 @@ impl<'p> Stepper<'p> {
         Ok(self.settle(flow, frame))
     }
 
-    fn move_on(&mut self, root: &mut Option<Frame>, event: Event) -> Result<Status, Fault> {
+    pub(super) fn move_on(&mut self, root: &mut Option<Frame>, event: Event) -> Result<Status, Fault> {
         let frame = root.as_mut().ok_or(Fault::ForeignProgram)?;
         let place = Place::root();
         let flow = match event {
@@ -275,6 +280,8 @@ impl<'p> Stepper<'p> {
             Event::Tick => self.tick(frame, &place)?,
             Event::Task { id, report } => self.deliver(frame, &place, &id, report)?,
             Event::Stop(stop) => return Ok(self.stop(frame, stop)),
+            // It goes on.
+            Event::Suspend | Event::Resume => Flow::Pending,
             Event::Start | Event::Overflow { .. } => return Err(Fault::AlreadyStarted),
         };
         Ok(self.settle(flow, frame))

@@ -95,7 +95,8 @@ impl Stepper<'_> {
                     cause: reason(harder.cause, stop.cause),
                 }));
             }
-            Event::Stop(_) => {}
+            // It ends all the same.
+            Event::Stop(_) | Event::Suspend | Event::Resume => {}
             Event::Tick => {
                 // Beyond the run's own time all of them are given up; it was stopped before.
                 let is_over = self.now >= self.deadline;

@@ -1,10 +1,12 @@
 //! What goes wrong, and what a language calls it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::expr;
 use crate::value::Str;
 
-/// Classes of errors that the engine itself raises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Classes of errors that the engine itself raises. Their words are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorKind {
     /// A path leads nowhere where it must lead somewhere.
     Path,

@@ -101,6 +101,9 @@ impl Progress {
             HistoryKind::ErrorCaught { failure } => (Verb::Caught, self.explain(failure)),
             HistoryKind::StateFailed { failure } => (Verb::Failed, self.explain(failure)),
             HistoryKind::TaskSucceeded { .. }
+            | HistoryKind::ExecutionSuspended
+            | HistoryKind::TaskHeld { .. }
+            | HistoryKind::ExecutionResumed
             | HistoryKind::StopRequested { .. }
             | HistoryKind::ExecutionStarted { .. }
             | HistoryKind::ExecutionSucceeded { .. }

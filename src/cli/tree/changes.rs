@@ -70,6 +70,9 @@ impl Changes {
             RecordKind::ErrorCaught => (Verb::Caught, self.explain(record)),
             RecordKind::StateFailed => (Verb::Failed, self.explain(record)),
             RecordKind::TaskSucceeded
+            | RecordKind::ExecutionSuspended
+            | RecordKind::TaskHeld
+            | RecordKind::ExecutionResumed
             | RecordKind::StopRequested
             | RecordKind::ExecutionStarted
             | RecordKind::ExecutionSucceeded

@@ -217,6 +217,9 @@ impl State {
                 self.left_at = Some(record.at());
             }
             RecordKind::TaskSucceeded
+            | RecordKind::ExecutionSuspended
+            | RecordKind::TaskHeld
+            | RecordKind::ExecutionResumed
             | RecordKind::StopRequested
             | RecordKind::ExecutionStarted
             | RecordKind::ExecutionSucceeded

@@ -114,6 +114,16 @@ pub struct Request<'a> {
     pub created_at: Timestamp,
 }
 
+/// Why an Execution does not begin.
+enum Hindrance {
+    /// It passes by itself, or when somebody wants it to: it is waited out.
+    Passing(Reason, String),
+    /// It is waited out until the starting deadline.
+    Awaited(Reason, String),
+    /// It never passes.
+    Final(Reason, String),
+}
+
 /// Decides. The revision is the one that is asked for, where there is one; the others are those of the same
 /// name or token.
 #[must_use]
@@ -124,70 +134,85 @@ pub fn admit(
     request: Request<'_>,
     now: Timestamp,
 ) -> Admission {
-    let Request { uid, spec, created_at } = request;
-    let name = &spec.flow_ref.name;
-    let wait = |reason: Reason, message: String| {
-        let seconds = spec.starting_deadline_seconds.unwrap_or(STARTING_DEADLINE_SECONDS);
-        let until = created_at.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
-        if until > now {
-            let message = format!("{message} Waits until {}.", instant_text(until));
-            return Admission::Wait { reason, message, until: Some(until) };
+    let hindrance = match admitted(flow, revision, others, request) {
+        Ok(admitted) => return Admission::Accept(admitted),
+        Err(hindrance) => hindrance,
+    };
+    match hindrance {
+        Hindrance::Passing(reason, message) => Admission::Wait { reason, message, until: None },
+        Hindrance::Final(reason, message) => Admission::Reject { reason, message },
+        Hindrance::Awaited(reason, message) => {
+            let seconds = request.spec.starting_deadline_seconds.unwrap_or(STARTING_DEADLINE_SECONDS);
+            let deadline = request.created_at.saturating_add(SignedDuration::from_secs(seconds));
+            let until = deadline.unwrap_or(Timestamp::MAX);
+            if until > now {
+                let message = format!("{message} Waits until {}.", instant_text(until));
+                return Admission::Wait { reason, message, until: Some(until) };
+            }
+            Admission::Reject { reason, message: format!("{message} Gave up after waiting {seconds} s.") }
         }
-        Admission::Reject { reason, message: format!("{message} Gave up after waiting {seconds} s.") }
-    };
+    }
+}
+
+fn admitted(
+    flow: &FlowView,
+    revision: Option<&Revision>,
+    others: &[Sibling],
+    request: Request<'_>,
+) -> Result<Admitted, Hindrance> {
+    let flow = open(flow, request.spec)?;
+    let terms = &flow.terms;
+    let qualified = qualified(&terms.aliases, request.uid, &request.spec.flow_ref)
+        .map_err(|message| Hindrance::Final(Reason::QualifierNotFound, message))?;
+    let Some(revision) = revision else { return Err(without_revision(flow, qualified, request.spec)) };
+    let refused = |(reason, message)| Hindrance::Final(reason, message);
+    let admitted = check(revision, terms, request.spec).map_err(refused)?;
+    let reuse = terms.name_reuse.unwrap_or_default();
+    let run_number = siblings::run_number(others, request, reuse).map_err(refused)?;
+    Ok(Admitted { alias: qualified.and_then(|qualified| qualified.alias), run_number, ..admitted })
+}
+
+/// The Flow, where it and the Execution let something begin at all.
+fn open<'f>(flow: &'f FlowView, spec: &ExecutionSpec) -> Result<&'f FlowFacts, Hindrance> {
+    let name = &spec.flow_ref.name;
+    if spec.suspend == Some(true) {
+        let message = "The Execution is suspended (spec.suspend). Starts once it no longer is.";
+        return Err(Hindrance::Passing(Reason::Suspended, message.to_owned()));
+    }
     let FlowView::Present(flow) = flow else {
-        return wait(Reason::FlowNotFound, format!("Flow {name} does not exist."));
+        return Err(Hindrance::Awaited(Reason::FlowNotFound, format!("Flow {name} does not exist.")));
     };
-    let FlowFacts { is_observed, latest_revision, problem, terms } = &**flow;
-    if terms.lifecycle == Some(Lifecycle::Deprecated) {
+    if flow.terms.lifecycle == Some(Lifecycle::Deprecated) {
         let message = format!("Flow {name} is deprecated (spec.lifecycle): nothing of it starts any more.");
-        return Admission::Reject { reason: Reason::FlowDeprecated, message };
+        return Err(Hindrance::Final(Reason::FlowDeprecated, message));
     }
-    if terms.suspend == Some(true) {
+    if flow.terms.suspend == Some(true) {
         let message = format!("Flow {name} is suspended (spec.suspend). Starts once it no longer is.");
-        return Admission::Wait { reason: Reason::FlowSuspended, message, until: None };
+        return Err(Hindrance::Passing(Reason::FlowSuspended, message));
     }
-    if !is_observed {
+    if !flow.is_observed {
         // That is for the controller itself to do, and no reason to give up: a Flow that is applied together
         // with an Execution, or resumed for one that has waited for long, is looked at in a moment.
         let message = format!("Flow {name} was changed and has not been looked at yet.");
-        return Admission::Wait { reason: Reason::FlowNotReady, message, until: None };
+        return Err(Hindrance::Passing(Reason::FlowNotReady, message));
     }
-    let qualified = match qualified(&terms.aliases, uid, &spec.flow_ref) {
-        Ok(qualified) => qualified,
-        Err(message) => return Admission::Reject { reason: Reason::QualifierNotFound, message },
+    Ok(flow)
+}
+
+fn without_revision(flow: &FlowFacts, qualified: Option<Qualified>, spec: &ExecutionSpec) -> Hindrance {
+    let name = &spec.flow_ref.name;
+    if let Some(Qualified { number, alias }) = qualified {
+        let through = alias.map_or_else(String::new, |alias| format!(", to which alias `{alias}` leads"));
+        let message = format!("Flow {name} has no revision {number} that can be run{through}.");
+        return Hindrance::Final(Reason::QualifierNotFound, message);
+    }
+    let message = if let Some(Latest { number, uid: None }) = flow.latest_revision {
+        format!("FlowRevision {} was deleted; Flow {name} is published anew.", revision_name(name, number))
+    } else {
+        let problem = flow.problem.as_deref().map_or_else(String::new, |problem| format!(" {problem}"));
+        format!("Flow {name} cannot be run yet.{problem}")
     };
-    match (revision, qualified, latest_revision) {
-        (Some(revision), qualified, _) => {
-            let checked = check(revision, terms, spec);
-            let reuse = terms.name_reuse.unwrap_or_default();
-            let alias = qualified.and_then(|qualified| qualified.alias);
-            let admitted = checked.and_then(|admitted| {
-                let run_number = siblings::run_number(others, request, reuse)?;
-                Ok(Admitted { alias, run_number, ..admitted })
-            });
-            match admitted {
-                Ok(admitted) => Admission::Accept(admitted),
-                Err((reason, message)) => Admission::Reject { reason, message },
-            }
-        }
-        (None, Some(Qualified { number, alias }), _) => {
-            let through = alias.map_or_else(String::new, |alias| format!(", to which alias `{alias}` leads"));
-            let message = format!("Flow {name} has no revision {number} that can be run{through}.");
-            Admission::Reject { reason: Reason::QualifierNotFound, message }
-        }
-        (None, None, Some(Latest { number, uid: None })) => {
-            let message = format!(
-                "FlowRevision {} was deleted; Flow {name} is published anew.",
-                revision_name(name, *number)
-            );
-            wait(Reason::FlowNotReady, message)
-        }
-        (None, None, _) => {
-            let problem = problem.as_deref().map_or_else(String::new, |problem| format!(" {problem}"));
-            wait(Reason::FlowNotReady, format!("Flow {name} cannot be run yet.{problem}"))
-        }
-    }
+    Hindrance::Awaited(Reason::FlowNotReady, message)
 }
 
 fn check(revision: &Revision, terms: &Terms, spec: &ExecutionSpec) -> Result<Admitted, (Reason, String)> {

@@ -42,6 +42,8 @@ pub struct Facts {
     pub flow: String,
     /// Digest over what may not change.
     pub spec_digest: String,
+    /// A wish that it should stand still.
+    pub suspend: bool,
     /// A wish that it should end.
     pub stop: Option<StopRequest>,
     /// How much of the object its status may take.
@@ -259,7 +261,13 @@ fn moved(observed: &Observed, revision: &Revision) -> Result<(Run, News), String
     let program = &revision.program;
     let mut run = decode(observed, revision)?;
     let (mut history, mut is_progress) = (Vec::new(), false);
-    let mut events: Vec<Event> = Vec::with_capacity(observed.reports.len() + 2);
+    let mut events: Vec<Event> = Vec::with_capacity(observed.reports.len() + 3);
+    // First, so that what has happened meanwhile moves nothing, or moves again.
+    match (observed.facts.suspend, run.status()) {
+        (true, Status::Running) => events.push(Event::Suspend),
+        (false, Status::Suspended(_)) => events.push(Event::Resume),
+        _ => {}
+    }
     let reports = observed.reports.iter().cloned();
     events.extend(reports.map(|(id, report)| Event::Task { id, report }));
     if let Some(stop) = &observed.facts.stop {

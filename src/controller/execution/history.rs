@@ -85,7 +85,9 @@ pub fn record(event: &HistoryEvent) -> Record {
             record.n = Some(*attempt);
             record.b = not_before.map(Timestamp::as_millisecond);
         }
-        HistoryKind::TaskSucceeded { attempt, .. } | HistoryKind::TaskFailed { attempt, .. } => {
+        HistoryKind::TaskSucceeded { attempt, .. }
+        | HistoryKind::TaskFailed { attempt, .. }
+        | HistoryKind::TaskHeld { attempt } => {
             record.n = Some(*attempt);
         }
         HistoryKind::RetryScheduled { at, .. } => record.b = Some(at.as_millisecond()),
@@ -96,6 +98,8 @@ pub fn record(event: &HistoryEvent) -> Record {
         | HistoryKind::TaskAccepted
         | HistoryKind::ErrorCaught { .. }
         | HistoryKind::StateFailed { .. }
+        | HistoryKind::ExecutionSuspended
+        | HistoryKind::ExecutionResumed
         | HistoryKind::ExecutionSucceeded { .. }
         | HistoryKind::ExecutionFailed { .. }
         | HistoryKind::ExecutionTimedOut => {}
@@ -117,6 +121,9 @@ pub fn kind(kind: &HistoryKind) -> RecordKind {
         HistoryKind::RetryScheduled { .. } => RecordKind::RetryScheduled,
         HistoryKind::ErrorCaught { .. } => RecordKind::ErrorCaught,
         HistoryKind::StateFailed { .. } => RecordKind::StateFailed,
+        HistoryKind::ExecutionSuspended => RecordKind::ExecutionSuspended,
+        HistoryKind::TaskHeld { .. } => RecordKind::TaskHeld,
+        HistoryKind::ExecutionResumed => RecordKind::ExecutionResumed,
         HistoryKind::StopRequested { .. } => RecordKind::StopRequested,
         HistoryKind::ExecutionSucceeded { .. } => RecordKind::ExecutionSucceeded,
         HistoryKind::ExecutionFailed { .. } => RecordKind::ExecutionFailed,
@@ -140,6 +147,9 @@ fn failure(kind: &HistoryKind) -> (Option<String>, Option<String>) {
         | HistoryKind::TaskScheduled { .. }
         | HistoryKind::TaskAccepted
         | HistoryKind::TaskSucceeded { .. }
+        | HistoryKind::ExecutionSuspended
+        | HistoryKind::TaskHeld { .. }
+        | HistoryKind::ExecutionResumed
         | HistoryKind::StopRequested { .. }
         | HistoryKind::ExecutionSucceeded { .. }
         | HistoryKind::ExecutionTimedOut => return (None, None),

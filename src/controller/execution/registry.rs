@@ -79,6 +79,7 @@ impl Seen {
                     created_at: object.created_at(),
                     flow: spec.flow_ref.name.clone(),
                     spec_digest: digest,
+                    suspend: spec.suspend.unwrap_or_default(),
                     stop: spec.stop.clone(),
                     room,
                 };

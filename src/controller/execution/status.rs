@@ -14,7 +14,9 @@ use crate::api::{
 };
 use crate::driver::binding::{self, Executor};
 use crate::driver::job::manifest::{Owner, job_name};
-use crate::engine::{ActiveState, Activity, Failure, Outcome, Run, Status, StopMode, TaskCommand, TaskId};
+use crate::engine::{
+    ActiveState, Activity, Failure, Outcome, Run, Status, StopMode, Suspension, TaskCommand, TaskId,
+};
 use crate::ir::Program;
 
 use ConditionStatus::{False, True, Unknown};
@@ -175,6 +177,15 @@ pub fn standing(program: &Program, run: &Run, obstacles: &Obstacles, jobs: &Jobs
     };
     if active.len() > 1 {
         message.push_str(&format!("; and {} more", active.len() - 1));
+    }
+    if let Status::Suspended(Suspension { since, held }) = run.status() {
+        reason = Reason::Suspended;
+        let held = match held.len() {
+            0 => String::new(),
+            1 => "; 1 task has ended meanwhile".to_owned(),
+            count => format!("; {count} tasks have ended meanwhile"),
+        };
+        message = format!("suspended since {} (spec.suspend){held}: {message}", instant_text(*since));
     }
     if let Status::Stopping { awaited, .. } = run.status() {
         reason = Reason::Stopping;

@@ -14,9 +14,11 @@ use crate::engine::run::{
 };
 use crate::engine::snapshot::Part;
 use crate::engine::visit::{branch_of, path_text};
-use crate::engine::{Failure, Fault, Run, Stop, StopMode, TaskId};
+use crate::engine::{
+    Failure, Fault, Report, Run, Stop, StopMode, Suspension, TaskError, TaskErrorName, TaskId,
+};
 use crate::expr::Attribute;
-use crate::ir::{Kind, Program, ScopeIdx, State};
+use crate::ir::{ErrorKind, Kind, Program, ScopeIdx, State};
 use crate::value::{Object, Str, Value};
 
 /// Position in the table of values: those of the parts in their order, then those of the snapshot
@@ -81,11 +83,27 @@ struct ExecutionV1 {
 enum StatusV1 {
     Fresh,
     Running,
-    Stopping { stop: StopV1, awaited: BTreeMap<String, Option<Millis>> },
+    /// Since when, and how tasks have ended meanwhile.
+    Suspended(Millis, Vec<(String, ReportV1)>),
+    Stopping {
+        stop: StopV1,
+        awaited: BTreeMap<String, Option<Millis>>,
+    },
     Succeeded(Ref),
     Failed(FailureV1),
     TimedOut,
     Stopped(StopV1),
+}
+
+#[derive(Serialize, Deserialize)]
+enum ReportV1 {
+    #[serde(rename = "a")]
+    Accepted(Ref),
+    #[serde(rename = "s")]
+    Succeeded(Ref),
+    /// The error's own name, or the word for its class; its cause; seconds to be left alone.
+    #[serde(rename = "f")]
+    Failed(Result<Str, ErrorKind>, Option<Str>, Option<u64>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -315,7 +333,9 @@ impl Snapshot {
         if frames.iter().any(Option::is_some) {
             return Err(corrupt("a frame belongs to nothing"));
         }
-        if root.is_none() && matches!(status, Status::Running | Status::Stopping { .. }) {
+        if root.is_none()
+            && matches!(status, Status::Running | Status::Suspended(_) | Status::Stopping { .. })
+        {
             return Err(corrupt("the run goes on without a frame"));
         }
         let [transitions, tasks_succeeded, tasks_failed, retries] = self.p;
@@ -401,6 +421,11 @@ impl Writer {
         match status {
             Status::Fresh => StatusV1::Fresh,
             Status::Running => StatusV1::Running,
+            Status::Suspended(Suspension { since, held }) => {
+                let held =
+                    held.iter().filter_map(|(id, report)| Some((id.to_string(), self.report(report)?)));
+                StatusV1::Suspended(since.as_millisecond(), held.collect())
+            }
             Status::Stopping { stop, awaited } => StatusV1::Stopping {
                 stop: StopV1::of(stop),
                 awaited: awaited
@@ -413,6 +438,22 @@ impl Writer {
             Status::Ended(Outcome::TimedOut) => StatusV1::TimedOut,
             Status::Ended(Outcome::Stopped(stop)) => StatusV1::Stopped(StopV1::of(stop)),
         }
+    }
+
+    /// Writes how a task has ended; nothing for what is no end.
+    fn report(&mut self, report: &Report) -> Option<ReportV1> {
+        Some(match report {
+            Report::Heartbeat => return None,
+            Report::Accepted(value) => ReportV1::Accepted(self.value(value)),
+            Report::Succeeded(value) => ReportV1::Succeeded(self.value(value)),
+            Report::Failed(TaskError { name, cause, retry_after_seconds }) => {
+                let name = match name {
+                    TaskErrorName::Named(name) => Ok(name.clone()),
+                    TaskErrorName::Kind(kind) => Err(*kind),
+                };
+                ReportV1::Failed(name, cause.clone(), *retry_after_seconds)
+            }
+        })
     }
 
     /// Writes a frame and those within it; gives its position.
@@ -543,6 +584,13 @@ impl Reader<'_> {
         Ok(match status {
             StatusV1::Fresh => Status::Fresh,
             StatusV1::Running => Status::Running,
+            StatusV1::Suspended(since, held) => Status::Suspended(Suspension {
+                since: instant(since)?,
+                held: held
+                    .into_iter()
+                    .map(|(id, report)| Ok((TaskId::from(&*id), self.report(report)?)))
+                    .collect::<Result<_, Fault>>()?,
+            }),
             StatusV1::Stopping { stop, awaited } => Status::Stopping {
                 stop: stop.into_stop(),
                 awaited: awaited
@@ -554,6 +602,18 @@ impl Reader<'_> {
             StatusV1::Failed(failure) => Status::Ended(Outcome::Failed(failure.into_failure())),
             StatusV1::TimedOut => Status::Ended(Outcome::TimedOut),
             StatusV1::Stopped(stop) => Status::Ended(Outcome::Stopped(stop.into_stop())),
+        })
+    }
+
+    fn report(&self, report: ReportV1) -> Result<Report, Fault> {
+        Ok(match report {
+            ReportV1::Accepted(value) => Report::Accepted(self.value(value)?),
+            ReportV1::Succeeded(value) => Report::Succeeded(self.value(value)?),
+            ReportV1::Failed(name, cause, retry_after_seconds) => Report::Failed(TaskError {
+                name: name.map_or_else(TaskErrorName::Kind, TaskErrorName::Named),
+                cause,
+                retry_after_seconds,
+            }),
         })
     }
 

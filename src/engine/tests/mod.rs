@@ -7,6 +7,7 @@ mod legacy_shape;
 mod lifecycle;
 mod maps;
 mod parts;
+mod suspend;
 mod tasks;
 
 use std::collections::BTreeMap;

@@ -70,6 +70,7 @@ impl World {
         Observed {
             facts: Facts {
                 outer_name: None,
+                suspend: false,
                 name: "run".to_owned(),
                 uid: "u".to_owned(),
                 generation: 1,
