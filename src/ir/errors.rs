@@ -71,6 +71,7 @@ impl From<expr::ErrorKind> for ErrorKind {
             expr::ErrorKind::TooLarge => Self::DataLimit,
             expr::ErrorKind::Query => Self::Query,
             expr::ErrorKind::Value => Self::Value,
+            expr::ErrorKind::Answer => Self::InvalidResult,
             expr::ErrorKind::Dataset => Self::Reader,
         }
     }
