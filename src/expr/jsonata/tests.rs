@@ -244,7 +244,7 @@ fn what_cannot_be_used_is_refused_where_it_stands() {
         ("$states.input.items[id = 1] & id", 30, "the name `id` leads nowhere: there is no input document"),
         ("{'k': items.name}", 6, "the name `items` leads nowhere: there is no input document"),
         ("undefined & undefined", 0, "the name `undefined` leads nowhere: there is no input document"),
-        ("{'undefined': undefined.a b}", 27, "`b` cannot stand here"),
+        ("{'undefined': undefined.a b}", 26, "`b` cannot stand here"),
         ("$count(a.b)", 7, "the name `a` leads nowhere: there is no input document"),
         ("`a b`.c", 0, "the name `a b` leads nowhere: there is no input document"),
         ("($x; $.y)", 5, "`$` has no value here: there is no input document"),
