@@ -425,11 +425,10 @@ fn may_be_deep(node: &AstNode) -> bool {
 /// Whether what a node gives may be what a variable holds, or be made of it. Without one, nothing is held
 /// twice more often than the text says.
 fn holds_variable(node: &AstNode) -> bool {
-    match node {
-        AstNode::Name(_) => false,
-        AstNode::Path { steps } => !steps.first().is_some_and(|step| matches!(step.node, AstNode::Name(_))),
-        node => may_be_array(node),
+    if let AstNode::Path { steps } = node {
+        return !steps.first().is_some_and(|step| matches!(step.node, AstNode::Name(_)));
     }
+    !matches!(node, AstNode::Name(_)) && may_be_array(node)
 }
 
 fn call(name: &str, args: Vec<AstNode>) -> AstNode {
