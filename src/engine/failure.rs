@@ -31,6 +31,13 @@ impl Failure {
         .cut(program)
     }
 
+    /// An error of a class that a state ends with. The language may have words of its own for the cause.
+    pub(super) fn of_state(program: &Program, kind: ErrorKind, state: &str, cause: String) -> Self {
+        let words = program.errors().name(kind).words;
+        let cause = words.map_or(cause, |words| words.replacen("{}", state, 1));
+        Self::of(program, kind, Some(cause.into()))
+    }
+
     /// An error that a user named.
     pub(super) fn named(program: &Program, name: Option<Str>, cause: Option<Str>) -> Self {
         Self { name, alias: None, cause, is_catchable: true }.cut(program)

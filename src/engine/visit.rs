@@ -388,14 +388,18 @@ impl Stepper<'_> {
     /// Holds a payload against the language's bounds.
     pub(super) fn check(&self, payload: Payload, state: &State, value: &Value) -> Result<(), Failure> {
         let limits = self.program.limits();
-        let (what, max) = match payload {
-            Payload::Input => ("input", limits.input_bytes_max),
-            Payload::Result => ("result", limits.output_bytes_max),
-            Payload::Output => ("output", limits.output_bytes_max),
+        let (what, max, kind) = match payload {
+            Payload::Input => ("input", limits.input_bytes_max, ErrorKind::DataLimit),
+            Payload::Result => ("result", limits.output_bytes_max, ErrorKind::ResultLimit),
+            Payload::Output => ("output", limits.output_bytes_max, ErrorKind::ResultLimit),
         };
         let name = &state.name;
         let cause = if value.bytes() > max {
-            format!("the {what} of state `{name}` has {} bytes, at most {max} are allowed", value.bytes())
+            let cause = format!(
+                "the {what} of state `{name}` has {} bytes, at most {max} are allowed",
+                value.bytes()
+            );
+            return Err(Failure::of_state(self.program, kind, name, cause));
         } else if value.depth() > DEPTH_MAX {
             format!(
                 "the {what} of state `{name}` is nested {} levels deep, at most {DEPTH_MAX} are allowed",

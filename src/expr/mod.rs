@@ -176,6 +176,8 @@ pub enum ErrorKind {
     Query,
     /// A value is not what the field needs.
     Value,
+    /// What a task answered is not what it has to be.
+    Answer,
     /// The text of a file is not what its format says.
     Dataset,
 }

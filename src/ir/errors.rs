@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Value,
     /// A payload is larger or deeper than allowed.
     DataLimit,
+    /// A result or an output of a state is larger than allowed.
+    ResultLimit,
     /// More events than a run may have.
     EventLimit,
     /// No rule of a Choice holds and there is no default.
@@ -50,6 +52,7 @@ impl ErrorKind {
         Self::Place,
         Self::Value,
         Self::DataLimit,
+        Self::ResultLimit,
         Self::EventLimit,
         Self::NoChoice,
         Self::TaskTimeout,
@@ -73,6 +76,7 @@ impl From<expr::ErrorKind> for ErrorKind {
             expr::ErrorKind::TooLarge => Self::DataLimit,
             expr::ErrorKind::Query => Self::Query,
             expr::ErrorKind::Value => Self::Value,
+            expr::ErrorKind::Answer => Self::InvalidResult,
             expr::ErrorKind::Dataset => Self::Reader,
         }
     }
@@ -89,19 +93,22 @@ pub struct ErrorName {
     pub is_catchable: bool,
     /// Whether the error says why. Some languages leave that out, and definitions can see it.
     pub has_cause: bool,
+    /// The words of the cause, where the language has its own that definitions can see. `{}` stands for the
+    /// name of the state.
+    pub words: Option<&'static str>,
 }
 
 impl ErrorName {
     /// A name that Retry and Catch can refer to.
     #[must_use]
     pub const fn catchable(name: &'static str) -> Self {
-        Self { name: Some(name), alias: None, is_catchable: true, has_cause: true }
+        Self { name: Some(name), alias: None, is_catchable: true, has_cause: true, words: None }
     }
 
     /// A name that nothing in a definition can refer to.
     #[must_use]
     pub const fn uncatchable(name: &'static str) -> Self {
-        Self { name: Some(name), alias: None, is_catchable: false, has_cause: true }
+        Self { name: Some(name), alias: None, is_catchable: false, has_cause: true, words: None }
     }
 }
 

@@ -193,11 +193,11 @@ fn mocks_answer_one_call_after_the_other() {
          - {Type: Task, Name: B, Action: A:B, OutputConstructor: {'a.$': $Input.a, 'b.$': $Output}, End: true, \
             Retry: [{Errors: [E], MaxAttempts: 1, IntervalSeconds: 300}]}",
     );
-    let mocks = "A:B: [{output: 1}, {output: 2}]\nB: [{error: E, cause: c}, {output: done}]\n";
+    let mocks = "A:B: [{output: {n: 1}}, {output: {n: 2}}]\nB: [{error: E, cause: c}, {output: done}]\n";
     let mocks = file("mocks.yaml", mocks);
     let input = file("input.yaml", "list: [x, y, z]\n");
     let args = ["--clock", "virtual", "--mock", &mocks, "--input", &format!("@{input}")];
-    let expected = r#"{"status":"Succeeded","output":{"a":[1,2,2],"b":"done"}}"#;
+    let expected = r#"{"status":"Succeeded","output":{"a":[{"n":1},{"n":2},{"n":2}],"b":"done"}}"#;
     assert_eq!(outcome(&definition, &args).to_json(), expected);
 }
 
@@ -372,7 +372,7 @@ fn progress_shows_nesting_failures_and_retries() {
     );
     let cause = "the card was refused by a bank that explains itself at some length, as banks do";
     let mocks = format!(
-        "Charge: [{{output: 1}}, {{error: Busy}}, {{error: Broken, cause: '{cause}'}}]\nAsk: [{{output: 1}}]\n"
+        "Charge: [{{output: {{}}}}, {{error: Busy}}, {{error: Broken, cause: '{cause}'}}]\nAsk: [{{output: {{}}}}]\n"
     );
     let args = ["run", "-", "--clock", "virtual", "--input", "{\"list\": [1, 2]}", "--mock"];
     let ended = millrace_on(&definition, &[&args[..], &[&*file("mocks.yaml", &mocks)]].concat());
@@ -628,8 +628,10 @@ fn a_trace_tells_what_runs_within_a_state_and_how_it_failed() {
             Retry: [{Errors: [E], MaxAttempts: 1, IntervalSeconds: 5}], \
             Processor: {StartAt: 'a/b', States: [{Type: Task, Name: 'a/b', Action: 'A:B', End: true}]}}",
     );
-    let mocks =
-        file("mocks.json", r#"{"a/b": [{"output": 1}, {"error": "E"}, {"output": 3}, {"cause": "c"}]}"#);
+    let mocks = file(
+        "mocks.json",
+        r#"{"a/b": [{"output": {"n": 1}}, {"error": "E"}, {"output": {"n": 3}}, {"cause": "c"}]}"#,
+    );
     let args = [
         "run",
         "-",

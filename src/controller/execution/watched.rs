@@ -171,8 +171,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_gathers_memory_is_interrupted() {
+        // Each call keeps a list of its own until those within it have ended.
         let greedy =
-            step_through("($f := function($all, $n) { $f([[$all], [1..20000]], $n + 1) }; $f([], 0))");
+            step_through("($f := function($n) { ($l := [1..100000]; $f($n + 1) + $count($l)) }; $f(0))");
         let began = Instant::now();
         assert_eq!(watched(greedy, TIME_MAX * 6).await, Ok(Err(Fault::Interrupted("Spin".into()))));
         assert!(began.elapsed() < TIME_MAX * 6, "not for the time it took");

@@ -75,6 +75,13 @@ pub(super) const ERRORS: Errors = Errors(|kind| match kind {
     ErrorKind::Place => ErrorName::catchable("States.ResultPathMatchFailure"),
     ErrorKind::Query => ErrorName::catchable("States.QueryEvaluationError"),
     ErrorKind::DataLimit => ErrorName::uncatchable("States.DataLimitExceeded"),
+    // §2, recorded.
+    ErrorKind::ResultLimit => ErrorName {
+        words: Some(
+            "The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.",
+        ),
+        ..ErrorName::uncatchable("States.DataLimitExceeded")
+    },
     ErrorKind::NoChoice => ErrorName::catchable("States.NoChoiceMatched"),
     // §11: without a cause.
     ErrorKind::TaskTimeout => ErrorName { has_cause: false, ..ErrorName::catchable("States.Timeout") },
@@ -91,5 +98,7 @@ pub(super) const ERRORS: Errors = Errors(|kind| match kind {
     // There is nothing like it in the service; `States.` is reserved.
     ErrorKind::UnboundResource => ErrorName::catchable("Millrace.ResourceNotBound"),
     // §17.10: the Error Output has `null` members.
-    ErrorKind::Unnamed => ErrorName { name: None, alias: None, is_catchable: true, has_cause: true },
+    ErrorKind::Unnamed => {
+        ErrorName { name: None, alias: None, is_catchable: true, has_cause: true, words: None }
+    }
 });

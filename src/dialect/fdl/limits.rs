@@ -58,7 +58,7 @@ pub(in crate::dialect) const ERRORS: Errors = Errors(|kind| match kind {
     | ErrorKind::Reader
     | ErrorKind::Writer
     | ErrorKind::Tolerance => ErrorName::catchable("FnF.RuntimeError"),
-    ErrorKind::DataLimit => ErrorName::catchable("FnF.EntityTooLarge"),
+    ErrorKind::DataLimit | ErrorKind::ResultLimit => ErrorName::catchable("FnF.EntityTooLarge"),
     ErrorKind::EventLimit => ErrorName::uncatchable("FnF.EventLimitExceeded"),
     ErrorKind::NoChoice => ErrorName::catchable("FnF.NoChoiceMatched"),
     ErrorKind::TaskTimeout | ErrorKind::HeartbeatTimeout => ErrorName::catchable("FnF.TaskTimeout"),

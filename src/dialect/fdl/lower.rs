@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::fdl::Variables as Known;
-use crate::expr::{Dataset, Delimiter, Expr, Header, Missing, PathStep, Root};
+use crate::expr::{Dataset, Delimiter, Expr, Header, Missing, NeedKind, PathStep, Root};
 use crate::ir::{
     Access, Batch, Boundary, Branch, Builder, Catcher, Completion, Handover, Jitter, Kind, Map, Next,
     Program, Retrier, Rule, SCOPE_NESTING_MAX, ScopeBuilder, ScopeIdx, State, StateIdx, Tolerance, Until,
@@ -146,7 +146,7 @@ impl Lowering<'_> {
         // Each branch of a Choice has them.
         let variables = global.map(|values| Variables { scope: VariableScope::Run, values: values.shared() });
         let input = self.constructor(&state.input, entry);
-        let output = self.constructor(&state.output, exit);
+        let output = self.constructor(&state.output, exit).or_else(|| answer_of(state));
         let (retry, catch) = self.policies(state, names, caught);
         let next = self.next(names, state.next.as_ref());
         let (kind, result) = self.kind(state, names, depth, variables.as_ref())?;
@@ -178,8 +178,8 @@ impl Lowering<'_> {
             }
             syntax::Kind::Wait { seconds } => {
                 let bounds = if self.is_express { EXPRESS_WAIT_SECONDS } else { WAIT_SECONDS };
-                let seconds = self.whole_number(seconds, AT_ENTRY, bounds);
-                Kind::Wait(Until::Seconds(seconds.unwrap_or(NOTHING)))
+                let seconds = self.whole_number(seconds, AT_ENTRY, bounds).unwrap_or(NOTHING);
+                Kind::Wait(Until::Seconds(if self.is_express { express(seconds, state) } else { seconds }))
             }
             syntax::Kind::Choice { branches, default } => {
                 // A Choice leaves by one of its branches, so its variables are set there.
@@ -443,6 +443,20 @@ fn with_payload(action: &str, arguments: Option<Expr>) -> Option<Expr> {
         Some(arguments) => Expr::Merge(vec![payload, arguments]),
         None => payload,
     })
+}
+
+/// The seconds of a Wait in an Express execution, which waits less long than the language's bound.
+fn express(seconds: Expr, state: &syntax::State<'_>) -> Expr {
+    let (min, max) = (*EXPRESS_WAIT_SECONDS.start(), *EXPRESS_WAIT_SECONDS.end());
+    seconds.needed(format!("Wait `{}`", state.name.value), NeedKind::SecondsWithin { min, max })
+}
+
+/// The output of a Task that does not construct one: what was answered, which has to be an object as all
+/// outputs have (fdl.md §8.1).
+fn answer_of(state: &syntax::State<'_>) -> Option<Expr> {
+    let is_task = matches!(state.kind, syntax::Kind::Task { .. });
+    let field = || format!("the output of Task `{}`", state.name.value);
+    is_task.then(|| Expr::Root(Root::Result).needed(field(), NeedKind::Object))
 }
 
 /// `{"Branch0": …, "Branch1": …}` (fdl.md §7.7).

@@ -2,7 +2,7 @@
 //! resolved, expressions not read.
 
 use crate::diagnostic::Code;
-use crate::source::Span;
+use crate::source::{Content, Span};
 
 use super::super::reader::{Field, Fields, Problems, Text, expect_word, items_of, read_list};
 use super::super::transition::check_next_or_end;
@@ -321,12 +321,19 @@ impl Mode {
 impl ChoiceBranch {
     fn read(field: &Field<'_>, problems: &Problems) -> Option<Self> {
         let mut fields = field.fields(problems)?;
-        let condition = fields.required("Condition", problems).and_then(|field| field.text(problems));
+        let condition =
+            fields.required("Condition", problems).and_then(|field| read_condition(&field, problems));
         let next = fields.required("Next", problems).and_then(|field| field.name(problems));
         read_description(&mut fields, problems);
         fields.finish("a branch of a Choice", problems);
         Some(Self { condition, next })
     }
+}
+
+/// An expression. `true` and `false` are constants of conditions (§4), with or without quotes.
+fn read_condition(field: &Field<'_>, problems: &Problems) -> Option<Text> {
+    let Content::Bool(constant) = field.node.content else { return field.text(problems) };
+    Some(Text { value: constant.to_string().into(), path: field.path.clone(), span: field.node.span })
 }
 
 pub(super) fn read_description(fields: &mut Fields<'_>, problems: &Problems) {

@@ -75,10 +75,13 @@ impl Stepper<'_> {
     ) -> Result<Children, Failure> {
         let elements = match self.eval(&map.items, environment)? {
             Value::Array(items) => Elements::Array(items),
-            Value::Object(members) if is_read || map.takes_objects => Elements::Object(members),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) if is_read => {
+            // Recorded of files; only the state's own data may be an object (asl.md §12).
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)
+                if is_read =>
+            {
                 return Err(self.failure(ErrorKind::Reader, NOT_ITERABLE));
             }
+            Value::Object(members) if map.takes_objects => Elements::Object(members),
             items @ (Value::Null
             | Value::Bool(_)
             | Value::Number(_)

@@ -29,7 +29,7 @@ pub(super) const ERRORS: Errors = Errors(|kind| match kind {
     ErrorKind::Function => ErrorName::catchable("Test.Function"),
     ErrorKind::Place => ErrorName::catchable("Test.Place"),
     ErrorKind::Value => ErrorName::catchable("Test.Value"),
-    ErrorKind::DataLimit => ErrorName::uncatchable("Test.DataLimit"),
+    ErrorKind::DataLimit | ErrorKind::ResultLimit => ErrorName::uncatchable("Test.DataLimit"),
     ErrorKind::EventLimit => ErrorName::uncatchable("Test.EventLimit"),
     ErrorKind::NoChoice => ErrorName::catchable("Test.NoChoice"),
     ErrorKind::TaskTimeout => ErrorName::catchable("Test.Timeout"),
@@ -38,7 +38,9 @@ pub(super) const ERRORS: Errors = Errors(|kind| match kind {
     }
     ErrorKind::UnboundResource => ErrorName::catchable("Test.Unbound"),
     ErrorKind::InvalidResult => ErrorName::catchable("Test.InvalidResult"),
-    ErrorKind::Unnamed => ErrorName { name: None, alias: None, is_catchable: true, has_cause: true },
+    ErrorKind::Unnamed => {
+        ErrorName { name: None, alias: None, is_catchable: true, has_cause: true, words: None }
+    }
     ErrorKind::Query => ErrorName::catchable("Test.Query"),
     ErrorKind::Reader => ErrorName::catchable("Test.Reader"),
     ErrorKind::Writer => ErrorName::catchable("Test.Writer"),

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 use jsonata_core::value::with_stack;
 
+use super::host;
 use super::reads::Part;
-use super::{SEQUENCE_MAX, host};
 use crate::value::Str;
 
 /// Something that the language does not have.
@@ -129,21 +129,33 @@ impl Analysis {
     /// Arrays within a constructed one are flattened into it, which the library does not bound: thirty
     /// times `[$a, $a]` would be millions of items.
     fn bound_items(&mut self, items: &mut [AstNode]) {
-        let items_max = SEQUENCE_MAX / items.len().max(1);
+        let count = items.len();
         for item in items.iter_mut().filter(|item| may_be_array(item)) {
-            self.hosts.insert(host::ITEMS);
-            let taken = std::mem::replace(item, AstNode::Null);
-            #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-            let most = AstNode::Number(items_max as f64);
-            *item = call(host::ITEMS, vec![taken, most]);
+            self.bound_part(host::ITEMS, item, count);
         }
     }
 
+    /// The members of an object that is made. Those that hold the same twice would be as large as nothing
+    /// can be walked through, were they not bounded.
     fn pairs(&mut self, pairs: &mut [(AstNode, AstNode)], place: Place) {
+        let count = pairs.len();
         for (key, value) in pairs {
             self.node(key, place);
+            let is_variable = holds_variable(value);
             self.node(value, place);
+            if is_variable {
+                self.bound_part(host::PART, value, count);
+            }
         }
+    }
+
+    /// Has a host function look at one of so many parts.
+    fn bound_part(&mut self, host: &'static str, part: &mut AstNode, of: usize) {
+        self.hosts.insert(host);
+        let taken = std::mem::replace(part, AstNode::Null);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let of = AstNode::Number(of as f64);
+        *part = call(host, vec![taken, of]);
     }
 
     /// Everything below a value is as much as the value's text is, which is checked before `**` collects
@@ -250,13 +262,20 @@ impl Analysis {
                 self.hosts.insert(host::CONCATENATE);
                 *node = call(host::CONCATENATE, operands.into());
             }
+            BinaryOp::Equal | BinaryOp::NotEqual => {
+                let is_deep = may_be_deep(lhs) && may_be_deep(rhs);
+                self.node(lhs, place);
+                self.node(rhs, place);
+                // Of two values no more is compared than the smaller one has.
+                if is_deep {
+                    self.bound_part(host::PART, lhs, 1);
+                }
+            }
             BinaryOp::Add
             | BinaryOp::Subtract
             | BinaryOp::Multiply
             | BinaryOp::Divide
             | BinaryOp::Modulo
-            | BinaryOp::Equal
-            | BinaryOp::NotEqual
             | BinaryOp::LessThan
             | BinaryOp::LessThanOrEqual
             | BinaryOp::GreaterThan
@@ -396,6 +415,20 @@ fn may_be_array(node: &AstNode) -> bool {
         | AstNode::FunctionApplication(_)
         | AstNode::Sort { .. } => true,
     }
+}
+
+/// Whether what a node gives may be an array or an object.
+fn may_be_deep(node: &AstNode) -> bool {
+    matches!(node, AstNode::Array(_) | AstNode::ArrayGroup(_) | AstNode::Object(_)) || may_be_array(node)
+}
+
+/// Whether what a node gives may be what a variable holds, or be made of it. Without one, nothing is held
+/// twice more often than the text says.
+fn holds_variable(node: &AstNode) -> bool {
+    if let AstNode::Path { steps } = node {
+        return !steps.first().is_some_and(|step| matches!(step.node, AstNode::Name(_)));
+    }
+    !matches!(node, AstNode::Name(_)) && may_be_array(node)
 }
 
 fn call(name: &str, args: Vec<AstNode>) -> AstNode {

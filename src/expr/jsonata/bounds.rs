@@ -13,6 +13,14 @@ use super::host::Answer;
 /// Longest text in bytes that a function makes: four times a payload.
 pub(super) const TEXT_BYTES_MAX: usize = 1024 * 1024;
 
+/// Largest value that another one is made of, or that is compared, in bytes of JSON. Values share their parts, so
+/// one of a few kilobytes of memory can be larger than anything that could be walked through, and what does is
+/// not interrupted. All variables of a run have 10 MiB together; a walk through so much takes a tenth of a second.
+pub(super) const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What each part of a value may have, however many it has.
+const PART_BYTES_MAX: usize = 1024 * 1024;
+
 /// Bytes of a number as text, roughly.
 const NUMBER_BYTES: usize = 8;
 
@@ -24,7 +32,7 @@ pub(super) fn concatenate(operands: &[JValue]) -> Answer {
             JValue::String(text) => out.push_str(text),
             JValue::Undefined | JValue::Lambda(_) | JValue::Builtin { .. } | JValue::Regex { .. } => {}
             JValue::Null | JValue::Number(_) | JValue::Bool(_) | JValue::Array(_) | JValue::Object(_) => {
-                within("&", json_bytes(operand, false))?;
+                within("&", text_bytes(operand, false))?;
                 let text = functions::string::string(operand, None)?;
                 out.push_str(text.as_str().unwrap_or_default());
             }
@@ -34,21 +42,39 @@ pub(super) fn concatenate(operands: &[JValue]) -> Answer {
     Ok(JValue::string(out))
 }
 
-/// The first argument, if it has at most as many items as the second one says.
-pub(super) fn items(arguments: &[JValue]) -> Answer {
+/// The first argument, if it is small enough to be one of so many parts of a value as the second one says.
+pub(super) fn part(arguments: &[JValue]) -> Answer {
     let value = arguments.first().cloned().unwrap_or(JValue::Undefined);
-    let items_max = arguments.get(1).and_then(JValue::as_f64).unwrap_or_default();
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-    if value.as_array().is_some_and(|items| items.len() as f64 > items_max) {
+    let bytes_max = (VALUE_BYTES_MAX / parts(arguments)).max(PART_BYTES_MAX);
+    if json_bytes(&value, false, bytes_max) > bytes_max {
+        let message =
+            format!("a value of more than {bytes_max} bytes would be part of another, or be compared");
+        return Err(EvaluatorError::EvaluationError(message));
+    }
+    Ok(value)
+}
+
+/// The same of what is flattened into an array, which has so many items in all.
+pub(super) fn items(arguments: &[JValue]) -> Answer {
+    let value = part(arguments)?;
+    if value.as_array().is_some_and(|items| items.len() > SEQUENCE_MAX / parts(arguments)) {
         let message = format!("D2014: an array would have more than {SEQUENCE_MAX} items");
         return Err(EvaluatorError::EvaluationError(message));
     }
     Ok(value)
 }
 
+/// Of how many the first argument is one.
+fn parts(arguments: &[JValue]) -> usize {
+    let parts = arguments.get(1).and_then(JValue::as_f64).unwrap_or(1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts parts of a text")]
+    let parts = parts as usize;
+    parts.max(1)
+}
+
 /// True where the argument is small enough, an error elsewhere.
 pub(super) fn tree(arguments: &[JValue]) -> Answer {
-    within("**", json_bytes(arguments.first().unwrap_or(&JValue::Undefined), false))?;
+    within("**", text_bytes(arguments.first().unwrap_or(&JValue::Undefined), false))?;
     Ok(JValue::Bool(true))
 }
 
@@ -56,8 +82,11 @@ pub(super) fn tree(arguments: &[JValue]) -> Answer {
 /// context item alone.
 pub(super) fn check(name: &str, arguments: &[&JValue], context: &JValue) -> Result<(), EvaluatorError> {
     let argument = |number: usize| arguments.get(number).copied().unwrap_or(&JValue::Undefined);
+    if name == "distinct" {
+        return part(&[argument(0).clone()]).map(drop);
+    }
     let bytes = match name {
-        "string" => json_bytes(argument(0), argument(1).as_bool() == Some(true)),
+        "string" => text_bytes(argument(0), argument(1).as_bool() == Some(true)),
         "join" => joined_bytes(argument(0), argument(1)),
         "pad" => {
             let widths = arguments.iter().filter_map(|argument| argument.as_f64());
@@ -82,9 +111,14 @@ fn within(name: &str, bytes: usize) -> Result<(), EvaluatorError> {
     Err(EvaluatorError::EvaluationError(message))
 }
 
+/// About how long a value is as JSON, for what makes a text of it.
+fn text_bytes(value: &JValue, is_pretty: bool) -> usize {
+    json_bytes(value, is_pretty, TEXT_BYTES_MAX)
+}
+
 /// About how long a value is as JSON; anything above the bound once it is reached. Values share parts,
 /// so counting all of them could take for ever.
-fn json_bytes(value: &JValue, is_pretty: bool) -> usize {
+fn json_bytes(value: &JValue, is_pretty: bool, bytes_max: usize) -> usize {
     let mut open = vec![(value, 0_usize)];
     let mut bytes = 0_usize;
     while let Some((value, depth)) = open.pop() {
@@ -103,7 +137,7 @@ fn json_bytes(value: &JValue, is_pretty: bool) -> usize {
         if is_pretty {
             bytes = bytes.saturating_add(2 * depth + 1);
         }
-        if bytes > TEXT_BYTES_MAX {
+        if bytes > bytes_max {
             break;
         }
         if let Some(items) = value.as_array() {

@@ -18,7 +18,10 @@ const NESTING_MAX: u32 = 32;
 /// The operator `&` as a function. No expression can spell a name with blanks.
 pub(super) const CONCATENATE: &str = "& bounded";
 
-/// Hands on what is flattened into an array, and refuses too many.
+/// Hands on what becomes a part of a value, or is compared, and refuses what is too large.
+pub(super) const PART: &str = "part bounded";
+
+/// The same of what is flattened into an array; refuses too many items as well.
 pub(super) const ITEMS: &str = "items bounded";
 
 /// Whether a value is small enough for all that is below it to be collected.
@@ -35,8 +38,9 @@ pub(super) struct Bounded {
     pub(super) in_context: &'static str,
 }
 
-/// Functions whose result can be much longer than their arguments.
-const BOUNDED: [Bounded; 4] = [
+/// Functions whose result can be much longer than their arguments, and one that walks through all of its.
+const BOUNDED: [Bounded; 5] = [
+    Bounded { name: "distinct", plain: "distinct bounded", in_context: "distinct bounded here" },
     Bounded { name: "string", plain: "string bounded", in_context: "string bounded here" },
     Bounded { name: "join", plain: "join bounded", in_context: "join bounded here" },
     Bounded { name: "pad", plain: "pad bounded", in_context: "pad bounded here" },
@@ -115,6 +119,9 @@ impl Hosts {
         if name == ITEMS {
             return bounds::items(arguments);
         }
+        if name == PART {
+            return bounds::part(arguments);
+        }
         if name == TREE {
             return bounds::tree(arguments);
         }
@@ -138,6 +145,7 @@ impl Hosts {
         let taken = match name {
             "string" if arguments.len() == 3 => 1,
             "join" if arguments.len() == 3 => 2,
+            "distinct" => arguments.len().min(1),
             _ => arguments.len(),
         };
         self.call_library(name, context, arguments.get(..taken).unwrap_or(arguments))

@@ -67,6 +67,8 @@ pub enum Expected {
     IntegerFrom(u32),
     Number,
     Object,
+    /// A number from 0 to 100.
+    Percentage,
     String,
     /// A string that is a time in RFC 3339.
     Timestamp,
@@ -202,6 +204,7 @@ impl Expected {
             Self::IntegerFrom(_) => "positive integer",
             Self::Number => "number",
             Self::Object => "object",
+            Self::Percentage => "number between 0 and 100",
             Self::String => "string",
             Self::Timestamp => "timestamp",
         }
@@ -216,6 +219,9 @@ impl Expected {
             Self::IntegerFrom(least) => value.as_i64().is_some_and(|number| number >= i64::from(least)),
             Self::Number => value.as_number().is_some(),
             Self::Object => value.as_object().is_some(),
+            Self::Percentage => {
+                value.as_number().is_some_and(|number| (0.0..=100.0).contains(&number.as_f64()))
+            }
             Self::String => value.as_str().is_some(),
             Self::Timestamp => value.as_str().is_some_and(|text| parse_rfc3339(text).is_some()),
         }

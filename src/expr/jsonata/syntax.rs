@@ -11,7 +11,7 @@ use super::{SyntaxError, guarded};
 
 /// The tree of a text, with what is known about it.
 pub(super) fn parse(text: &str) -> Result<(AstNode, Analysis), SyntaxError> {
-    let parsed = guarded(|| parser::parse(text).map_err(|error| located(text, &error)));
+    let parsed = guarded(|| read(text).map_err(|error| located(text, &error)));
     let mut tree = parsed.unwrap_or_else(|| {
         let message = "the expression cannot be read".to_owned();
         Err(SyntaxError { offset: 0, message, help: None })
@@ -26,6 +26,24 @@ pub(super) fn parse(text: &str) -> Result<(AstNode, Analysis), SyntaxError> {
         Some(refusal) => Err(refused(text, refusal)),
         None => Ok((tree, analysis)),
     }
+}
+
+/// Reads a text with the library, to which `undefined` is a word of its own. In the language it is a name
+/// like any other, which it is in backquotes.
+fn read(text: &str) -> Result<AstNode, ParserError> {
+    const NAME: &str = "undefined";
+    if !text.contains(NAME) {
+        return parser::parse(text);
+    }
+    let mut quoted = String::with_capacity(text.len() + 2);
+    let mut end = 0;
+    for token in tokens(text).iter().filter(|token| token.text == NAME) {
+        quoted.push_str(text.get(end..token.start).unwrap_or_default());
+        quoted.extend(["`", NAME, "`"]);
+        end = token.end();
+    }
+    quoted.push_str(text.get(end..).unwrap_or_default());
+    parser::parse(&quoted)
 }
 
 fn refused(text: &str, refusal: Refusal) -> SyntaxError {
@@ -43,7 +61,7 @@ fn located(text: &str, error: &ParserError) -> SyntaxError {
     let tokens = tokens(text);
     let is_wrong = |token: &Token<'_>| {
         let begun = text.get(..token.end()).unwrap_or(text);
-        parser::parse(begun).is_err_and(|error| !is_end(&error))
+        read(begun).is_err_and(|error| !is_end(&error))
     };
     let wrong = tokens.get(tokens.partition_point(|token| !is_wrong(token)));
     let unclosed = matches!(

@@ -67,6 +67,8 @@ pub struct Path {
     text: Str,
     field: Str,
     route: Route,
+    /// Whether the field is one of those that say in other words that nothing was found.
+    has_no_results: bool,
 }
 
 impl Path {
@@ -80,13 +82,19 @@ impl Path {
             return Err(SyntaxError { offset: 0, message });
         }
         let (head, route) = parser::parse(text)?;
-        Ok((head, Self { text: text.into(), field: "".into(), route }))
+        Ok((head, Self { text: text.into(), field: "".into(), route, has_no_results: false }))
     }
 
     /// The same, as the value of a field: messages name it.
     #[must_use]
     pub fn of_field(self, field: impl Into<Str>) -> Self {
         Self { field: field.into(), ..self }
+    }
+
+    /// The same path, in the words that the fields of time-outs have for finding nothing (asl.md §11).
+    #[must_use]
+    pub fn without_results(self) -> Self {
+        Self { has_no_results: true, ..self }
     }
 
     /// The path as it was written, with what it begins at.
@@ -142,8 +150,11 @@ impl Path {
         }
     }
 
-    /// The words of the service (asl.md §17.1).
+    /// The words of the service (asl.md §11 and §17.1).
     fn not_found(&self, from: Option<&Value>) -> String {
+        if self.has_no_results {
+            return format!("Invalid path '{}' : No results for path", self.text);
+        }
         let mut message = format!("The JSONPath '{}'", self.text);
         if !self.field.is_empty() {
             message += &format!(" specified for the field '{}'", self.field);

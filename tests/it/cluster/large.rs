@@ -40,7 +40,8 @@ fn noisy(count: usize, gate: Arc<Semaphore>) -> Service {
 /// Asks for each item and hands over little: together the answers are over the limit of a state, which
 /// is caught.
 fn gathering(space: &Space, service: &Service, name: &str) {
-    let task = json!({"Type": "Task", "Name": "Ask", "Action": "Ask:It", "End": true});
+    let task = json!({"Type": "Task", "Name": "Ask", "Action": "Ask:It", "End": true,
+        "OutputConstructor": {"said.$": "$Output"}});
     let map = json!({"Type": "Map", "Name": "Each", "ItemsPath": "$Input.list", "Next": "Done",
         "Catch": [{"Errors": ["FnF.EntityTooLarge"], "Next": "Done"}],
         "Processor": {"StartAt": "Ask", "States": [task]}});

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::jsonata::Expected;
 use crate::expr::{Dataset, Expr, Root};
 use crate::ir::{Access, Batch, Map, Tolerance};
@@ -25,6 +26,9 @@ impl<'b> Lowering<'_, 'b> {
     pub(super) fn map(&mut self, map: &'b syntax::Map<'_>, view: View, depth: usize) -> Option<Map> {
         let entry = view.at(Moment::Entry);
         let is_isolated = map.processor.as_ref().is_some_and(|processor| processor.is_distributed);
+        if let (true, true, Some(processor)) = (is_isolated, self.is_express, &map.processor) {
+            self.refuse_distributed(processor);
+        }
         let items = self.items(map, entry);
         let item = map.selector.as_ref().map(|field| payload(field, "ItemSelector", entry, self.problems));
         let config = map.reader.as_ref().and_then(|reader| reader.config.as_ref());
@@ -55,6 +59,18 @@ impl<'b> Lowering<'_, 'b> {
             writer,
             ..Map::over(items, body)
         })
+    }
+
+    fn refuse_distributed(&self, processor: &Processor<'_>) {
+        let message =
+            "a distributed Map cannot stand within an Express Map: its runs have no runs of their own";
+        let (path, span) = (processor.body.path.clone(), processor.body.span);
+        let problem = Diagnostic::new(Code::InvalidValue, path, span, message);
+        self.problems.push(
+            problem.with_help(
+                "make its Mode `INLINE`, or the ExecutionType of the processor around it `STANDARD`",
+            ),
+        );
     }
 
     fn processor(&mut self, processor: &'b Processor<'_>, depth: usize) -> Option<crate::ir::ScopeIdx> {

@@ -1,6 +1,7 @@
 //! Fields that hold a number or an instant, or what gives one.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use crate::diagnostic::Code;
 use crate::expr::jsonata::Expected;
@@ -13,6 +14,9 @@ use super::super::limits::SECONDS_MAX;
 use super::super::syntax::{Computed, Language, Wait, number, whole_number};
 use super::super::template::{NOTHING, View, reference_path, value};
 use super::Lowering;
+
+/// Fields that were recorded to have words of their own for a path that finds nothing (§11).
+const TIMEOUTS: [&str; 2] = ["TimeoutSeconds", "HeartbeatSeconds"];
 
 impl Lowering<'_, '_> {
     /// A whole number. A literal is held against the bounds here, what an expression gives by the engine.
@@ -33,6 +37,7 @@ impl Lowering<'_, '_> {
             (Computed::Value(_), value) => value,
             (Computed::Path(_), found) => {
                 let kind = if label == "Seconds" { NeedKind::Seconds } else { NeedKind::Integer };
+                let found = if TIMEOUTS.contains(&label) { without_results(found) } else { found };
                 found.needed(format!("{label}Path"), kind)
             }
         })
@@ -44,7 +49,7 @@ impl Lowering<'_, '_> {
             number(field, 0.0..=100.0, self.problems)
                 .map_or(NOTHING, |_| Expr::Literal(field.node.to_value()))
         };
-        field.map(|field| self.computed(field, label, Expected::Number, view, literal))
+        field.map(|field| self.computed(field, label, Expected::Percentage, view, literal))
     }
 
     fn computed(
@@ -93,6 +98,15 @@ impl Lowering<'_, '_> {
         }
         Expr::Literal(instant)
     }
+}
+
+/// A path in the words of [`TIMEOUTS`].
+fn without_results(found: Expr) -> Expr {
+    if let Expr::Query { from, path, missing } = found {
+        let path = Arc::new(path.as_ref().clone().without_results());
+        return Expr::Query { from, path, missing };
+    }
+    found
 }
 
 /// Whether a field holds an expression of `JSONata`.

@@ -20,8 +20,11 @@ fn nothing_grows_without_bound() {
         ("$join([1..100000].'x', $pad('', 1000))", ErrorKind::Query),
         ("$replace($pad('', 100000, 'a'), 'a', $pad('', 1000))", ErrorKind::Query),
         ("$replace($pad('', 100000, 'a'), /a*/, $pad('', 100, '$0'))", ErrorKind::Query),
-        ("$reduce([1..60], function($a, $i) { [[$a, $a]] }, [1])", ErrorKind::TooLarge),
-        ("$reduce([1..60], function($a, $i) { {'l': $a, 'r': $a} }, 1)", ErrorKind::TooLarge),
+        ("$reduce([1..60], function($a, $i) { [[$a, $a]] }, [1])", ErrorKind::Query),
+        ("$reduce([1..60], function($a, $i) { {'l': $a, 'r': $a} }, 1)", ErrorKind::Query),
+        ("$reduce([1..18], function($a, $i) { {'l': $a, 'r': $a} }, 1)", ErrorKind::TooLarge),
+        ("$reduce([1..60], function($a, $i) { [1]{'l': $a, 'r': $a} }, 1)", ErrorKind::Query),
+        ("$reduce([1..60], function($a, $i) { [1].{'l': $a, 'r': $a} }, 1)", ErrorKind::Query),
         ("$string($reduce([1..60], function($a, $i) { {'l': $a, 'r': $a} }, 1))", ErrorKind::Query),
         ("$reduce([1..60], function($a, $i) { $append($a, $a) }, [1])", ErrorKind::Query),
         ("$reduce([1..60], function($a, $i) { [$a, $a] }, [1])", ErrorKind::Query),
@@ -42,6 +45,38 @@ fn nothing_grows_without_bound() {
         assert_eq!(error.kind, kind, "{text}: {error}");
         assert!(error.message.chars().count() < 600, "{text}: {error}");
         println!("{:?} {text}", began.elapsed());
+    }
+}
+
+/// Values whose parts share theirs: what walks through all of them is refused before it begins.
+#[test]
+fn nothing_walks_through_what_is_shared_without_end() {
+    let mut shared = String::new();
+    for (name, seed) in [("a", "true"), ("b", "true"), ("f", "false")] {
+        let twice = "function($v, $i) { $map([1, 2], function() { $v }) }";
+        shared += &format!("${name} := $reduce([1..40], {twice}, [[{seed}]]); ");
+    }
+    for text in [
+        "$a = $b",
+        "$a != $b",
+        "$f[0] = $b[0]",
+        "($x := $a; $y := $b; [1][$x = $y])",
+        "$distinct($a)",
+        "$distinct([[$a], [$b]])",
+        "$a ~> $distinct",
+        "$map([$a], $distinct)",
+        "$map([$a], $distinct(?))",
+        "$a.$distinct()",
+        "[$a]",
+        "{'a': $a}",
+        "[1]{'a': $a}",
+    ] {
+        let error = eval(&format!("({shared} {text})")).expect_err(text);
+        assert_eq!(error.kind, ErrorKind::Query, "{text}: {error}");
+        assert!(error.message.contains("bytes"), "{text}: {error}");
+    }
+    for (text, value) in [("$a = 1", "false"), ("null = $a", "false"), ("$a in $b", "false")] {
+        assert_eq!(eval(&format!("({shared} {text})")).unwrap().to_json(), value, "{text}");
     }
 }
 
