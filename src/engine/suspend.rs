@@ -73,7 +73,9 @@ impl Stepper<'_> {
     fn go_on(&mut self, root: &mut Option<Frame>, suspension: Suspension) -> Result<Status, Fault> {
         match self.tell_held(root, Status::Running, suspension)? {
             Status::Running => self.move_on(root, Event::Tick),
-            ended => Ok(ended),
+            other @ (Status::Fresh | Status::Suspended(_) | Status::Stopping { .. } | Status::Ended(_)) => {
+                Ok(other)
+            }
         }
     }
 
