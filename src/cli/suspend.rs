@@ -20,6 +20,8 @@ use super::terminal::{complain, fit, harmless, tell, write_result};
 ///
 /// Exit status: 0 it is asked to, or was already; 1 it had ended before; 2 the request cannot be carried
 /// out.
+///
+/// Example: millrace suspend order-7k2xp
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Name of the execution
@@ -35,6 +37,8 @@ pub(super) struct Args {
 ///
 /// Exit status: 0 it is asked to, or was not suspended; 1 it had ended before; 2 the request cannot be
 /// carried out.
+///
+/// Example: millrace resume order-7k2xp
 #[derive(Debug, clap::Args)]
 pub(super) struct ResumeArgs {
     #[command(flatten)]
