@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Payload, YEAR_SECONDS};
 
+/// Revisions that are kept beside the newest one where the Flow does not say.
+pub const REVISION_HISTORY_LIMIT: u32 = 10;
+
 /// Longest name of an alias, in characters.
 pub const ALIAS_CHARS_MAX: usize = 64;
 
@@ -79,6 +82,11 @@ pub struct FlowSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub aliases: Vec<Alias>,
+    /// revisionHistoryLimit of revisions that are kept beside the newest one: 10 when absent. One that an alias
+    /// leads to, or that an Execution runs or may run again, stays beyond it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000))]
+    pub revision_history_limit: Option<u32>,
     /// lifecycle Deprecated refuses new Executions; those that run go on. Registered when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,

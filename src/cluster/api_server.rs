@@ -178,6 +178,22 @@ impl ApiServer {
         Ok(found.into_iter().map(|object| object.metadata).collect())
     }
 
+    /// Whether there is any object that a field selector means.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn has_any<K>(&self, namespace: &str, fields: &str) -> Result<bool, ApiError>
+    where
+        K: Resource<DynamicType = ()> + Clone,
+    {
+        let params = ListParams::default().fields(fields).limit(1);
+        let request = kube::core::Request::new(collection::<K>(namespace)).list(&params);
+        let request = request.map_err(|error| ApiError::Unavailable(error.to_string()))?;
+        let request = Request::get(request.uri()).header(header::ACCEPT, LIST_OF_METADATA);
+        let page: ObjectList<PartialObjectMeta<K>> = parse(&self.send(request, String::new()).await?)?;
+        Ok(!page.items.is_empty() || page.metadata.continue_.is_some_and(|token| !token.is_empty()))
+    }
+
     async fn pages<T>(
         &self,
         path: String,

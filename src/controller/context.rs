@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{RwLock, Semaphore};
 
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::leader::Leadership;
@@ -29,6 +29,8 @@ pub struct Context {
     pub flows: FlowReads,
     /// Names and requests that one admission at a time reaches for.
     pub reservations: Reservations,
+    /// Held by looks that begin with a revision which could be removed, and alone by who removes one.
+    pub removing_revisions: Arc<RwLock<()>>,
     /// Revisions, compiled.
     pub revisions: Revisions,
     /// Flows whose newest revision was found deleted.

@@ -164,6 +164,7 @@ impl Term {
             executions,
             flows: FlowReads::new(api.clone()),
             reservations: Reservations::default(),
+            removing_revisions: Arc::default(),
             revisions: Revisions::new(api.clone()),
             lost_revisions,
             driver: Driver::new(http.clone(), jobs.clone(), api.clone(), news, tenure.clone()),

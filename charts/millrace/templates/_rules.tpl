@@ -9,10 +9,10 @@ account and needs no right here.
 - apiGroups: [millrace.dev]
   resources: [flows/status, executions/status]
   verbs: [update]
-# Revisions are never changed.
+# Revisions are never changed, and removed when nothing needs them.
 - apiGroups: [millrace.dev]
   resources: [flowrevisions]
-  verbs: [get, list, watch, create]
+  verbs: [get, list, watch, create, delete]
 # Pieces of what is too large for an Execution, and of what runs store themselves. They never change and are found by their names and labels.
 - apiGroups: [millrace.dev]
   resources: [executiondata]

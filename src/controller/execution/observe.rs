@@ -150,6 +150,8 @@ async fn admission(
     let found = match qualified(&facts.terms.aliases, &seen.facts.uid, &spec.flow_ref) {
         Ok(Some(Qualified { number, .. })) => {
             let key = Key::new(&key.namespace, revision_name(&seen.facts.flow, number));
+            // Until this look is over it is not removed.
+            look.revision_kept = Some(context.removing_revisions.clone().read_owned().await);
             let uid = context.api.uid::<FlowRevision>(&key).await;
             (number, uid.map_err(|error| Unavailable(error.to_string()))?)
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Notify, OwnedMutexGuard, OwnedSemaphorePermit};
+use tokio::sync::{Notify, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedSemaphorePermit};
 
 use super::decide::Facts;
 use super::digest::spec_digest;
@@ -115,6 +115,8 @@ pub struct Look {
     pub place: Option<OwnedSemaphorePermit>,
     /// What it reaches for and nobody else may meanwhile.
     pub reservations: Vec<OwnedMutexGuard<()>>,
+    /// Keeps revisions from being removed, where it asks for one that could be.
+    pub revision_kept: Option<OwnedRwLockReadGuard<()>>,
 }
 
 /// How a look ended.
@@ -415,6 +417,7 @@ impl Registry {
             obstacles: entry.obstacles.clone(),
             place: None,
             reservations: Vec::new(),
+            revision_kept: None,
         })
     }
 

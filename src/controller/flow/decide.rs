@@ -1,9 +1,9 @@
 //! What is to be published and said about a Flow. Pure.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::api::condition::{self, Claim, cut};
-use crate::api::flow::{Binding, DiagnosticEntry, DialectName, FlowState, Lifecycle};
+use crate::api::flow::{Binding, DiagnosticEntry, DialectName, FlowState, Lifecycle, REVISION_HISTORY_LIMIT};
 use crate::api::flow_revision::revision_name;
 use crate::api::{
     ConditionStatus, ConditionType, FlowRevision, FlowRevisionSpec, FlowSpec, FlowStatus, Reason,
@@ -25,6 +25,9 @@ const DIAGNOSTICS_BYTES_MAX: usize = 128 * 1024;
 /// Longest text of a diagnostic that is stored, in characters.
 const TEXT_CHARS_MAX: usize = 1_000;
 
+/// How long a revision is not removed, whatever the limit: longer than anybody takes to begin with it.
+const YOUTH: SignedDuration = SignedDuration::from_secs(10);
+
 /// A revision that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
@@ -32,6 +35,8 @@ pub struct Published {
     pub number: i64,
     /// The digest of its content.
     pub digest: String,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
 /// Everything a decision depends on.
@@ -60,6 +65,8 @@ pub struct Decision {
     pub publish: Option<FlowRevision>,
     /// The status to be written after it.
     pub status: FlowStatus,
+    /// Numbers of revisions that the Flow needs no longer: to be removed where no Execution needs them.
+    pub garbage: Vec<i64>,
 }
 
 /// Decides.
@@ -113,7 +120,28 @@ pub fn decide(observed: &Observed) -> Decision {
     };
     status.conditions =
         condition::merge(&before.conditions, vec![ready(is_valid, &status, &diagnostics)], *generation, *now);
-    Decision { publish, status }
+    let garbage = garbage(observed, status.latest_revision);
+    Decision { publish, status, garbage }
+}
+
+/// Revisions beyond the limit. Who begins with the newest one at this moment may still begin with what was
+/// the newest before: neither that nor anything young is garbage yet.
+fn garbage(observed: &Observed, latest: Option<i64>) -> Vec<i64> {
+    let Observed { spec, status: before, published, now, .. } = observed;
+    let limit = usize::try_from(spec.revision_history_limit.unwrap_or(REVISION_HISTORY_LIMIT));
+    let mut others: Vec<_> = published.iter().filter(|revision| Some(revision.number) != latest).collect();
+    others.sort_unstable_by_key(|revision| std::cmp::Reverse(revision.number));
+    let routes = || spec.aliases.iter().flat_map(|alias| &alias.routes);
+    let is_needed = |number: i64| {
+        before.latest_revision == Some(number) || routes().any(|route| route.revision == number)
+    };
+    let is_old = |revision: &Published| now.duration_since(revision.created_at) > YOUTH;
+    others
+        .into_iter()
+        .skip(limit.unwrap_or(usize::MAX))
+        .filter(|revision| !is_needed(revision.number) && is_old(revision))
+        .map(|revision| revision.number)
+        .collect()
 }
 
 /// What a definition that compiles and its Flow may have meant otherwise. `millrace lint` says the same of
@@ -201,6 +229,7 @@ fn digest_of(spec: &FlowSpec, dialect: Dialect) -> String {
         required_defaults: _,
         name_reuse: _,
         aliases: _,
+        revision_history_limit: _,
         lifecycle: _,
         suspend: _,
     } = spec;
@@ -236,11 +265,41 @@ mod tests {
     const VALID: &str =
         "Type: StateMachine\\nSpecVersion: v1\\nStartAt: a\\nStates: [{Type: Succeed, Name: a}]";
 
+    fn published(number: i64, digest: &str) -> Published {
+        Published { number, digest: digest.to_owned(), created_at: Timestamp::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn what_is_beyond_the_limit_and_needed_by_nobody_is_garbage() {
+        let valid = format!("\"{VALID}\"");
+        let before = decide(&observed(&valid, None));
+        let many = |spec: &str, now: i64, latest: i64| {
+            let first = observed(&valid, Some(&before));
+            let digest = first.published.last().unwrap().digest.clone();
+            let mut revisions: Vec<_> = (1..=15).map(|number| published(number, "other")).collect();
+            revisions.push(published(16, &digest));
+            let mut given: FlowSpec =
+                serde_json::from_str(&format!("{{\"definition\": {valid}, {spec}}}")).unwrap();
+            given.definition = first.spec.definition.clone();
+            let status = FlowStatus { latest_revision: Some(latest), ..first.status.clone() };
+            let now = Timestamp::from_second(now).unwrap();
+            decide(&Observed { spec: given, published: revisions, status, now, ..first }).garbage
+        };
+        let none: Vec<i64> = Vec::new();
+        assert_eq!(many(r#""suspend": false"#, 11, 16), [5, 4, 3, 2, 1]);
+        assert_eq!(many(r#""suspend": false"#, 10, 16), none);
+        // The newest one before stays until the next look.
+        assert_eq!(many(r#""revisionHistoryLimit": 12"#, 61, 2), [3, 1]);
+        let alias = r#""revisionHistoryLimit": 13, "aliases": [{"name": "a", "routes": [{"revision": 1, "weight": 0}]}]"#;
+        assert_eq!(many(alias, 61, 16), [2]);
+        assert_eq!(many(r#""revisionHistoryLimit": 1000"#, 61, 16), none);
+    }
+
     fn observed(definition: &str, before: Option<&Decision>) -> Observed {
         let spec = serde_json::from_str(&format!(r#"{{"definition": {definition}}}"#)).unwrap();
-        let mut published: Vec<_> = vec![Published { number: 7, digest: "of an earlier Flow".to_owned() }];
+        let mut published: Vec<_> = vec![published(7, "of an earlier Flow")];
         if let Some(revision) = before.and_then(|before| before.publish.as_ref()) {
-            published.push(Published { number: revision.spec.number, digest: revision.spec.digest.clone() });
+            published.push(self::published(revision.spec.number, &revision.spec.digest));
         }
         Observed {
             name: "f".to_owned(),

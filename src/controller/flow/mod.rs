@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tracing::{debug, warn};
 
 use crate::api::flow_revision::revision_name;
-use crate::api::{Flow, FlowRevision, FlowSpec, FlowStatus};
+use crate::api::{Execution, Flow, FlowRevision, FlowSpec, FlowStatus};
 use crate::cluster::api_server::ApiError;
 use crate::cluster::object::{Key, Stored};
 
@@ -114,7 +114,29 @@ async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiE
     if !context.leadership.is_valid() {
         return Err(ApiError::Unavailable("the lease has run out".to_owned()));
     }
-    commit(context, key, &flow, decision).await
+    let garbage = decision.garbage.clone();
+    let looked = commit(context, key, &flow, decision).await?;
+    if matches!(looked, Looked::Enough) {
+        collect(context, key, &garbage).await?;
+    }
+    Ok(looked)
+}
+
+/// Removes revisions that the Flow needs no longer, but for those that an Execution does: it runs one of them,
+/// or may be taken up again.
+async fn collect(context: &Context, key: &Key, garbage: &[i64]) -> Result<(), ApiError> {
+    for number in garbage {
+        let revision = Key::new(&key.namespace, revision_name(&key.name, *number));
+        // Who asks for it by its number is admitted before or after.
+        let _alone = context.removing_revisions.write().await;
+        let name = &revision.name;
+        let needed = format!("status.flowRevision={name},status.phase!=Succeeded,status.phase!=Rejected");
+        if !context.api.has_any::<Execution>(&key.namespace, &needed).await? {
+            context.api.delete::<FlowRevision>(&revision).await?;
+            debug!(flow = %key, number, "a revision that nothing needs was removed");
+        }
+    }
+    Ok(())
 }
 
 /// Whether the newest valid definition stands where the status says: revisions can be deleted.
@@ -171,8 +193,11 @@ async fn published(context: &Context, key: &Key) -> Result<Vec<Published>, ApiEr
     }
     let list: Vec<Stored<FlowRevision>> =
         context.api.list(&key.namespace, &format!("spec.flow={}", key.name)).await?;
-    let revisions = list.iter().filter_map(|revision| revision.decode_spec::<NumberAndDigest>().ok());
-    Ok(revisions.map(|revision| Published { number: revision.number, digest: revision.digest }).collect())
+    let revisions = list.iter().filter_map(|revision| {
+        let NumberAndDigest { number, digest } = revision.decode_spec().ok()?;
+        Some(Published { number, digest, created_at: revision.created_at() })
+    });
+    Ok(revisions.collect())
 }
 
 fn leave_alone(context: &Context, key: &Key, uid: &str, why: String) {

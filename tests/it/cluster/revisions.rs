@@ -59,3 +59,36 @@ fn a_run_never_goes_on_with_another_revision_of_the_same_name() {
     space.start("newest", json!({"flowRef": {"name": "f"}}));
     assert_eq!(space.output("newest"), json!({"v": 3}));
 }
+
+#[test]
+fn revisions_beyond_the_limit_go_unless_something_needs_them() {
+    let space = Space::new("garbage");
+    let _controller = space.controller();
+    let aliases = json!([{"name": "old", "routes": [{"revision": 2, "weight": 1}]}]);
+    let apply = |v: u32, suspend: bool| {
+        let spec = json!({"revisionHistoryLimit": 1, "aliases": aliases, "suspend": suspend});
+        space.flow_with("f", &flow(300, v), spec);
+    };
+    apply(1, false);
+    space.start("one", json!({"flowRef": {"name": "f"}}));
+    space.condition("one", "InProgress", "True", "WaitingForTimer");
+    (2..=5).for_each(|v| apply(v, false));
+    let mut suspend = false;
+    let mut left = |expected: &[&str]| {
+        space.wait(&format!("only {expected:?} to be left"), || {
+            // A Flow is looked at when it changes.
+            suspend = !suspend;
+            apply(5, suspend);
+            let mut names: Vec<_> = space
+                .list("flowrevisions")
+                .iter()
+                .map(|revision| revision["metadata"]["name"].as_str().unwrap().to_owned())
+                .collect();
+            names.sort();
+            (names == expected).then_some(())
+        });
+    };
+    left(&["f-1", "f-2", "f-4", "f-5"]);
+    delete(&space, &["executions", "one"]);
+    left(&["f-2", "f-4", "f-5"]);
+}
