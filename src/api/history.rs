@@ -54,7 +54,6 @@ pub enum RecordKind {
     ErrorCaught,
     StateFailed,
     ExecutionSuspended,
-    TaskHeld,
     ExecutionResumed,
     StopRequested,
     ExecutionSucceeded,

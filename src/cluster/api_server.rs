@@ -23,7 +23,7 @@ pub const STATUS_BYTES_MAX: usize = 1_200 * 1024;
 const REQUEST_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// Objects of a page of a list: whole ones, of up to one and a half megabytes each.
-const PAGE_SIZE: u32 = 100;
+const PAGE_SIZE: u32 = 20;
 
 /// Objects of a page of a list of metadata.
 const METADATA_PAGE_SIZE: u32 = 500;

@@ -45,8 +45,6 @@ pub enum HistoryKind {
     StateFailed { failure: Failure },
     /// Someone wants the run to stand still.
     ExecutionSuspended,
-    /// An attempt of a task has ended while the run stands still; how is told when it goes on.
-    TaskHeld { attempt: u32 },
     /// The run goes on.
     ExecutionResumed,
     /// Someone asked for the end.

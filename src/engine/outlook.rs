@@ -6,7 +6,6 @@ use crate::ir::{Completion, Kind, Program, State};
 use crate::value::Str;
 
 use super::run::{Active, Children, Frame, Phase, Run, Slot, Status, Task};
-use super::suspend::Suspension;
 use super::{ANSWER_BYTES_MAX, Command, FILE_BYTES_MAX, Failure, TaskCommand, TaskId};
 
 impl Run {
@@ -65,8 +64,9 @@ impl Run {
             Status::Running => true,
             Status::Stopping { awaited, .. } => awaited.contains_key(&task.id),
             // One whose back-off was not over is begun when the run goes on.
-            Status::Suspended(Suspension { since, held }) => {
-                task.not_before.is_none_or(|at| at <= *since) && held.iter().all(|(id, _)| *id != task.id)
+            Status::Suspended(suspension) => {
+                let is_begun = task.not_before.is_none_or(|at| at <= suspension.begun_until());
+                is_begun && !suspension.held.contains_key(&task.id)
             }
         }
     }
@@ -163,6 +163,16 @@ pub(super) fn cancel_all(frame: &Frame, commands: &mut Vec<Command>) {
 }
 
 impl Children {
+    /// The same to be changed.
+    pub(super) fn running_mut(&mut self) -> impl Iterator<Item = &mut Frame> {
+        let running = &self.running;
+        let slots = self.slots.iter_mut().enumerate();
+        slots.filter(|(slot, _)| running.contains(slot)).filter_map(|(_, slot)| match slot {
+            Slot::Running(child) => Some(&mut **child),
+            Slot::Done(_) | Slot::Failed(_) => None,
+        })
+    }
+
     /// The frames that run, in their order.
     pub(super) fn running(&self) -> impl Iterator<Item = &Frame> {
         self.running.iter().filter_map(|slot| match self.slots.get(*slot) {

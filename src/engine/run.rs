@@ -92,6 +92,8 @@ pub struct Progress {
     pub tasks_failed: u64,
     /// Retries.
     pub retries: u64,
+    /// Ends of tasks that were told while the run stood still.
+    pub held: u64,
 }
 
 /// An instance of a scope.

@@ -279,7 +279,7 @@ impl<'p> Stepper<'p> {
             Event::Tick if self.now >= self.deadline => return Ok(self.time_out(Some(frame))),
             Event::Tick => self.tick(frame, &place)?,
             Event::Task { id, report } => self.deliver(frame, &place, &id, report)?,
-            Event::Stop(stop) => return Ok(self.stop(frame, stop)),
+            Event::Stop(stop) => return Ok(self.stop(frame, stop, self.now)),
             // It goes on.
             Event::Suspend | Event::Resume => Flow::Pending,
             Event::Start | Event::Overflow { .. } => return Err(Fault::AlreadyStarted),

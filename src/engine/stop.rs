@@ -31,7 +31,8 @@ impl Stepper<'_> {
     }
 
     /// Someone wants the end: at once, or as soon as the tasks that run have ended.
-    pub(super) fn stop(&mut self, frame: &Frame, stop: Stop) -> Status {
+    /// Tasks whose pause was not over at `begun_until` have nothing that could end.
+    pub(super) fn stop(&mut self, frame: &Frame, stop: Stop, begun_until: Timestamp) -> Status {
         self.record_run(HistoryKind::StopRequested { mode: stop.mode });
         let mut cancels = Vec::new();
         cancel_all(frame, &mut cancels);
@@ -41,7 +42,7 @@ impl Stepper<'_> {
         }
         let mut awaited = BTreeMap::new();
         let mut leaves = BTreeMap::new();
-        self.awaitable(frame, &mut leaves);
+        self.awaitable(frame, begun_until, &mut leaves);
         for cancel in cancels {
             let Command::Cancel { id, .. } = cancel else { continue };
             // A task that waits for a callback or for its back-off has nothing that could end.
@@ -62,12 +63,17 @@ impl Stepper<'_> {
     }
 
     /// Tasks that are going on outside, with the instant at which they are given up.
-    fn awaitable(&self, frame: &Frame, tasks: &mut BTreeMap<TaskId, Option<Timestamp>>) {
+    fn awaitable(
+        &self,
+        frame: &Frame,
+        begun_until: Timestamp,
+        tasks: &mut BTreeMap<TaskId, Option<Timestamp>>,
+    ) {
         visit_leaves(frame, &mut |frame, active| {
             let Some((id, task)) = active.errand() else { return };
             let order = self.state_of(frame, active).ok().and_then(|state| active.order(&state.kind));
             let is_callback = order.is_some_and(|(_, completion)| completion == Completion::Callback);
-            let is_begun = task.not_before.is_none_or(|at| at <= self.now);
+            let is_begun = task.not_before.is_none_or(|at| at <= begun_until);
             if is_begun && !(is_callback && task.is_accepted) {
                 tasks.insert(id, task.deadline);
             }

@@ -81,7 +81,9 @@ fn number(text: &str) -> Option<Option<Number>> {
     }
     for (prefix, radix) in [("0x", 16), ("0o", 8)] {
         if let Some(digits) = text.strip_prefix(prefix).filter(|digits| !digits.starts_with('+')) {
-            return u64::from_str_radix(digits, radix).ok().map(|value| Some(Number::from(value)));
+            // Larger ones are numbers, too, and would not be the same as a float.
+            let is_number = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
+            return is_number.then(|| u64::from_str_radix(digits, radix).ok().map(Number::from));
         }
     }
     if !unsigned.is_empty() && unsigned.bytes().all(|byte| byte.is_ascii_digit()) {

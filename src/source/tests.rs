@@ -38,8 +38,10 @@ fn anchors_and_merge_keys_are_expanded_and_bounded() {
         let refs = vec![format!("*a{}", i - 1); 10].join(",");
         bomb.push_str(&format!("a{i}: &a{i} [{refs}]\n"));
     }
+    let long = format!("a: &a {}\nb: [{}]", "x".repeat(400_000), "*a,".repeat(20_000));
     let cases = [
         (&*bomb, "the aliases (`*name`) repeat too much: at most 100000 values"),
+        (&*long, "the aliases (`*name`) repeat too much: at most 4194304 bytes"),
         ("a: &a [*a]", "an alias (`*name`) repeats what it stands in"),
         ("a: *b", "an alias (`*name`) of an anchor that does not stand before it"),
     ];
@@ -117,6 +119,7 @@ fn scalars_are_what_yaml_1_2_says() {
         ("0x+1", r#""0x+1""#),
         ("+-1", r#""+-1""#),
         ("1e", r#""1e""#),
+        ("0xFFFFFFFFFFFFFFFF", "18446744073709551615"),
         (".", r#"".""#),
         ("-", r#""-""#),
         ("2026-11-22", r#""2026-11-22""#),
@@ -147,6 +150,7 @@ fn scalars_are_what_yaml_1_2_says() {
         ("a: !!int x", "`x` is not what the tag `!!int` says it is"),
         ("a: !!map [1]", "the tag `!!map` means nothing here"),
         ("a: -.inf", "`-.inf` is no number that JSON has"),
+        ("a: 0x10000000000000000", "`0x10000000000000000` is no number that JSON has"),
         ("a: 1e400", "`1e400` is no number that JSON has"),
         ("~: x", "a key must be a string"),
         ("? {a: 1}\n: x", "a key must be a string"),

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span as Place, Tag};
 
-use super::parse::NODES_MAX;
+use super::parse::{DEFINITION_BYTES_MAX, NODES_MAX};
 use super::scalar;
 use super::{Content, Entry, Key, Mapping, Node, Span, SyntaxError};
 use crate::value::DEPTH_MAX;
@@ -13,6 +13,9 @@ use crate::value::DEPTH_MAX;
 /// Values that aliases (`*name`) may repeat in all. It is reached by those who mean harm: no definition has
 /// as many values that are written out.
 const REPEATED_MAX: usize = 100_000;
+
+/// Bytes of text that aliases may repeat in all: four times a definition of full length.
+const REPEATED_BYTES_MAX: usize = 4 * DEFINITION_BYTES_MAX;
 
 /// Longest name of a member in bytes, where it stands before its colon without a `?`: an expression may be one.
 const NAME_BYTES_MAX: usize = 1024;
@@ -49,7 +52,8 @@ struct Builder<'t> {
     document: Option<Node>,
     documents: usize,
     nodes: usize,
-    repeated: usize,
+    /// Values, and bytes of text, that aliases have repeated.
+    repeated: (usize, usize),
     /// What aliases may repeat; nothing where the text has none.
     repeatable: Option<Repeatable<'t>>,
 }
@@ -121,11 +125,7 @@ impl<'t> Builder<'t> {
         };
         for at in range {
             let Some((event, _)) = repeatable.events.get(at).cloned() else { continue };
-            self.repeated += 1;
-            if self.repeated > REPEATED_MAX {
-                let message = format!("the aliases (`*name`) repeat too much: at most {REPEATED_MAX} values");
-                return Err(refused(message, place));
-            }
+            self.count_repeated(&event, place)?;
             // What is wrong here with something that is right there has its place here.
             repeatable.events.push((event.clone(), place));
             self.put(event, place)?;
@@ -133,6 +133,20 @@ impl<'t> Builder<'t> {
         repeatable.end_at(self.open.len());
         self.repeatable = Some(repeatable);
         Ok(())
+    }
+
+    fn count_repeated(&mut self, event: &Event<'t>, place: Place) -> Result<(), SyntaxError> {
+        let (values, bytes) = &mut self.repeated;
+        *values += 1;
+        if let Event::Scalar(text, ..) = event {
+            *bytes += text.len();
+        }
+        let most = match (*values > REPEATED_MAX, *bytes > REPEATED_BYTES_MAX) {
+            (false, false) => return Ok(()),
+            (true, _) => format!("{REPEATED_MAX} values"),
+            (false, true) => format!("{REPEATED_BYTES_MAX} bytes"),
+        };
+        Err(refused(format!("the aliases (`*name`) repeat too much: at most {most}"), place))
     }
 
     #[expect(

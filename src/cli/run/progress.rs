@@ -102,7 +102,6 @@ impl Progress {
             HistoryKind::StateFailed { failure } => (Verb::Failed, self.explain(failure)),
             HistoryKind::TaskSucceeded { .. }
             | HistoryKind::ExecutionSuspended
-            | HistoryKind::TaskHeld { .. }
             | HistoryKind::ExecutionResumed
             | HistoryKind::StopRequested { .. }
             | HistoryKind::ExecutionStarted { .. }

@@ -123,7 +123,6 @@ impl Trace {
             HistoryKind::ErrorCaught { failure } => ("ErrorCaught", error(failure)),
             HistoryKind::StateFailed { failure } => ("StateFailed", error(failure)),
             HistoryKind::ExecutionSuspended => ("ExecutionSuspended", Members::new()),
-            HistoryKind::TaskHeld { .. } => ("TaskHeld", Members::new()),
             HistoryKind::ExecutionResumed => ("ExecutionResumed", Members::new()),
             HistoryKind::StopRequested { mode } => ("StopRequested", vec![("mode", stop_mode(*mode))]),
             HistoryKind::ExecutionSucceeded { output } => {

@@ -71,7 +71,6 @@ impl Changes {
             RecordKind::StateFailed => (Verb::Failed, self.explain(record)),
             RecordKind::TaskSucceeded
             | RecordKind::ExecutionSuspended
-            | RecordKind::TaskHeld
             | RecordKind::ExecutionResumed
             | RecordKind::StopRequested
             | RecordKind::ExecutionStarted

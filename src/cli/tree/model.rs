@@ -218,7 +218,6 @@ impl State {
             }
             RecordKind::TaskSucceeded
             | RecordKind::ExecutionSuspended
-            | RecordKind::TaskHeld
             | RecordKind::ExecutionResumed
             | RecordKind::StopRequested
             | RecordKind::ExecutionStarted

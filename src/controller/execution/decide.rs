@@ -275,8 +275,7 @@ fn moved(observed: &Observed, revision: &Revision) -> Result<(Run, News), String
     }
     events.push(Event::Tick);
     for event in events {
-        let is_due = run.next_wake(program).is_some_and(|wake| wake <= observed.now);
-        if matches!(event, Event::Tick) && !is_due {
+        if matches!(event, Event::Tick) && run.next_wake(program).is_none_or(|wake| wake > observed.now) {
             continue;
         }
         // A wish that was heard already is not heard again.
@@ -413,11 +412,8 @@ pub fn fault(observed: &Observed, why: &str) -> Decision {
     if let Some(stop) = &observed.facts.stop {
         return stop_without_run(observed, stop);
     }
-    let phase = match observed.status.phase {
-        // Whatever it is, it is no longer about to start.
-        Phase::Starting => Phase::Running,
-        phase => phase,
-    };
+    // What has not begun is tried again from its admission.
+    let phase = observed.status.phase;
     let message = format!(
         "{why}; stop the Execution (spec.stop) or delete it, or restore what it needs, and it goes on"
     );

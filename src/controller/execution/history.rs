@@ -85,9 +85,7 @@ pub fn record(event: &HistoryEvent) -> Record {
             record.n = Some(*attempt);
             record.b = not_before.map(Timestamp::as_millisecond);
         }
-        HistoryKind::TaskSucceeded { attempt, .. }
-        | HistoryKind::TaskFailed { attempt, .. }
-        | HistoryKind::TaskHeld { attempt } => {
+        HistoryKind::TaskSucceeded { attempt, .. } | HistoryKind::TaskFailed { attempt, .. } => {
             record.n = Some(*attempt);
         }
         HistoryKind::RetryScheduled { at, .. } => record.b = Some(at.as_millisecond()),
@@ -122,7 +120,6 @@ pub fn kind(kind: &HistoryKind) -> RecordKind {
         HistoryKind::ErrorCaught { .. } => RecordKind::ErrorCaught,
         HistoryKind::StateFailed { .. } => RecordKind::StateFailed,
         HistoryKind::ExecutionSuspended => RecordKind::ExecutionSuspended,
-        HistoryKind::TaskHeld { .. } => RecordKind::TaskHeld,
         HistoryKind::ExecutionResumed => RecordKind::ExecutionResumed,
         HistoryKind::StopRequested { .. } => RecordKind::StopRequested,
         HistoryKind::ExecutionSucceeded { .. } => RecordKind::ExecutionSucceeded,
@@ -148,7 +145,6 @@ fn failure(kind: &HistoryKind) -> (Option<String>, Option<String>) {
         | HistoryKind::TaskAccepted
         | HistoryKind::TaskSucceeded { .. }
         | HistoryKind::ExecutionSuspended
-        | HistoryKind::TaskHeld { .. }
         | HistoryKind::ExecutionResumed
         | HistoryKind::StopRequested { .. }
         | HistoryKind::ExecutionSucceeded { .. }

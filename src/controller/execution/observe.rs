@@ -200,6 +200,7 @@ async fn siblings(
         let Some(value) = value else { continue };
         let selector = format!("spec.flowRef.name={},{field}={}", spec.flow_ref.name, escaped(value));
         look.reservations.push(context.reservations.take(format!("{}/{selector}", key.namespace)).await);
+        let selector = format!("{selector},status.phase!=Rejected");
         let list = context.api.list::<Execution>(&key.namespace, &selector).await;
         let list = list.map_err(|error| Unavailable(error.to_string()))?;
         siblings.extend(list.iter().filter_map(Sibling::of));

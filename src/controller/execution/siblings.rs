@@ -32,7 +32,8 @@ pub struct Sibling {
 }
 
 impl Sibling {
-    /// What matters of an object. Nothing where it was refused, or cannot be read: nothing of it ever runs.
+    /// What matters of an object. Nothing where it was refused, goes before it has begun, or cannot be read:
+    /// nothing of it ever runs.
     #[must_use]
     pub fn of(object: &Stored<Execution>) -> Option<Self> {
         #[derive(Deserialize)]
@@ -50,7 +51,8 @@ impl Sibling {
         let Spec { name, client_token } = object.decode_spec().ok()?;
         let Status { phase, run_number } = object.decode_status().ok()?;
         let key = object.key();
-        (phase != Phase::Rejected).then(|| Self {
+        let never_runs = phase == Phase::Rejected || phase == Phase::Starting && object.is_deleting();
+        (!never_runs).then(|| Self {
             uid: object.uid().to_owned(),
             created_at: object.created_at(),
             name: name.unwrap_or_else(|| key.name.clone()),

@@ -1,7 +1,8 @@
 //! Decisions that may not end by themselves: expressions of theirs can loop for ever, or gather more
 //! memory than there is. They are made on a thread of their own and interrupted when it takes too long.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -27,12 +28,40 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Stack of the thread; the library takes more from the heap where it needs it.
 const STACK_BYTES: usize = 2 * 1024 * 1024;
 
+/// Executions that have a thread at work, maybe one that was left behind. Each has one at most, however often it is
+/// tried again.
+static AT_WORK: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Stands for the thread of an Execution until that ends.
+struct Place(String);
+
+impl Place {
+    /// Nothing where there is one already.
+    fn take(uid: &str) -> Option<Self> {
+        let is_first = AT_WORK.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned());
+        is_first.then(|| Self(uid.to_owned()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        AT_WORK.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
 /// Decides. What takes too long is a fault: it is said, and tried again when something changes.
 pub(super) async fn decide(observed: Observed) -> Decision {
+    let Some(place) = Place::take(&observed.facts.uid) else {
+        let why = "an expression that was given up has not noticed yet and still takes a processor";
+        return decide::fault(&observed, why);
+    };
     let observed = Arc::new(observed);
     let work = {
         let observed = observed.clone();
-        move || decide::decide(&observed)
+        move || {
+            let _place = place;
+            decide::decide(&observed)
+        }
     };
     watched(work, TIME_MAX)
         .await

@@ -108,8 +108,8 @@ pub fn encode_apart(run: &Run, parts: &[Part]) -> Encoded {
 
 /// A number that grows with everything that happens to a run, told or not.
 fn moment(run: &Run) -> u64 {
-    let Progress { transitions, tasks_succeeded, tasks_failed, retries } = run.progress;
-    let counts = [run.events, transitions, tasks_succeeded, tasks_failed, retries];
+    let Progress { transitions, tasks_succeeded, tasks_failed, retries, held } = run.progress;
+    let counts = [run.events, transitions, tasks_succeeded, tasks_failed, retries, held];
     counts.into_iter().fold(0, u64::saturating_add)
 }
 

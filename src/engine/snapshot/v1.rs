@@ -38,6 +38,9 @@ pub(super) struct Snapshot {
     s: StatusV1,
     /// Progress: transitions, tasks succeeded, tasks failed, retries.
     p: [u64; 4],
+    /// Ends of tasks that were told while the run stood still.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    h: u64,
     /// History events.
     e: u64,
     /// Run-wide variables.
@@ -93,6 +96,11 @@ enum StatusV1 {
     Failed(FailureV1),
     TimedOut,
     Stopped(StopV1),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -276,7 +284,7 @@ impl Snapshot {
             td: execution.task_timeout_seconds,
             at: execution.attributes.iter().map(|(name, value)| (*name, writer.value(value))).collect(),
         };
-        let Progress { transitions, tasks_succeeded, tasks_failed, retries } = run.progress;
+        let Progress { transitions, tasks_succeeded, tasks_failed, retries, held } = run.progress;
         let s = writer.status(&run.status);
         let g = (!run.globals.is_empty()).then(|| writer.value(&Value::Object(run.globals.clone())));
         if let Some(root) = &run.root {
@@ -287,6 +295,7 @@ impl Snapshot {
             x,
             s,
             p: [transitions, tasks_succeeded, tasks_failed, retries],
+            h: held,
             e: run.events,
             g,
             f: writer.frames.into_iter().flatten().collect(),
@@ -344,7 +353,7 @@ impl Snapshot {
             root,
             globals,
             status,
-            progress: Progress { transitions, tasks_succeeded, tasks_failed, retries },
+            progress: Progress { transitions, tasks_succeeded, tasks_failed, retries, held: self.h },
             events: self.e,
         })
     }

@@ -9,7 +9,7 @@ fn wait(name: &str, seconds: &str) -> State {
 
 fn held(rig: &Rig) -> Vec<String> {
     match rig.run.status() {
-        Status::Suspended(suspension) => suspension.held.iter().map(|(id, _)| id.to_string()).collect(),
+        Status::Suspended(suspension) => suspension.held.keys().map(ToString::to_string).collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -41,23 +41,43 @@ fn timers_do_not_fire_and_are_due_at_once_when_it_goes_on() {
     assert!(!rig.tick(50));
     assert!(rig.event(Event::Resume));
     assert_eq!(rig.tasks(), ["T@1"]);
-    // A retry whose pause is not over waits, too.
-    let mut rig = Rig::start(retried(), "{}");
+}
+
+#[test]
+fn a_retry_whose_pause_is_not_over_begins_when_the_run_goes_on() {
+    let start = || {
+        let timed = Execution { task_timeout_seconds: Some(10), ..execution("{}") };
+        let mut rig = Rig::start_with(retried(30), timed);
+        rig.fail("T@1", "E");
+        assert_eq!(rig.tasks(), ["T@2"]);
+        rig.event(Event::Suspend);
+        assert!(rig.tasks().is_empty());
+        rig.tick(60);
+        rig
+    };
+    // Its time runs from when it begins.
+    let mut rig = start();
+    assert!(rig.event(Event::Resume));
+    assert_eq!((rig.tasks(), rig.wake()), (vec!["T@2".to_owned()], Some(70)));
+    assert!(rig.tick(70));
+    assert_eq!(rig.tasks(), ["T@3"]);
+    // One that never began has nothing that could end.
+    let mut rig = start();
+    assert!(rig.event(Event::Stop(Stop::new(StopMode::Cancel))));
+    assert!(matches!(rig.run.outcome(), Some(Outcome::Stopped(_))));
+    // One that may have begun before the word was heard goes on.
+    let mut rig = Rig::start(retried(15), "{}");
     rig.fail("T@1", "E");
-    assert_eq!(rig.tasks(), ["T@2"]);
     rig.event(Event::Suspend);
-    assert!(rig.tasks().is_empty());
-    rig.tick(60);
-    rig.event(Event::Resume);
     assert_eq!(rig.tasks(), ["T@2"]);
 }
 
-fn retried() -> Program {
+fn retried(interval_seconds: u64) -> Program {
     let mut state = task("T", "r");
     state.retry = vec![Retrier {
         errors: vec![Pattern::Any],
         max_attempts: 3,
-        interval_seconds: 5,
+        interval_seconds,
         backoff_rate: 2.0,
         max_delay_seconds: None,
         jitter: Jitter::None,

@@ -3,6 +3,9 @@
 //! The library bounds how deep and how long, not how many bytes: thirty times `$a & $a` would be a
 //! gigabyte, and the process that computes it is everybody's.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
 use jsonata_core::evaluator::EvaluatorError;
 use jsonata_core::functions;
 use jsonata_core::value::JValue;
@@ -20,6 +23,17 @@ pub(super) const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What each part of a value may have, however many it has.
 const PART_BYTES_MAX: usize = 1024 * 1024;
+
+/// Values whose size is remembered while an expression is evaluated.
+const MEASURED_MAX: usize = 16;
+
+/// Smaller ones are measured as fast as they are found.
+const WORTH_REMEMBERING_BYTES: usize = 4 * 1024;
+
+thread_local! {
+    /// Held on to, so that no other value comes to stand where one of them stood.
+    static MEASURED: RefCell<VecDeque<(JValue, usize)>> = const { RefCell::new(VecDeque::new()) };
+}
 
 /// Bytes of a number as text, roughly.
 const NUMBER_BYTES: usize = 8;
@@ -46,12 +60,53 @@ pub(super) fn concatenate(operands: &[JValue]) -> Answer {
 pub(super) fn part(arguments: &[JValue]) -> Answer {
     let value = arguments.first().cloned().unwrap_or(JValue::Undefined);
     let bytes_max = (VALUE_BYTES_MAX / parts(arguments)).max(PART_BYTES_MAX);
-    if json_bytes(&value, false, bytes_max) > bytes_max {
+    if measured_bytes(&value) > bytes_max {
         let message =
             format!("a value of more than {bytes_max} bytes would be part of another, or be compared");
         return Err(EvaluatorError::EvaluationError(message));
     }
     Ok(value)
+}
+
+/// How large a value is. Of large ones the last are remembered: one that each element of a list is put beside
+/// is walked through once.
+fn measured_bytes(value: &JValue) -> usize {
+    let Some(identity) = identity(value) else { return json_bytes(value, false, VALUE_BYTES_MAX) };
+    MEASURED.with_borrow_mut(|measured| {
+        let is_it = |(known, _): &&(JValue, usize)| self::identity(known) == Some(identity);
+        if let Some((_, bytes)) = measured.iter().find(is_it) {
+            return *bytes;
+        }
+        let bytes = json_bytes(value, false, VALUE_BYTES_MAX);
+        if bytes > WORTH_REMEMBERING_BYTES {
+            if measured.len() >= MEASURED_MAX {
+                measured.pop_front();
+            }
+            measured.push_back((value.clone(), bytes));
+        }
+        bytes
+    })
+}
+
+/// Forgets what was measured: another evaluation has other values.
+pub(super) fn forget_measured() {
+    MEASURED.with_borrow_mut(VecDeque::clear);
+}
+
+/// Where a value has its parts, and how many.
+fn identity(value: &JValue) -> Option<(usize, usize)> {
+    match value {
+        JValue::Array(items) => Some((items.as_ptr() as usize, items.len())),
+        JValue::Object(members) => Some((std::rc::Rc::as_ptr(members) as usize, members.len())),
+        JValue::Null
+        | JValue::Bool(_)
+        | JValue::Number(_)
+        | JValue::String(_)
+        | JValue::Undefined
+        | JValue::Lambda(_)
+        | JValue::Builtin { .. }
+        | JValue::Regex { .. } => None,
+    }
 }
 
 /// The same of what is flattened into an array, which has so many items in all.

@@ -171,8 +171,11 @@ impl Expression {
                 .and_then(|mut evaluator| evaluator.evaluate(&self.tree, &JValue::Undefined));
             // What is left of the evaluation is gone before its result is looked at.
             drop(hosts);
+            bounds::forget_measured();
             evaluated
         };
+        // One that broke off may have left something.
+        bounds::forget_measured();
         let result = guarded(evaluate)
             .ok_or_else(|| self.error(ErrorKind::Query, "threw an error during evaluation. Out of range."))?;
         result.map_err(|why| {

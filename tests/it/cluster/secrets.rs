@@ -141,11 +141,11 @@ fn what_stands_between_a_run_and_its_secret_is_said() {
     flow(&space, "missing", "reader", &url, ("other", "key"), json!({}));
     flow(&space, "no-key", "reader", &url, ("shop", "kee"), json!({}));
     flow(&space, "caught", "reader", &url, ("shop", "kee"), catch);
-    flow(&space, "stranger", "stranger", &url, ("shop", "key"), json!({"Timeout": 8}));
+    flow(&space, "stranger", "stranger", &url, ("shop", "key"), json!({"Timeout": 40}));
     flow(&space, "late", "late", &url, ("shop", "key"), json!({}));
-    flow(&space, "no-account", "no-account", &url, ("shop", "key"), json!({"Timeout": 8}));
+    flow(&space, "no-account", "no-account", &url, ("shop", "key"), json!({"Timeout": 40}));
     // No header can hold this name: it is nobody's, and never taken for the controller's own.
-    flow(&space, "odd-account", "run\u{7}ner", &url, ("shop", "key"), json!({"Timeout": 8}));
+    flow(&space, "odd-account", "run\u{7}ner", &url, ("shop", "key"), json!({"Timeout": 40}));
     for (name, said) in
         [("missing", "Secret other does not exist"), ("no-key", "Secret shop has no key `kee`")]
     {

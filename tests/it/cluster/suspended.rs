@@ -1,8 +1,9 @@
 //! Executions that stand still.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::rig::Space;
 use crate::command::{program, start_as};
@@ -16,9 +17,15 @@ fn flow(url: &str) -> String {
 
 #[test]
 fn what_becomes_of_a_task_is_kept_over_a_kill_until_the_run_goes_on() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let service =
-        runtime.block_on(Service::start(|_, _| Answer::json(&json!({"n": 7})).after(Duration::from_secs(6))));
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = gate.clone();
+    let service = Service::on_thread(move |_, _| {
+        let gate = waiting.clone();
+        async move {
+            let _open = gate.acquire().await.unwrap();
+            Answer::json(&json!({"n": 7}))
+        }
+    });
     let space = Space::new("suspended");
     let controller = space.controller();
     space.flow("f", &flow(&service.url("/")));
@@ -40,6 +47,7 @@ fn what_becomes_of_a_task_is_kept_over_a_kill_until_the_run_goes_on() {
         (space.kstatus("one"), &space.execution("one")["status"]["phase"]),
         ("InProgress".into(), &json!("Running"))
     );
+    gate.add_permits(Semaphore::MAX_PERMITS / 2);
     space.condition_saying("one", "InProgress", "True", "Suspended", "1 task has ended meanwhile");
     controller.kill();
     let _controller = space.controller();
@@ -74,7 +82,7 @@ fn what_is_suspended_does_not_begin_and_its_time_goes_on() {
     patch("held", json!({"suspend": false}));
     space.output("held");
     // The run's own time goes on, and it can be stopped.
-    for (name, timeout, ends) in [("late", 10, "TimedOut"), ("stopped", 600, "Stopped")] {
+    for (name, timeout, ends) in [("late", 20, "TimedOut"), ("stopped", 600, "Stopped")] {
         space.start(name, json!({"flowRef": {"name": "long"}, "timeoutSeconds": timeout}));
         space.condition(name, "InProgress", "True", "WaitingForTimer");
         patch(name, json!({"suspend": true}));
