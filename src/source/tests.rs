@@ -144,6 +144,10 @@ fn scalars_are_what_yaml_1_2_says() {
             _ => assert_eq!(read.unwrap_or_else(|error| panic!("{text}: {error}")), expected, "{text}"),
         }
     }
+}
+
+#[test]
+fn scalars_that_are_nothing_in_json_are_refused() {
     let refused = [
         ("a: !Sub x", "the tag `!Sub` means nothing here"),
         ("a: !!binary aGk=", "the tag `!!binary` means nothing here"),

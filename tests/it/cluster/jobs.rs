@@ -190,7 +190,7 @@ fn stop_and_time_out_delete_the_job() {
     for name in ["cancel", "terminate"] {
         task(&space, name, sleep.clone(), json!({}));
     }
-    task(&space, "timeout", sleep, json!({"Timeout": 4}));
+    task(&space, "timeout", sleep, json!({"Timeout": 15}));
     for name in ["cancel", "terminate", "timeout"] {
         start(&space, name);
         job_of(&space, name);

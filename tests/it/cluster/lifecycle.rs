@@ -134,12 +134,12 @@ Type: StateMachine
 SpecVersion: v1
 StartAt: Rest
 States:
-  - {{Type: Wait, Name: Rest, Seconds: 2, Next: Call}}
+  - {{Type: Wait, Name: Rest, Seconds: 6, Next: Call}}
   - Type: Task
     Name: Call
     Action: HTTP:Request
     Parameters: {{url: "{}"}}
-    Retry: [{{Errors: [HTTP.503], MaxAttempts: 2, IntervalSeconds: 2}}]
+    Retry: [{{Errors: [HTTP.503], MaxAttempts: 2, IntervalSeconds: 8}}]
     OutputConstructor: {{"ok.$": $Output.body.ok}}
     End: true
 "#,
@@ -157,7 +157,7 @@ States:
     // one for the end.
     assert_eq!(controller.figure("millrace_status_writes_total{outcome=\"Written\"}"), 4.0);
     let asked = service.asked();
-    assert!(asked[1].came_at - asked[0].came_at >= Duration::from_secs(2));
+    assert!(asked[1].came_at - asked[0].came_at >= Duration::from_secs(8));
     assert_ne!(asked[0].idempotency_key(), asked[1].idempotency_key());
     drop(runtime);
 }
@@ -172,7 +172,7 @@ fn a_task_that_nothing_answers_is_stated_with_its_deadline() {
     space.flow(
         "silent",
         &format!(
-            "Type: StateMachine\nSpecVersion: v1\nStartAt: Call\nStates:\n  - {{Type: Task, Name: Call, Action: HTTP:Request, Timeout: 3, End: true, Parameters: {{url: \"{}\"}}}}\n",
+            "Type: StateMachine\nSpecVersion: v1\nStartAt: Call\nStates:\n  - {{Type: Task, Name: Call, Action: HTTP:Request, Timeout: 10, End: true, Parameters: {{url: \"{}\"}}}}\n",
             service.url("/")
         ),
     );
