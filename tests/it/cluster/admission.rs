@@ -130,7 +130,7 @@ fn a_run_keeps_its_revision_whatever_becomes_of_its_flow() {
     let controller = space.controller();
     let flow = |word: &str| {
         format!(
-            "Type: StateMachine\nSpecVersion: v1\nStartAt: w\nStates:\n  - {{Type: Wait, Name: w, Seconds: 3, Next: s}}\n  - {{Type: Succeed, Name: s, OutputConstructor: {{word: {word}}}}}\n"
+            "Type: StateMachine\nSpecVersion: v1\nStartAt: w\nStates:\n  - {{Type: Wait, Name: w, Seconds: 10, Next: s}}\n  - {{Type: Succeed, Name: s, OutputConstructor: {{word: {word}}}}}\n"
         )
     };
     space.flow("words", &flow("first"));
