@@ -35,6 +35,7 @@ const LIMITS: Limits = Limits {
     output_bytes_max: 1 << 24,
     total_bytes_max: None,
     variable_bytes_max: 1 << 24,
+    assignment_bytes_max: 1 << 24,
     variables_bytes_max: 1 << 24,
     events_max: 1 << 40,
     map_concurrency_max: AT_A_TIME,

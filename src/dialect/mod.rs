@@ -72,12 +72,17 @@ impl Dialect {
             Some(Self::Fdl)
         } else if says("type", "flow") {
             Some(Self::FdlLegacy)
-        } else if mapping.get("StartAt").is_some()
-            && matches!(mapping.get("States").map(|states| &states.content), Some(Content::Mapping(_)))
-        {
-            Some(Self::Asl)
         } else {
-            None
+            // What is missing or misspelt is told by the language that it comes nearest to.
+            let has = |key: &str| mapping.get(key).is_some();
+            match mapping.get("States").map(|states| &states.content) {
+                Some(Content::Mapping(_)) => Some(Self::Asl),
+                Some(Content::Sequence(_)) => Some(Self::Fdl),
+                Some(_) | None if has("steps") => Some(Self::FdlLegacy),
+                Some(_) | None if has("SpecVersion") => Some(Self::Fdl),
+                Some(_) | None if has("StartAt") => Some(Self::Asl),
+                Some(_) | None => None,
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{Failure, StopMode};
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistoryEvent {
-    /// Numbered from 1 without gaps.
+    /// Numbered from 1 without gaps; 0 of what happens in an iteration that is a run of its own.
     pub id: u64,
     /// When.
     pub at: Timestamp,

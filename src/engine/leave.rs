@@ -119,6 +119,13 @@ impl Stepper<'_> {
             let cause = format!("variable `{name}` has {} bytes, at most {max} are allowed", value.bytes());
             return Err(self.failure(ErrorKind::DataLimit, cause));
         }
+        let (bytes, max) =
+            (Value::Object(values.clone()).bytes(), self.program.limits().assignment_bytes_max);
+        if bytes > max {
+            let cause =
+                format!("the variables set here have {bytes} bytes together, at most {max} are allowed");
+            return Err(self.failure(ErrorKind::DataLimit, cause));
+        }
         let kept = match variables.scope {
             VariableScope::Run => self.globals.merged(&values),
             VariableScope::Instance => environment.frame.variables.merged(&values),

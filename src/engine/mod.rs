@@ -67,7 +67,7 @@ pub use failure::Failure;
 pub use history::{HistoryEvent, HistoryKind};
 pub use outlook::{ActiveState, Activity};
 pub use run::{Execution, Outcome, Progress, Run, Status};
-pub use step::{Fault, Step, step};
+pub use step::{Fault, Step, step, step_in_detail};
 pub use suspend::Suspension;
 pub use time::rfc3339;
 pub use token::TokenKey;

@@ -71,7 +71,26 @@ pub fn step(
     event: Event,
     key: &TokenKey,
 ) -> Result<Step, Fault> {
-    let mut stepper = Stepper::new(program, &run, now, key);
+    take_in(Stepper::new(program, &run, now, key), run, event)
+}
+
+/// The same, and the history tells of everything that happens in iterations that are runs of their own, too.
+/// Such events have no number.
+///
+/// # Errors
+/// As [`step`].
+pub fn step_in_detail(
+    program: &Program,
+    run: Run,
+    now: Timestamp,
+    event: Event,
+    key: &TokenKey,
+) -> Result<Step, Fault> {
+    let stepper = Stepper { is_detailed: true, ..Stepper::new(program, &run, now, key) };
+    take_in(stepper, run, event)
+}
+
+fn take_in(mut stepper: Stepper<'_>, run: Run, event: Event) -> Result<Step, Fault> {
     let Run { execution, mut root, status, .. } = run;
     let status = match (status, event) {
         (Status::Ended(outcome), _) => Status::Ended(outcome),
@@ -143,6 +162,8 @@ pub(super) struct Stepper<'p> {
     events: u64,
     iteration: Option<Iteration>,
     history: Vec<HistoryEvent>,
+    /// Whether all that happens in iterations is told.
+    is_detailed: bool,
 }
 
 /// The innermost iteration that is a run of its own, while something moves in it.
@@ -169,6 +190,7 @@ impl<'p> Stepper<'p> {
             events: run.events,
             iteration: None,
             history: Vec::new(),
+            is_detailed: false,
         }
     }
 
@@ -193,6 +215,9 @@ impl<'p> Stepper<'p> {
         if let Some(iteration) = &mut self.iteration {
             iteration.events = iteration.events.saturating_add(1);
             if !iteration.is_telling || !matches!(kind, HistoryKind::StateFailed { .. }) {
+                if self.is_detailed {
+                    self.history.push(HistoryEvent { id: 0, at: self.now, path: path.clone(), kind });
+                }
                 return;
             }
         }

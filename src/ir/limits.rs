@@ -11,6 +11,8 @@ pub struct Limits {
     pub total_bytes_max: Option<usize>,
     /// Largest value of a variable.
     pub variable_bytes_max: usize,
+    /// Largest sum of the variables that one state sets.
+    pub assignment_bytes_max: usize,
     /// Largest sum of the variables of a scope, or of those of the run; of what a scope gathers that
     /// merges its outputs; of what a program makes of the execution's input and of its output.
     pub variables_bytes_max: usize,

@@ -12,6 +12,7 @@ fn limits() -> Limits {
         output_bytes_max: 65_536,
         total_bytes_max: None,
         variable_bytes_max: 65_536,
+        assignment_bytes_max: 65_536,
         variables_bytes_max: 65_536,
         events_max: 5_000,
         map_concurrency_max: 40,

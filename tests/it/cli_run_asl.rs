@@ -187,3 +187,55 @@ fn a_reader_takes_what_no_task_may() {
     assert_eq!(refused["error"], "States.DataLimitExceeded");
     assert!(refused["cause"].as_str().unwrap().contains("more than 1048576 bytes"), "{refused}");
 }
+
+#[test]
+fn a_trace_tells_what_happens_in_a_distributed_map() {
+    let here = directory("distributed-trace");
+    let task = json!({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true,
+        "Retry": [{"ErrorEquals": ["E"], "IntervalSeconds": 3, "MaxAttempts": 2, "BackoffRate": 1}]});
+    let wait = json!({"Type": "Wait", "Seconds": 5, "Next": "T"});
+    let trace_of = |mode: &str| {
+        let processor = json!({"ProcessorConfig": {"Mode": mode, "ExecutionType": "STANDARD"},
+            "StartAt": "W", "States": {"W": wait, "T": task}});
+        let map = json!({"Type": "Map", "Items": [1], "ItemProcessor": processor});
+        let mut definition = machine(map);
+        definition["QueryLanguage"] = json!("JSONata");
+        std::fs::write(
+            here.join("mocks.json"),
+            json!({"T": [{"error": "E"}, {"output": {"Payload": 1}}]}).to_string(),
+        )
+        .unwrap();
+        let (mocks, trace) = (here.join("mocks.json"), here.join("trace.jsonl"));
+        let (mocks, trace) = (mocks.to_str().unwrap(), trace.to_str().unwrap());
+        outcome(&here, &definition, &["--mock", mocks, "--trace", trace, "--clock", "virtual"]);
+        let mut start = None;
+        let lines: Vec<_> = std::fs::read_to_string(trace)
+            .unwrap()
+            .lines()
+            .map(|line| {
+                let line: Value = serde_json::from_str(line).unwrap();
+                let at: jiff::Timestamp = line["time"].as_str().unwrap().parse().unwrap();
+                let since = at.duration_since(*start.get_or_insert(at)).as_millis();
+                let (event, path) =
+                    (line["event"].as_str().unwrap(), line["path"].as_str().unwrap_or_default());
+                format!("{since} {event} {path} {} {}", line["error"].as_str().unwrap_or("-"), line["input"])
+            })
+            .collect();
+        lines
+    };
+    let told = trace_of("DISTRIBUTED");
+    assert_eq!(told, trace_of("INLINE"));
+    assert!(told.contains(&"5000 StateRetried S/0/T E 1".to_owned()), "{told:#?}");
+    assert!(told.iter().any(|line| line.starts_with("8000 StateExited S/0/T")), "{told:#?}");
+}
+
+#[test]
+fn an_expression_that_does_not_end_is_given_up() {
+    let here = directory("endless");
+    let mut endless = machine(json!({"Type": "Pass", "Output": "{% ($f := function() { $f() }; $f()) %}"}));
+    endless["QueryLanguage"] = json!("JSONata");
+    let mut program = program(&["run", "-", "-o", "json"]);
+    let ended = start_as(program.current_dir(here), &endless.to_string()).ended();
+    assert_eq!((ended.status, &*ended.stdout), (Some(2), ""));
+    assert!(ended.stderr.contains("the expressions of state `S` were given up after 10 s"), "{ended:?}");
+}

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::engine::{
     Activity, Event, Execution, Fault, HistoryEvent, HistoryKind, Run, Step, Stop, StopMode, TokenKey, step,
+    step_in_detail,
 };
 use crate::expr::{Interrupt, interruptible};
 use crate::ir::Program;
@@ -15,6 +16,7 @@ use super::super::terminal::tell;
 use super::clock::{Clock, Pace};
 use super::progress::Progress;
 use super::trace::Trace;
+use super::watchdog::Watchdog;
 use super::world::{News, World};
 
 /// One run and all that takes part in it.
@@ -34,7 +36,7 @@ impl Local<'_> {
     /// Runs to the end and gives back the trace. `interrupted` ends the run before it.
     ///
     /// # Errors
-    /// Only where the engine has a bug.
+    /// Where expressions do not come to an end, or the engine has a bug.
     pub(super) async fn run(
         mut self,
         execution: Execution,
@@ -61,20 +63,25 @@ impl Local<'_> {
     /// Takes in an event. Where its expressions are interrupted, which only an impatient person does, the
     /// run ends instead.
     fn step(&self, run: Run, event: Event) -> Result<Step, Fault> {
+        let step = if self.trace.is_some() { step_in_detail } else { step };
         let take = |run, event| step(self.program, run, self.clock.now(), event, &self.token_key);
         if !self.program.is_unbounded() {
             return take(run, event);
         }
         let before = run.clone();
-        match interruptible(&self.interrupt, || take(run, event)) {
-            Err(Fault::Interrupted(_)) => take(before, stop()),
+        let watchdog = Watchdog::set(&self.interrupt);
+        let stepped = interruptible(&self.interrupt, || take(run, event));
+        match stepped {
+            Err(Fault::Interrupted(_)) if !watchdog.has_bitten() => take(before, stop()),
             stepped => stepped,
         }
     }
 
     fn tell(&mut self, run: &Run, history: &[HistoryEvent]) {
         let active = run.active(self.program);
-        self.progress.tell(history, &active);
+        // People are told of iterations by what their Map says.
+        let numbered: Vec<_> = history.iter().filter(|event| event.id > 0).cloned().collect();
+        self.progress.tell(&numbered, &active);
         let is_endless = |path: &Str| {
             active.iter().any(|state| {
                 state.path == *path && state.activity == Activity::Callback && state.deadline.is_none()

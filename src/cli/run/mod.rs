@@ -8,6 +8,7 @@ mod outcome;
 mod progress;
 mod request;
 mod trace;
+mod watchdog;
 mod world;
 
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::engine::{Execution, TokenKey};
+use crate::engine::{Execution, Fault, TokenKey};
 use crate::expr::Interrupt;
 use crate::value::Str;
 
@@ -127,7 +128,13 @@ fn perform(args: &Args, request: Request) -> Result<u8, String> {
         attributes: request.attributes,
     };
     let ended = runtime.block_on(local.run(execution, interrupted()));
-    let (run, trace) = ended.map_err(|fault| format!("a bug in millrace: {fault}"))?;
+    let (run, trace) = ended.map_err(|fault| match fault {
+        Fault::Interrupted(state) => format!(
+            "the expressions of state `{state}` were given up after {} s; a controller would say `Stalled` and try them again ever more rarely",
+            watchdog::TIME_MAX.as_secs()
+        ),
+        fault => format!("a bug in millrace: {fault}"),
+    })?;
     let Some(ended) = run.outcome() else {
         return Err("a bug in millrace: the run has not ended".to_owned());
     };

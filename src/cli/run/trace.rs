@@ -28,10 +28,14 @@ impl std::fmt::Debug for Trace {
 }
 
 /// What is known of a state.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct State {
     kind: &'static str,
     attempt: u32,
+    /// What it was entered with.
+    input: Value,
+    /// The last error of its task.
+    error: Members,
 }
 
 /// Members of a line, in their order.
@@ -99,7 +103,8 @@ impl Trace {
         Some(match &event.kind {
             HistoryKind::ExecutionStarted { input } => ("ExecutionStarted", vec![("input", input.clone())]),
             HistoryKind::StateEntered { state, input } => {
-                self.states.insert(event.path.clone(), State { kind: state, attempt: 1 });
+                let entered = State { kind: state, attempt: 1, input: input.clone(), error: Members::new() };
+                self.states.insert(event.path.clone(), entered);
                 ("StateEntered", vec![("input", input.clone())])
             }
             HistoryKind::StateExited { output } => ("StateExited", vec![("output", output.clone())]),
@@ -107,18 +112,22 @@ impl Trace {
                 self.attempt(&event.path, *attempt);
                 match not_before {
                     None => ("TaskScheduled", scheduled(resource, task)),
-                    Some(at) => ("StateRetried", delay(event.at, *at)),
+                    Some(at) => ("StateRetried", self.retried(&event.path, None, delay(event.at, *at))),
                 }
             }
             HistoryKind::TaskAccepted => ("TaskAccepted", Members::new()),
             HistoryKind::TaskSucceeded { result, .. } => ("TaskSucceeded", vec![("output", result.clone())]),
-            HistoryKind::TaskFailed { failure, .. } => ("TaskFailed", error(failure)),
+            HistoryKind::TaskFailed { failure, .. } => {
+                let members = error(failure);
+                if let Some(state) = self.states.get_mut(&event.path) {
+                    state.error.clone_from(&members);
+                }
+                ("TaskFailed", members)
+            }
             HistoryKind::RetryScheduled { failure, at } => {
                 let next = self.states.get(&event.path).map_or(1, |state| state.attempt).saturating_add(1);
                 self.attempt(&event.path, next);
-                let mut members = error(failure);
-                members.extend(delay(event.at, *at));
-                ("StateRetried", members)
+                ("StateRetried", self.retried(&event.path, Some(failure), delay(event.at, *at)))
             }
             HistoryKind::ErrorCaught { failure } => ("ErrorCaught", error(failure)),
             HistoryKind::StateFailed { failure } => ("StateFailed", error(failure)),
@@ -138,6 +147,18 @@ impl Trace {
         })
     }
 
+    /// With what a state is tried again, after which error, and when. The error of a task was told before.
+    fn retried(&self, path: &Str, failure: Option<&Failure>, delay: Members) -> Members {
+        let state = self.states.get(path);
+        let mut members: Members = state.map(|state| ("input", state.input.clone())).into_iter().collect();
+        members.extend(match failure {
+            Some(failure) => error(failure),
+            None => state.map(|state| state.error.clone()).unwrap_or_default(),
+        });
+        members.extend(delay);
+        members
+    }
+
     fn attempt(&mut self, path: &Str, attempt: u32) {
         if let Some(state) = self.states.get_mut(path) {
             state.attempt = attempt;
@@ -155,7 +176,7 @@ impl Trace {
             let name = TaskId::from(&*format!("{path}@1")).state_name();
             members.push(("state", Value::from(name)));
         }
-        if let Some(State { kind, attempt }) = self.states.get(path) {
+        if let Some(State { kind, attempt, .. }) = self.states.get(path) {
             members.extend([("type", Value::from(*kind)), ("attempt", Value::from(*attempt))]);
         }
         if matches!(event, "StateExited" | "StateFailed") {

@@ -145,6 +145,7 @@ mod tests {
         output_bytes_max: 1_000,
         total_bytes_max: None,
         variable_bytes_max: 1_000,
+        assignment_bytes_max: 1_000,
         variables_bytes_max: 1_000,
         events_max: 100,
         map_concurrency_max: 1,

@@ -49,6 +49,7 @@ pub(super) const LIMITS: Limits = Limits {
     output_bytes_max: PAYLOAD_BYTES_MAX,
     total_bytes_max: None,
     variable_bytes_max: PAYLOAD_BYTES_MAX,
+    assignment_bytes_max: PAYLOAD_BYTES_MAX,
     // All variables of a run.
     variables_bytes_max: 10 * 1024 * 1024,
     events_max: 25_000,

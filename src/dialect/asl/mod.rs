@@ -7,6 +7,8 @@
 //!
 //! * `null` is the value of InputPath, OutputPath and ResultPath, and data within Result, payloads,
 //!   Arguments and Output; anywhere else it is of the wrong type (§16).
+//! * A definition may be YAML as well, whatever its file is called: what the service refuses as no JSON (§14) is
+//!   read where it is YAML.
 //! * Names of states are unique over the whole machine, those in distributed Maps too (§1). Every state must
 //!   be reached and an end be in reach; else the definition is refused.
 //! * `Version` is `1.0`. A field of the other query language is told as such.

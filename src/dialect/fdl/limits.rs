@@ -33,6 +33,8 @@ pub(super) const LIMITS: Limits = Limits {
     total_bytes_max: None,
     // §8.3
     variable_bytes_max: 256 * 1024,
+    // Nothing is said of one GlobalConstructor: as much as all of them.
+    assignment_bytes_max: 1024 * 1024,
     // The service names no bound. All of them are kept with every step of the run.
     variables_bytes_max: 1024 * 1024,
     events_max: 5_000,

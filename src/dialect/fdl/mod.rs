@@ -11,7 +11,8 @@
 //! * The first branch or iteration that fails ends the others (5).
 //! * A Catch without OutputConstructor hands on the input of the state that failed (8).
 //! * Wait and Choice hand on their input (10).
-//! * Elements of a Map may be any JSON, and so may the output of a state (11).
+//! * Elements of a Map may be any JSON (11). What a Task hands on is an object: where it has no OutputConstructor,
+//!   so is its result, and `null` stands for an empty one (§8.1).
 //! * A call of a function or of a child flow without `body` or `input` is given the state's input (13).
 //! * A flow may have a top-level `Timeout` in seconds (14).
 //! * `OnErrors`, which came before Retry and Catch, is one list: the first rule that is about an error

@@ -28,6 +28,7 @@ pub(super) const LIMITS: Limits = Limits {
     total_bytes_max: Some(STEP_BYTES_MAX),
     // The language has no variables.
     variable_bytes_max: 0,
+    assignment_bytes_max: 0,
     // What the steps of a series gave. The service names no bound for that of the flow; it is kept with
     // every step of the run.
     variables_bytes_max: 1024 * 1024,

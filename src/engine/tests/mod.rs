@@ -52,6 +52,7 @@ pub(super) const LIMITS: Limits = Limits {
     output_bytes_max: 10_000,
     total_bytes_max: None,
     variable_bytes_max: 1_000,
+    assignment_bytes_max: 1_000,
     variables_bytes_max: 3_000,
     events_max: 1_000,
     map_concurrency_max: 3,

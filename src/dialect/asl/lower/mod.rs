@@ -167,10 +167,15 @@ impl<'b> Lowering<'_, 'b> {
         Some(match &state.kind {
             syntax::Kind::Choice { .. } | syntax::Kind::Unknown => Kind::Pass { result: None },
             syntax::Kind::Pass { result } => Kind::Pass {
-                // What Result says is taken as it is, and wins (§4).
-                result: match result {
-                    Some(result) => Some(literal(result, self.problems)),
-                    None => self.arguments(state, view),
+                // What Result says is taken as it is, and wins; Parameters are made all the same (§4).
+                result: match (result, self.arguments(state, view)) {
+                    (Some(result), Some(parameters)) => Some(Expr::Place {
+                        into: Box::new(parameters),
+                        at: Vec::new(),
+                        value: Box::new(literal(result, self.problems)),
+                    }),
+                    (Some(result), None) => Some(literal(result, self.problems)),
+                    (None, parameters) => parameters,
                 },
             },
             syntax::Kind::Succeed => Kind::Succeed,
