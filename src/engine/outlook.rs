@@ -39,7 +39,8 @@ impl Run {
             };
             wake = due.map_or(wake, |due| due.min(wake));
         });
-        Some(wake)
+        let given_up = self.root.as_ref().and_then(first_given_up);
+        Some(given_up.map_or(wake, |at| at.min(wake)))
     }
 
     /// All tasks that are out: what must be going on outside for the run to go on. This is the
@@ -149,6 +150,16 @@ pub(super) fn visit_leaves(frame: &Frame, visit: &mut dyn FnMut(&Frame, &Active)
         | Phase::BackingOff { .. }
         | Phase::Failed => visit(frame, active),
     }
+}
+
+/// When the first of the iterations within a frame is given up.
+fn first_given_up(frame: &Frame) -> Option<Timestamp> {
+    let Phase::Children(children) = &frame.active.as_ref()?.phase else { return None };
+    let of_child = |child: &Frame| {
+        let own = child.own.as_ref().and_then(|own| own.deadline);
+        own.into_iter().chain(first_given_up(child)).min()
+    };
+    children.running().filter_map(of_child).min()
 }
 
 fn state_of<'p>(program: &'p Program, frame: &Frame, active: &Active) -> Option<&'p State> {

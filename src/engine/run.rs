@@ -119,6 +119,8 @@ pub(super) struct Own {
     pub(super) globals: Object,
     /// History events, told or not.
     pub(super) events: u64,
+    /// When it is given up.
+    pub(super) deadline: Option<Timestamp>,
 }
 
 /// A state that is being visited.

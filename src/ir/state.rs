@@ -118,6 +118,8 @@ pub struct Map {
     /// Whether an iteration is a run of its own: it does not see the variables around it, has its own
     /// bound of events, and where it fails that is one of the failures that are tolerated.
     pub is_isolated: bool,
+    /// Seconds that an iteration may take, where it is isolated and the language bounds that.
+    pub iteration_seconds_max: Option<u64>,
     /// How many iterations may fail, where they are isolated; absent: none, and the error of the first that
     /// does is the error of the Map.
     pub tolerance: Option<Tolerance>,
@@ -139,6 +141,7 @@ impl Map {
             body,
             concurrency: None,
             is_isolated: false,
+            iteration_seconds_max: None,
             tolerance: None,
             writer: None,
         }

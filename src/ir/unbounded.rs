@@ -65,6 +65,7 @@ fn map(map: &Map) -> bool {
         body: _,
         concurrency,
         is_isolated: _,
+        iteration_seconds_max: _,
         tolerance,
         writer,
     } = map;

@@ -44,6 +44,9 @@ pub(super) const TIMEOUTS: [&str; 2] = ["States.Timeout", "States.HeartbeatTimeo
 /// What nothing in a definition can refer to (§10, §17.1).
 const RUNTIME: ErrorName = ErrorName::uncatchable("States.Runtime");
 
+/// Longest time of an Express execution, as which the iterations of a distributed Map can run (§15).
+pub(super) const EXPRESS_SECONDS_MAX: u64 = 300;
+
 pub(super) const LIMITS: Limits = Limits {
     input_bytes_max: PAYLOAD_BYTES_MAX,
     output_bytes_max: PAYLOAD_BYTES_MAX,

@@ -17,6 +17,9 @@ pub(super) const WAIT_SECONDS: std::ops::RangeInclusive<u64> = 1..=300;
 /// Waits of Express executions (§7.5), in seconds.
 pub(super) const EXPRESS_WAIT_SECONDS: std::ops::RangeInclusive<u64> = 1..=20;
 
+/// Longest Express execution (§11), as which the iterations of a distributed Map can run, in seconds.
+pub(super) const EXPRESS_SECONDS_MAX: u64 = 300;
+
 /// Longest run: one year, in seconds.
 pub(super) const EXECUTION_SECONDS_MAX: u64 = 31_536_000;
 

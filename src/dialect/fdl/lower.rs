@@ -18,8 +18,8 @@ use super::super::reader::{Field, Problems, Text, member_path};
 use super::super::transition::missing_target;
 use super::error_names::{self, patterns};
 use super::limits::{
-    ERRORS, EXPRESS_WAIT_SECONDS, LIMITS, STATES_MAX, TASK_TIMEOUT_SECONDS_MAX, VARIABLE_NAME_BYTES_MAX,
-    WAIT_SECONDS,
+    ERRORS, EXPRESS_SECONDS_MAX, EXPRESS_WAIT_SECONDS, LIMITS, STATES_MAX, TASK_TIMEOUT_SECONDS_MAX,
+    VARIABLE_NAME_BYTES_MAX, WAIT_SECONDS,
 };
 use super::map::{self, ExecutionMode, Source};
 use super::policies::{Catch, OnError, Retry};
@@ -250,6 +250,7 @@ impl Lowering<'_> {
             }),
             concurrency: self.whole_number(&map.concurrency, AT_ENTRY, any_count.clone()),
             is_isolated: map.mode.is_some(),
+            iteration_seconds_max: (map.mode == Some(ExecutionMode::Express)).then_some(EXPRESS_SECONDS_MAX),
             tolerance,
             writer,
             ..Map::over(items, self.processor(map, depth)?)

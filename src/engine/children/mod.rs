@@ -7,7 +7,7 @@ mod tolerance;
 
 use std::collections::BTreeSet;
 
-use crate::ir::{Kind, Map, ScopeIdx, State};
+use crate::ir::{ErrorKind, Kind, Map, ScopeIdx, State};
 use crate::value::Value;
 
 use super::environment::{Inherited, Place};
@@ -15,7 +15,7 @@ use super::outlook::cancel_all;
 use super::run::{Active, Children, Frame, Item, Own, Phase, Slot};
 use super::step::{Fault, Flow, Stepper, Work};
 use super::visit::{Payload, branch_of};
-use super::{Failure, Report, TaskId};
+use super::{Failure, Report, TaskId, time};
 
 pub(super) use map::STATE_DATA;
 
@@ -227,7 +227,10 @@ impl Stepper<'_> {
         let body = inner.body_of(slot).ok_or(Fault::ForeignProgram)?;
         let start = self.program.scope(body).ok_or(Fault::ForeignProgram)?.start();
         let mut child = Frame::new(self.program, body, input)?;
-        child.own = inner.isolating().map(|_| Box::<Own>::default());
+        child.own = inner.isolating().map(|map| {
+            let deadline = map.iteration_seconds_max.map(|seconds| time::after(self.now, seconds));
+            Box::new(Own { deadline, ..Own::default() })
+        });
         let place = inner.place_of(slot, children.item(slot), &child.input);
         let is_telling = children.is_telling();
         let flow =
@@ -314,7 +317,10 @@ impl Stepper<'_> {
         self.with_children(frame, place, active, children, |stepper, children, inner| {
             let mut next = children.running.first().copied();
             while let Some(slot) = next {
-                let failure = stepper.move_child(children, inner, slot, Self::tick)?;
+                let failure = match stepper.give_up_late(children, slot) {
+                    Some(flow) => stepper.settle_child(children, inner, slot, flow),
+                    None => stepper.move_child(children, inner, slot, Self::tick)?,
+                };
                 if let Some(failure) = failure {
                     return Ok(stepper.fail_children(children, Some(slot), failure));
                 }
@@ -322,6 +328,16 @@ impl Stepper<'_> {
             }
             stepper.begin_more(children, inner)
         })
+    }
+
+    /// Gives up an iteration whose time is over.
+    fn give_up_late(&mut self, children: &Children, slot: usize) -> Option<Flow> {
+        let Some(Slot::Running(child)) = children.slots.get(slot) else { return None };
+        let deadline = child.own.as_ref()?.deadline.filter(|deadline| *deadline <= self.now)?;
+        cancel_all(child, &mut self.commands);
+        (self.is_changed, self.is_progress) = (true, true);
+        let cause = format!("iteration {slot} was not over at {}", time::rfc3339(deadline));
+        Some(Flow::Failed(self.failure(ErrorKind::TaskTimeout, cause)))
     }
 
     /// News for something in one of them.

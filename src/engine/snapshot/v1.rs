@@ -151,6 +151,9 @@ struct FrameV1 {
     /// Of a run of its own: history events and run-wide variables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     o: Option<(u64, Option<Ref>)>,
+    /// When it is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    l: Option<Millis>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -479,6 +482,7 @@ impl Writer {
                 let globals = Value::Object(own.globals.clone());
                 (own.events, (!own.globals.is_empty()).then(|| self.value(&globals)))
             }),
+            l: frame.own.as_ref().and_then(|own| own.deadline).map(Timestamp::as_millisecond),
         });
         if let Some(slot) = self.frames.get_mut(position) {
             *slot = written;
@@ -647,7 +651,8 @@ impl Reader<'_> {
             own: match (is_isolated, stored.o) {
                 (true, Some((events, globals))) => {
                     let globals = globals.map(|globals| self.object(globals)).transpose()?;
-                    Some(Box::new(Own { globals: globals.unwrap_or_default(), events }))
+                    let deadline = stored.l.map(instant).transpose()?;
+                    Some(Box::new(Own { globals: globals.unwrap_or_default(), events, deadline }))
                 }
                 (false, None) => None,
                 (true, None) | (false, Some(_)) => return Err(corrupt("a run within the run is none")),

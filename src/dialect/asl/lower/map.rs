@@ -8,7 +8,7 @@ use crate::expr::{Dataset, Expr, Root};
 use crate::ir::{Access, Batch, Map, Tolerance};
 use crate::value::Str;
 
-use super::super::limits::PAYLOAD_BYTES_MAX;
+use super::super::limits::{EXPRESS_SECONDS_MAX, PAYLOAD_BYTES_MAX};
 use super::super::syntax::{self, Batcher, InputType, Language, Processor, ReaderConfig, Source, Writer};
 use super::super::template::{
     Moment, NOTHING, View, expression, flattened, literal, path_from, payload, reference_path, value,
@@ -54,6 +54,9 @@ impl<'b> Lowering<'_, 'b> {
             batch,
             concurrency,
             is_isolated,
+            iteration_seconds_max: processor
+                .is_some_and(|processor| processor.is_distributed && processor.is_express)
+                .then_some(EXPRESS_SECONDS_MAX),
             // Without any, failures are beyond it all the same (§12).
             tolerance: Some(tolerance),
             writer,
