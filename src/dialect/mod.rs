@@ -23,6 +23,7 @@ pub mod fdl;
 mod legacy;
 mod reachability;
 mod reader;
+mod text;
 mod transition;
 
 use std::fmt;

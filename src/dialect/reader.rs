@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
+pub(super) use super::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::source::{Content, Mapping, Node, Span};
 use crate::value::Str;
@@ -91,54 +92,6 @@ pub(super) struct Field<'n> {
     pub(super) path: String,
 }
 
-/// A string with its place.
-#[derive(Clone, Debug)]
-pub(super) struct Text {
-    pub(super) value: Str,
-    pub(super) path: String,
-    pub(super) span: Option<Span>,
-}
-
-impl Text {
-    /// The place of a byte of the text. Where the scalar is written without escapes or line breaks that
-    /// is known, behind the quote if there is one; else it is the whole scalar.
-    pub(super) fn place_of(&self, offset: usize) -> Option<Span> {
-        let span = self.span?;
-        let written = (span.end - span.start) as usize;
-        let before = self.value.get(..offset).unwrap_or_default();
-        Some(match written.checked_sub(self.value.len()) {
-            Some(0) => span.behind("", before),
-            Some(2) => span.behind("\"", before),
-            Some(_) | None => span,
-        })
-    }
-}
-
-impl Text {
-    pub(super) fn problem(&self, code: Code, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::new(code, self.path.clone(), self.span, message)
-    }
-
-    /// The one of the known types of states that it is; otherwise a note.
-    pub(super) fn state_type(
-        &self,
-        known: &'static [&'static str],
-        problems: &Problems,
-    ) -> Option<&'static str> {
-        let word = &*self.value;
-        let found = known.iter().copied().find(|known| *known == word);
-        if found.is_none() {
-            let help = match problems.closest(word, known.iter().copied()) {
-                Some(close) => format!("did you mean `{close}`?"),
-                None => format!("types are {}", known.join(", ")),
-            };
-            let problem = self.problem(Code::UnknownStateType, format!("there is no state type `{word}`"));
-            problems.push(problem.with_help(help));
-        }
-        found
-    }
-}
-
 impl<'n> Field<'n> {
     pub(super) fn new(node: &'n Node, path: impl Into<String>) -> Self {
         Self { node, path: path.into() }
@@ -158,7 +111,12 @@ impl<'n> Field<'n> {
         match &self.node.content {
             Content::Number(number) => {
                 let value = Str::from(number.to_string());
-                Some(Text { value, path: self.path.clone(), span: self.node.span })
+                Some(Text {
+                    value,
+                    path: self.path.clone(),
+                    span: self.node.span,
+                    lines: self.node.lines.clone(),
+                })
             }
             Content::Null
             | Content::Bool(_)
@@ -175,7 +133,12 @@ impl<'n> Field<'n> {
                 problems.push(self.problem(Code::InvalidValue, "expected a string that is not empty"));
                 None
             }
-            Some(value) => Some(Text { value: value.clone(), path: self.path.clone(), span: self.node.span }),
+            Some(value) => Some(Text {
+                value: value.clone(),
+                path: self.path.clone(),
+                span: self.node.span,
+                lines: self.node.lines.clone(),
+            }),
             None => {
                 let problem = self.wrong_type("a string");
                 problems.push(match &self.node.content {
@@ -391,7 +354,7 @@ impl<'n> Fields<'n> {
         }
         self.known.push(name);
         let (value, span) = (entry.key.name.clone(), entry.key.span);
-        Some(Text { value, path: member_path(&self.path, name), span })
+        Some(Text { value, path: member_path(&self.path, name), span, lines: None })
     }
 
     /// Notes that there is no member `name`, at the place of its name if only the value is missing.

@@ -76,7 +76,7 @@ impl Reader<'_> {
             b'[' => self.sequence(depth.checked_add(1)?),
             b'"' => {
                 let (text, span) = self.string()?;
-                Some(Node { content: Content::String(text), span: Some(span) })
+                Some(Node { content: Content::String(text), span: Some(span), lines: None })
             }
             b't' => self.word("true", Content::Bool(true)),
             b'f' => self.word("false", Content::Bool(false)),
@@ -87,7 +87,7 @@ impl Reader<'_> {
 
     fn word(&mut self, word: &str, content: Content) -> Option<Node> {
         let span = self.span(word.len());
-        (self.advance(word.len())? == word).then_some(Node { content, span })
+        (self.advance(word.len())? == word).then_some(Node { content, span, lines: None })
     }
 
     fn number(&mut self) -> Option<Node> {
@@ -101,7 +101,7 @@ impl Reader<'_> {
             "-0" => Number::from(0_i64),
             text => Number::from(text.parse::<serde_json::Number>().ok()?),
         };
-        Some(Node { content: Content::Number(number), span })
+        Some(Node { content: Content::Number(number), span, lines: None })
     }
 
     /// A string with its place, the quotes included.
@@ -145,7 +145,7 @@ impl Reader<'_> {
             }
         }
         self.close(b'}')?;
-        Some(Node { content: Content::Mapping(Mapping { entries }), span: Some(span) })
+        Some(Node { content: Content::Mapping(Mapping { entries }), span: Some(span), lines: None })
     }
 
     fn sequence(&mut self, depth: u32) -> Option<Node> {
@@ -159,7 +159,7 @@ impl Reader<'_> {
             }
         }
         self.close(b']')?;
-        Some(Node { content: Content::Sequence(items), span: Some(span) })
+        Some(Node { content: Content::Sequence(items), span: Some(span), lines: None })
     }
 
     /// The bracket that begins a list or an object, which is its place.

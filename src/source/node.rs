@@ -1,5 +1,7 @@
 //! A document as it was written: every value and every key with its place.
 
+use std::sync::Arc;
+
 use crate::value::{Number, Object, Str, Value};
 
 use super::Span;
@@ -11,6 +13,9 @@ pub struct Node {
     pub content: Content,
     /// Where; nothing for a definition that was given as an object and not as text.
     pub span: Option<Span>,
+    /// Of a literal block (`|`) of several lines: the byte of the text at which each of them begins, behind
+    /// its indentation.
+    pub lines: Option<Arc<[u32]>>,
 }
 
 /// What a node holds.
@@ -134,7 +139,7 @@ impl From<&Value> for Node {
                     .collect(),
             }),
         };
-        Self { content, span: None }
+        Self { content, span: None, lines: None }
     }
 }
 

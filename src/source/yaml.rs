@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span as Place, Tag};
 
@@ -34,19 +35,20 @@ pub(super) fn read(text: &str) -> Result<Node, SyntaxError> {
         block_nesting_limit: DEPTH_MAX as usize,
     };
     options.set_emit_comments(false);
-    let mut builder =
-        Builder { repeatable: text.contains('*').then(Repeatable::default), ..Builder::default() };
+    let repeatable = text.contains('*').then(Repeatable::default);
+    let mut builder = Builder { text, repeatable, ..Builder::default() };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, place) = event.map_err(|error| syntax_error(&error, text))?;
         builder.take(event, place)?;
     }
     // A text without a value is the value of nothing.
-    Ok(builder.document.unwrap_or(Node { content: Content::Null, span: None }))
+    Ok(builder.document.unwrap_or(Node { content: Content::Null, span: None, lines: None }))
 }
 
 /// What was built so far.
 #[derive(Default)]
 struct Builder<'t> {
+    text: &'t str,
     /// The lists and objects that are open, outermost first.
     open: Vec<Open>,
     document: Option<Node>,
@@ -210,7 +212,7 @@ impl<'t> Builder<'t> {
             Members::Sequence(items) => Content::Sequence(items),
             Members::Mapping { entries, merges, .. } => Content::Mapping(merged(entries, merges)?),
         };
-        self.value(Node { content, span });
+        self.value(Node { content, span, lines: None });
         Ok(())
     }
 
@@ -231,7 +233,8 @@ impl<'t> Builder<'t> {
         let content = scalar::content(text, style == ScalarStyle::Plain, tag, span)?;
         let Some(Open { members: Members::Mapping { name: next @ None, .. }, .. }) = self.open.last_mut()
         else {
-            self.value(Node { content, span });
+            let lines = (style == ScalarStyle::Literal).then(|| lines_of(self.text, span?, text)).flatten();
+            self.value(Node { content, span, lines });
             return Ok(());
         };
         let key = match content {
@@ -268,6 +271,28 @@ impl Repeatable<'_> {
             self.anchored.insert(anchor, start..self.events.len());
         }
     }
+}
+
+/// Where the lines of a literal block begin, behind its indentation; nothing where the block does not stand at
+/// this place, but an alias of it.
+fn lines_of(text: &str, span: Span, value: &str) -> Option<Arc<[u32]>> {
+    let mut rest = text.get(span.start as usize..)?;
+    let mut at = span.start;
+    let mut starts = Vec::new();
+    for (number, line) in value.trim_end_matches('\n').split('\n').enumerate() {
+        let written = rest.split('\n').next()?;
+        let content = written.strip_suffix('\r').unwrap_or(written);
+        // What is blank may be indented by less or by more.
+        let indentation = content.len().checked_sub(line.len()).filter(|_| content.ends_with(line))?;
+        let is_blank = content.get(..indentation)?.trim().is_empty();
+        if !is_blank || number == 0 && indentation > 0 {
+            return None;
+        }
+        starts.push(at.checked_add(u32::try_from(indentation).ok()?)?);
+        at = at.checked_add(u32::try_from(written.len()).ok()?.checked_add(1)?)?;
+        rest = rest.get(written.len()..)?.strip_prefix('\n').unwrap_or_default();
+    }
+    (starts.len() > 1).then(|| starts.into())
 }
 
 /// Members beside those that are merged into them: what is written out wins, and of what is merged the first.

@@ -288,7 +288,8 @@ impl Walk<'_> {
             self.problems.push(problem.with_help("write it as a string, or leave `.$` out"));
             return NOTHING;
         };
-        let text = Text { value: text.clone(), path: path.to_owned(), span: node.span };
+        let text =
+            Text { value: text.clone(), path: path.to_owned(), span: node.span, lines: node.lines.clone() };
         dynamic(&text, key, self.view, self.problems)
     }
 
@@ -296,7 +297,12 @@ impl Walk<'_> {
         match &node.content {
             Content::String(text) => match jsonata::delimited(text) {
                 Some(inner) => {
-                    let text = Text { value: text.clone(), path: path.to_owned(), span: node.span };
+                    let text = Text {
+                        value: text.clone(),
+                        path: path.to_owned(),
+                        span: node.span,
+                        lines: node.lines.clone(),
+                    };
                     self.expression(&text, inner, label, expected)
                 }
                 None => Expr::Literal(Value::String(text.clone())),

@@ -172,7 +172,12 @@ impl<'n> State<'n> {
     fn read(field: &Field<'n>, problems: &Problems) -> Option<Self> {
         let mut fields = field.fields(problems)?;
         let name = fields.required("Name", problems).and_then(|field| field.name(problems));
-        let name = name.unwrap_or_else(|| Text { value: "".into(), path: field.path.clone(), span: None });
+        let name = name.unwrap_or_else(|| Text {
+            value: "".into(),
+            path: field.path.clone(),
+            span: None,
+            lines: None,
+        });
         read_description(&mut fields, problems);
         let word = read_type(&mut fields, problems);
         let input = fields.optional("InputConstructor");
@@ -333,7 +338,12 @@ impl ChoiceBranch {
 /// An expression. `true` and `false` are constants of conditions (§4), with or without quotes.
 fn read_condition(field: &Field<'_>, problems: &Problems) -> Option<Text> {
     let Content::Bool(constant) = field.node.content else { return field.text(problems) };
-    Some(Text { value: constant.to_string().into(), path: field.path.clone(), span: field.node.span })
+    Some(Text {
+        value: constant.to_string().into(),
+        path: field.path.clone(),
+        span: field.node.span,
+        lines: field.node.lines.clone(),
+    })
 }
 
 pub(super) fn read_description(fields: &mut Fields<'_>, problems: &Problems) {

@@ -87,7 +87,8 @@ fn expression_of(node: &Node, path: &str, variables: Variables, problems: &Probl
         problems.push(problem.with_help("write the expression as a string, or leave `.$` out"));
         return Expr::Literal(Value::Null);
     };
-    let text = Text { value: text.clone(), path: path.to_owned(), span: node.span };
+    let text =
+        Text { value: text.clone(), path: path.to_owned(), span: node.span, lines: node.lines.clone() };
     expression(&text, variables, problems)
 }
 

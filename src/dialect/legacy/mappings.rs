@@ -87,7 +87,7 @@ pub(super) fn path(text: &Text, known: Variables, problems: &Problems) -> Expr {
 }
 
 fn text_of(node: &Node, at: &str, text: &Str) -> Text {
-    Text { value: text.clone(), path: at.to_owned(), span: node.span }
+    Text { value: text.clone(), path: at.to_owned(), span: node.span, lines: node.lines.clone() }
 }
 
 /// A constant of any shape; keys that are given twice in it are noted.

@@ -205,7 +205,12 @@ impl<'n> Step<'n> {
     fn read(field: &Field<'n>, problems: &Problems) -> Option<Self> {
         let mut fields = field.fields(problems)?;
         let name = fields.required("name", problems).and_then(|field| field.name(problems));
-        let name = name.unwrap_or_else(|| Text { value: "".into(), path: field.path.clone(), span: None });
+        let name = name.unwrap_or_else(|| Text {
+            value: "".into(),
+            path: field.path.clone(),
+            span: None,
+            lines: None,
+        });
         let word = read_type(&mut fields, problems);
         let end = fields.optional("end");
         let is_end = end.as_ref().and_then(|end| end.bool(problems));

@@ -126,7 +126,7 @@ fn read_states<'n>(field: &Field<'n>, reading: Reading<'_>) -> (Vec<State<'n>>, 
     let mut states = Vec::with_capacity(mapping.entries.len());
     for entry in &mapping.entries {
         let (key, path) = (&entry.key, member_path(&field.path, &entry.key.name));
-        let name = Text { value: key.name.clone(), path: path.clone(), span: key.span };
+        let name = Text { value: key.name.clone(), path: path.clone(), span: key.span, lines: None };
         check_name(&name, problems);
         let state = State::read(name, &Field::new(&entry.value, path), reading);
         is_whole &= !matches!(state.kind, Kind::Unknown);
