@@ -2,7 +2,9 @@
 //!
 //! A run and nobody else writes there, and only one controller for it: those of its tasks that write wait
 //! for each other, and for those that read. What slips in from a controller that has just lost its lease
-//! has the names of what the next one writes, and removes nothing that came after it.
+//! has the names of what the next one writes, and removes nothing that came after it. One thing is open: where
+//! its last chunk of an older content comes after the next one has replaced that under the same key, the older
+//! content is back.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
