@@ -8,12 +8,9 @@ use kube::core::Request;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::cluster::api_server::ApiError;
+use crate::cluster::api_server::{ApiError, LIST_OF_METADATA};
 
 use super::connection::Connection;
-
-/// Asks for names and the like, without spec and status.
-const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /// The answer that the place in a list is too old to go on from (410 Gone).
 const GONE: u16 = 410;
@@ -68,7 +65,7 @@ pub(super) async fn names<K: Resource<DynamicType = ()>>(
         name: String,
     }
     let selection = Selection { namespace: Some(namespace), fields: "", limit };
-    let page = request::<K>(connection, &selection, None, METADATA_ONLY).await?;
+    let page = request::<K>(connection, &selection, None, LIST_OF_METADATA).await?;
     let named = page.items.iter().filter_map(|item| serde_json::from_str::<Named>(item.get()).ok());
     Ok(named.map(|named| named.metadata.name).collect())
 }

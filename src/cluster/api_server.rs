@@ -34,8 +34,8 @@ const WHOLE: &str = "application/json";
 /// Asks for an answer without spec and status.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
-/// The same for a list.
-const LIST_OF_METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+/// Asks for a list without spec and status.
+pub const LIST_OF_METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -187,11 +187,24 @@ impl ApiServer {
         K: Resource<DynamicType = ()> + Clone,
     {
         let params = ListParams::default().fields(fields).limit(1);
-        let request = kube::core::Request::new(collection::<K>(namespace)).list(&params);
-        let request = request.map_err(|error| ApiError::Unavailable(error.to_string()))?;
-        let request = Request::get(request.uri()).header(header::ACCEPT, LIST_OF_METADATA);
-        let page: ObjectList<PartialObjectMeta<K>> = parse(&self.send(request, String::new()).await?)?;
+        let page: ObjectList<PartialObjectMeta<K>> =
+            self.page(&collection::<K>(namespace), &params, LIST_OF_METADATA).await?;
         Ok(!page.items.is_empty() || page.metadata.continue_.is_some_and(|token| !token.is_empty()))
+    }
+
+    async fn page<T>(
+        &self,
+        path: &str,
+        params: &ListParams,
+        accept: &'static str,
+    ) -> Result<ObjectList<T>, ApiError>
+    where
+        T: for<'de> Deserialize<'de> + Clone,
+    {
+        let request = kube::core::Request::new(path).list(params);
+        let request = request.map_err(|error| ApiError::Unavailable(error.to_string()))?;
+        let request = Request::get(request.uri()).header(header::ACCEPT, accept);
+        parse(&self.send(request, String::new()).await?)
     }
 
     async fn pages<T>(
@@ -205,10 +218,7 @@ impl ApiServer {
     {
         let mut items = Vec::new();
         loop {
-            let request = kube::core::Request::new(path.as_str()).list(&params);
-            let request = request.map_err(|error| ApiError::Unavailable(error.to_string()))?;
-            let request = Request::get(request.uri()).header(header::ACCEPT, accept);
-            let page: ObjectList<T> = parse(&self.send(request, String::new()).await?)?;
+            let page: ObjectList<T> = self.page(&path, &params, accept).await?;
             items.extend(page.items);
             params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if params.continue_token.is_none() {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 
-use super::execution::admit::{FlowFacts, FlowView, Latest, Terms};
+use super::execution::admit::{FlowFacts, FlowView, Latest};
 use crate::api::condition::{self, ConditionStatus, ConditionType};
 use crate::api::flow_revision::revision_name;
 use crate::api::{Flow, FlowRevision, FlowSpec, FlowStatus};
@@ -87,9 +87,8 @@ async fn view(api: &ApiServer, key: &Key) -> Answer {
     let problem =
         ready.filter(|ready| ready.status == ConditionStatus::False).map(|ready| ready.message.clone());
     let is_observed = status.observed_generation >= flow.generation();
-    let terms = flow.decode_spec::<FlowSpec>().and_then(|_| flow.decode_spec::<Terms>());
-    Ok(FlowView::Present(Box::new(match terms {
-        Ok(terms) => FlowFacts { is_observed, latest_revision, problem, terms },
+    Ok(FlowView::Present(Box::new(match flow.decode_spec::<FlowSpec>() {
+        Ok(spec) => FlowFacts { is_observed, latest_revision, problem, terms: spec.into() },
         // It is left alone by whoever looks at Flows, and will not be looked at before it is changed.
         Err(why) => FlowFacts { is_observed: true, problem: Some(why), ..FlowFacts::default() },
     })))

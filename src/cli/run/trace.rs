@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Write};
 
 use jiff::Timestamp;
 
-use crate::engine::{Command, Failure, HistoryEvent, HistoryKind, StopMode, TaskCommand, TaskId};
+use crate::engine::{Command, Failure, HistoryEvent, HistoryKind, StopMode, TaskCommand, TaskId, rfc3339};
 use crate::value::{Object, Str, Value};
 
 /// Writes what happens, as it happens.
@@ -166,10 +166,7 @@ impl Trace {
     }
 
     fn write(&mut self, at: Timestamp, event: &'static str, path: &Str, more: Members) {
-        let mut members = vec![
-            ("time", Value::from(at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())),
-            ("event", Value::from(event)),
-        ];
+        let mut members = vec![("time", Value::from(rfc3339(at))), ("event", Value::from(event))];
         if !path.is_empty() {
             members.push(("path", Value::from(path.clone())));
             // The names that answers are scripted for.
@@ -211,10 +208,7 @@ fn scheduled(resource: &Str, task: Option<&TaskCommand>) -> Members {
 
 fn delay(from: Timestamp, until: Timestamp) -> Members {
     let millis = i64::try_from(until.duration_since(from).as_millis()).unwrap_or(i64::MAX);
-    vec![
-        ("notBefore", Value::from(until.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())),
-        ("delayMilliseconds", Value::from(millis.max(0))),
-    ]
+    vec![("notBefore", Value::from(rfc3339(until))), ("delayMilliseconds", Value::from(millis.max(0)))]
 }
 
 fn error(failure: &Failure) -> Members {

@@ -131,43 +131,14 @@ async fn admission(
     let flow_key = Key::new(&key.namespace, &seen.facts.flow);
     if !is_name(&flow_key.name) {
         // There can be none.
-        return Ok(Footing::Admission {
-            spec,
-            flow: FlowView::Missing,
-            revision: None,
-            siblings: Vec::new(),
-        });
+        return Ok(without_revision(spec, FlowView::Missing));
     }
     // First, so that no change of the Flow is missed between the read and the wait.
     context.executions.waits_for(key, flow_key.clone());
     let flow = context.flows.read(&flow_key).await.map_err(Unavailable)?;
-    let FlowView::Present(facts) = &flow else {
-        return Ok(Footing::Admission { spec, flow, revision: None, siblings: Vec::new() });
-    };
-    if !facts.is_observed {
-        return Ok(Footing::Admission { spec, flow, revision: None, siblings: Vec::new() });
-    }
-    let found = match qualified(&facts.terms.aliases, &seen.facts.uid, &spec.flow_ref) {
-        Ok(Some(Qualified { number, .. })) => {
-            let key = Key::new(&key.namespace, revision_name(&seen.facts.flow, number));
-            // Until this look is over it is not removed.
-            look.revision_kept = Some(context.removing_revisions.clone().read_owned().await);
-            let uid = context.api.uid::<FlowRevision>(&key).await;
-            (number, uid.map_err(|error| Unavailable(error.to_string()))?)
-        }
-        Ok(None) => match &facts.latest_revision {
-            Some(Latest { number, uid: None }) => {
-                // Whoever cares for Flows does not know yet.
-                let _ = context.lost_revisions.send(flow_key);
-                (*number, None)
-            }
-            Some(Latest { number, uid }) => (*number, uid.clone()),
-            None => (0, None),
-        },
-        Err(_) => (0, None),
-    };
-    let (number, Some(uid)) = found else {
-        return Ok(Footing::Admission { spec, flow, revision: None, siblings: Vec::new() });
+    let FlowView::Present(facts) = &flow else { return Ok(without_revision(spec, flow)) };
+    let Some((number, uid)) = sought(context, &flow_key, look, (seen, &spec), facts).await? else {
+        return Ok(without_revision(spec, flow));
     };
     let name = revision_name(&seen.facts.flow, number);
     let is_meant = |revision: &Revision| revision.uid == uid && revision.flow == seen.facts.flow;
@@ -179,10 +150,46 @@ async fn admission(
         // As good as no valid definition: the Flow is waited for.
         Err(RevisionError::Lost(why)) => {
             let facts = FlowFacts { latest_revision: None, problem: Some(why), ..(**facts).clone() };
-            let flow = FlowView::Present(Box::new(facts));
-            Ok(Footing::Admission { spec, flow, revision: None, siblings: Vec::new() })
+            Ok(without_revision(spec, FlowView::Present(Box::new(facts))))
         }
         Err(RevisionError::Unavailable(why)) => Err(Unavailable(why)),
+    }
+}
+
+/// Of what has no revision to begin with, nobody else stands in the way.
+fn without_revision(spec: Box<ExecutionSpec>, flow: FlowView) -> Footing {
+    Footing::Admission { spec, flow, revision: None, siblings: Vec::new() }
+}
+
+/// Number and uid of the revision that an Execution asks for, where there is one.
+async fn sought(
+    context: &Context,
+    flow_key: &Key,
+    look: &mut Look,
+    (seen, spec): (&Seen, &ExecutionSpec),
+    facts: &FlowFacts,
+) -> Result<Option<(i64, String)>, Unavailable> {
+    if !facts.is_observed {
+        return Ok(None);
+    }
+    match qualified(&facts.terms.aliases, &seen.facts.uid, &spec.flow_ref) {
+        // Said by the decision.
+        Err(_) => Ok(None),
+        Ok(Some(Qualified { number, .. })) => {
+            let key = Key::new(&flow_key.namespace, revision_name(&flow_key.name, number));
+            // Until this look is over it is not removed.
+            look.revision_kept = Some(context.removing_revisions.clone().read_owned().await);
+            let uid = context.api.uid::<FlowRevision>(&key).await;
+            Ok(uid.map_err(|error| Unavailable(error.to_string()))?.map(|uid| (number, uid)))
+        }
+        Ok(None) => {
+            let Some(Latest { number, uid }) = &facts.latest_revision else { return Ok(None) };
+            if uid.is_none() {
+                // Whoever cares for Flows does not know yet.
+                let _ = context.lost_revisions.send(flow_key.clone());
+            }
+            Ok(uid.clone().map(|uid| (*number, uid)))
+        }
     }
 }
 

@@ -13,6 +13,23 @@ use super::rig::{Space, wait};
 use crate::command::{program, start_as};
 use crate::service::{Answer, Asked, Service};
 
+fn let_use_config_maps(space: &Space, account: &str) {
+    space.apply(&format!(
+        r#"
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {{name: clerk}}
+rules: [{{apiGroups: [""], resources: [configmaps], verbs: [get, create, update]}}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: clerk}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: clerk}}
+subjects: [{{kind: ServiceAccount, name: {account}}}]
+"#
+    ));
+}
+
 #[test]
 fn a_map_reads_a_config_map_and_writes_to_one_as_the_runs_account() {
     let space = Space::new("objects");
@@ -43,20 +60,7 @@ data: {today.csv: \"id,city\\n1,Bonn\\n2,Kiel\\n\"}
     // What the account may not read, it does not read.
     let stalled = space.condition("run", "Stalled", "True", "Forbidden");
     assert!(stalled["message"].as_str().unwrap().contains("ConfigMap"), "{stalled}");
-    space.apply(
-        "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: clerk}
-rules: [{apiGroups: [\"\"], resources: [configmaps], verbs: [get, create, update]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: clerk}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: clerk}
-subjects: [{kind: ServiceAccount, name: clerk}]
-",
-    );
+    let_use_config_maps(&space, "clerk");
     let place = space.output("run")["ResultWriterDetails"].clone();
     assert_eq!(place["Bucket"], "results", "{place}");
     let key = place["Key"].as_str().unwrap().replace('/', ".");
@@ -169,20 +173,7 @@ fn what_no_config_map_can_hold_is_an_error_that_names_the_runs_own_store() {
     let service = Service::on_thread(|_, _| async { Answer::json(&json!({"text": "x".repeat(60_000)})) });
     let space = Space::new("too-large");
     let _controller = space.controller();
-    space.apply(
-        "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: clerk}
-rules: [{apiGroups: [\"\"], resources: [configmaps], verbs: [get, create, update]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: clerk}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: clerk}
-subjects: [{kind: ServiceAccount, name: default}]
-",
-    );
+    let_use_config_maps(&space, "default");
     let bindings = json!([{"resource": "Make:*", "url": service.url("/")}]);
     let put = json!({"Resource": "arn:aws:states:::s3:putObject",
         "Parameters": {"Bucket": "results", "Key": "all.json"}});
