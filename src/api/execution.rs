@@ -7,6 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::flow::SecretKeyRef;
 use super::payload::present;
 use super::shape;
 use super::{Condition, DataRef, Payload, YEAR_SECONDS};
@@ -45,11 +46,21 @@ pub const PARAMETERS_MAX: usize = 64;
 /// Longest value of a parameter, in characters: with all of them an object stays far below its limit.
 pub const PARAMETER_CHARS_MAX: usize = 4_096;
 
+/// Longest time after its end for which an Execution may ask to be kept, in seconds: ten years.
+pub const TTL_SECONDS_MAX: i64 = 10 * YEAR_SECONDS;
+
+/// Longest task token that is taken, in characters, as FnF has it (fdl.md §10).
+pub const TOKEN_CHARS_MAX: usize = 2_048;
+
+/// Deepest nesting of Executions that start each other.
+pub const CHILD_DEPTH_MAX: i32 = 16;
+
 /// Longest path shown in `status.active`, in characters.
 pub const PATH_CHARS_MAX: usize = 1_024;
 
 /// One run of a Flow. Creating it starts the run, its name is the name of the run; nothing of a run
-/// depends on the spec after it was accepted, but for `stop`.
+/// depends on the spec after it was accepted, but for `suspend`, `stop`, `redrive` and
+/// `ttlSecondsAfterFinished`.
 #[derive(CustomResource, Clone, Debug, Default, Deserialize, Serialize, PartialEq, JsonSchema)]
 #[kube(
     group = "millrace.dev",
@@ -86,13 +97,27 @@ pub const PATH_CHARS_MAX: usize = 1_024;
     ),
     validation = Rule::new("self.metadata.name.size() <= 63")
         .message("metadata.name must have at most 63 characters: it is the name of the run"),
+    validation = Rule::new(
+        "!has(self.spec.redrive) || self.spec.redrive == (has(oldSelf.spec.redrive) ? oldSelf.spec.redrive : 0) \
+         || self.status.phase in ['Failed', 'TimedOut', 'Stopped', 'Rejected']"
+    )
+    .message("redrive may only grow once the run has ended without success (status.phase Failed, TimedOut, Stopped or Rejected)")
+    .field_path(".spec.redrive"),
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "!has(oldSelf.stop) || has(self.stop)",
-    "message": "stop cannot be withdrawn",
-    "fieldPath": ".stop",
-}]))]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        // A redrive takes back what has stopped the run.
+        "rule": "!has(oldSelf.stop) || has(self.stop) || (has(self.redrive) && self.redrive > (has(oldSelf.redrive) ? oldSelf.redrive : 0))",
+        "message": "stop cannot be withdrawn, but together with a redrive",
+        "fieldPath": ".stop",
+    },
+    {
+        "rule": "has(self.redrive) ? self.redrive - (has(oldSelf.redrive) ? oldSelf.redrive : 0) in [0, 1] : !has(oldSelf.redrive)",
+        "message": "redrive may only grow, and by one at a time",
+        "fieldPath": ".redrive",
+    },
+]))]
 pub struct ExecutionSpec {
     /// flowRef names the Flow to run.
     pub flow_ref: FlowRef,
@@ -151,6 +176,28 @@ pub struct ExecutionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub scheduled_time: Option<Timestamp>,
+    /// childPolicy says what becomes of running children when the run is terminated, takes too long or is
+    /// deleted while it runs: Terminate, RequestCancel or Abandon. The Flow's default when absent, else
+    /// Terminate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_policy: Option<ChildPolicy>,
+    /// parentRef names the Execution that has started this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_ref: Option<ParentRef>,
+    /// callback names a task that is told how this run ends: with its output, or with its error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<Callback>,
+    /// ttlSecondsAfterFinished after which an ended run is removed; 0 removes it at its end. Whoever keeps
+    /// manifests applied would create it again, and so run it again: the Flow's default counts only for names
+    /// made by generateName, by a Schedule, a parent or `millrace start`. May change at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = TTL_SECONDS_MAX))]
+    pub ttl_seconds_after_finished: Option<i64>,
+    /// redrive, one more than before, runs an ended run again from where it has failed. What it says when the
+    /// run is accepted asks for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub redrive: Option<i64>,
     /// suspend lets the run stand still, or not begin, until it is false again: no state begins and no timer
     /// fires. Tasks that are out go on, and timeoutSeconds goes on counting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,6 +219,63 @@ pub struct FlowRef {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shape::qualifier")]
     pub qualifier: Option<String>,
+}
+
+/// What becomes of the children of a run that ends before them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum ChildPolicy {
+    /// They are terminated.
+    #[default]
+    Terminate,
+    /// They are canceled.
+    RequestCancel,
+    /// They go on.
+    Abandon,
+}
+
+/// The Execution that has started another one.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParentRef {
+    /// name of the parent, in the same namespace.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// uid of the parent.
+    #[schemars(length(min = 1, max = 64))]
+    pub uid: String,
+    /// task of the parent that has started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub task: Option<String>,
+    /// depth below the first of all parents, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = CHILD_DEPTH_MAX))]
+    pub depth: Option<i32>,
+}
+
+/// Who is told how a run ends: exactly one of `taskToken` and `taskTokenFrom`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.taskToken) != has(self.taskTokenFrom)",
+    "message": "callback must have exactly one of taskToken and taskTokenFrom",
+}]))]
+pub struct Callback {
+    /// taskToken of the task. Whoever can read it can answer for the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = TOKEN_CHARS_MAX))]
+    pub task_token: Option<String>,
+    /// taskTokenFrom a Secret, read as the run's account when the run has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_token_from: Option<TaskTokenSource>,
+}
+
+/// Where a task token is.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskTokenSource {
+    /// secretKeyRef names a key of a Secret in the namespace of the run.
+    pub secret_key_ref: SecretKeyRef,
 }
 
 /// A wish that the run should end.
@@ -236,6 +340,10 @@ pub struct ExecutionStatus {
     /// effective values after all defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,
+    /// redriveCount of redrives that the run has had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub redrive_count: Option<i64>,
     /// startTime is when all waiting for admission was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
@@ -244,6 +352,10 @@ pub struct ExecutionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub completion_time: Option<Timestamp>,
+    /// expirationTime at which the ended run is removed, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub expiration_time: Option<Timestamp>,
     /// duration of the run, set at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
@@ -375,6 +487,9 @@ pub struct Accepted {
     /// specDigest over everything in the spec but what may change later.
     #[schemars(length(max = 128))]
     pub spec_digest: String,
+    /// redrive that the spec asked for then: only more than that asks for anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redrive: Option<i64>,
     /// revisionDigest of the content of the FlowRevision that it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
@@ -402,6 +517,9 @@ pub struct Effective {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub task_list: Option<String>,
+    /// childPolicy of the run; Terminate when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_policy: Option<ChildPolicy>,
 }
 
 /// A state that the run is in.

@@ -4,6 +4,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::execution::{ChildPolicy, TTL_SECONDS_MAX};
+use super::trigger::Trigger;
 use super::{Condition, Payload, YEAR_SECONDS};
 
 /// Revisions that are kept beside the newest one where the Flow does not say.
@@ -72,7 +74,7 @@ pub struct FlowSpec {
     /// requiredDefaults that must be known when an Execution starts, from it or from defaults; otherwise it
     /// is refused with DefaultUndefined. None when absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "set"))]
     pub required_defaults: Vec<RequiredDefault>,
     /// nameReuse AfterEnd lets spec.name of an Execution start again once its last run has ended; Never, which
     /// is meant when absent, takes each name once.
@@ -87,6 +89,13 @@ pub struct FlowSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000))]
     pub revision_history_limit: Option<u32>,
+    /// concurrency limits how many Executions of the Flow run at a time. Not limited when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+    /// trigger says what starts Executions: somebody who makes them (OnDemand, which is meant when absent), a
+    /// schedule, or events. Executions made by hand run whatever it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
     /// lifecycle Deprecated refuses new Executions; those that run go on. Registered when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
@@ -115,6 +124,8 @@ pub enum RequiredDefault {
     TaskList,
     /// How long each attempt of a task may take.
     TaskTimeoutSeconds,
+    /// What becomes of the children of a run.
+    ChildPolicy,
 }
 
 /// Never or AfterEnd.
@@ -125,6 +136,29 @@ pub enum NameReuse {
     Never,
     /// A name starts another run once the last one has ended.
     AfterEnd,
+}
+
+/// How many Executions of a Flow run at a time.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Concurrency {
+    /// limit of Executions that run at a time.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub limit: u32,
+    /// policy for those beyond the limit: Queue, which is meant when absent, lets them wait, those of higher
+    /// priority before others and older ones before younger; Reject refuses them with LimitExceeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<ConcurrencyPolicy>,
+}
+
+/// Queue or Reject.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum ConcurrencyPolicy {
+    /// They wait.
+    #[default]
+    Queue,
+    /// They are refused.
+    Reject,
 }
 
 /// Registered or Deprecated.
@@ -209,6 +243,15 @@ pub struct FlowDefaults {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::shape::task_list")]
     pub task_list: Option<String>,
+    /// childPolicy says what becomes of running children when a run is terminated, takes too long or is deleted
+    /// while it runs. Terminate when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_policy: Option<ChildPolicy>,
+    /// ttlSecondsAfterFinished after which ended runs are removed, but for those whose name somebody has chosen:
+    /// a tool that keeps manifests applied would make them again, and so run them again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = TTL_SECONDS_MAX))]
+    pub ttl_seconds_after_finished: Option<i64>,
 }
 
 /// What the resource of a task means: exactly one of `url`, `service` and `jobTemplate`.

@@ -14,9 +14,11 @@ pub mod flow;
 pub mod flow_revision;
 pub mod history;
 pub mod payload;
-mod shape;
 pub mod run_object;
+mod shape;
 pub mod stored;
+pub mod task_report;
+pub mod trigger;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ pub use execution_data::{DataRef, ExecutionData};
 pub use flow::{Flow, FlowSpec, FlowStatus};
 pub use flow_revision::{FlowRevision, FlowRevisionSpec};
 pub use payload::Payload;
+pub use task_report::{TaskReport, TaskReportSpec, TaskReportStatus};
 
 /// API group of all kinds.
 pub const GROUP: &str = "millrace.dev";

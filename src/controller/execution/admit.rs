@@ -246,6 +246,7 @@ pub fn effective(spec: &ExecutionSpec, defaults: &FlowDefaults) -> Effective {
         service_account_name: None,
         priority: spec.priority.or(defaults.priority),
         task_list: spec.task_list.clone().or_else(|| defaults.task_list.clone()),
+        child_policy: spec.child_policy.or(defaults.child_policy),
     }
 }
 
@@ -255,6 +256,7 @@ fn require(required: &[RequiredDefault], effective: &Effective, spec: &Execution
         (RequiredDefault::TimeoutSeconds, "timeoutSeconds", effective.timeout_seconds.is_some()),
         (RequiredDefault::TaskList, "taskList", effective.task_list.is_some()),
         (RequiredDefault::TaskTimeoutSeconds, "taskTimeoutSeconds", effective.task_timeout_seconds.is_some()),
+        (RequiredDefault::ChildPolicy, "childPolicy", effective.child_policy.is_some()),
     ];
     let missing: Vec<_> = known
         .into_iter()

@@ -46,6 +46,8 @@ pub struct Facts {
     pub suspend: bool,
     /// A wish that it should end.
     pub stop: Option<StopRequest>,
+    /// Redrives that were asked for, in all.
+    pub redrive: Option<i64>,
     /// How much of the object its status may take.
     pub room: Room,
 }
@@ -232,6 +234,7 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
     status.accepted = Some(Accepted {
         generation: facts.generation,
         spec_digest: facts.spec_digest.clone(),
+        redrive: facts.redrive,
         revision_digest: Some(revision.digest.clone()),
     });
     status.flow_revision = Some(revision.name.clone());

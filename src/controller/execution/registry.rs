@@ -81,6 +81,7 @@ impl Seen {
                     spec_digest: digest,
                     suspend: spec.suspend.unwrap_or_default(),
                     stop: spec.stop.clone(),
+                    redrive: spec.redrive,
                     room,
                 };
                 (facts, Some(Box::new(spec)))

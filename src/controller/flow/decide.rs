@@ -232,6 +232,8 @@ fn digest_of(spec: &FlowSpec, dialect: Dialect) -> String {
         revision_history_limit: _,
         lifecycle: _,
         suspend: _,
+        concurrency: _,
+        trigger: _,
     } = spec;
     let definition =
         definition.parse().map_or_else(|_| definition.text().to_owned(), |value| value.to_canonical_json());

@@ -78,6 +78,7 @@ impl World {
                 flow: "f".to_owned(),
                 spec_digest: "s".to_owned(),
                 stop: None,
+                redrive: None,
                 room: self.room,
             },
             status: self.status.clone(),
