@@ -47,7 +47,7 @@ macro_rules! words {
 
             /// The word as it is stored.
             #[must_use]
-            pub fn as_str(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$word => stringify!($word),)+ }
             }
         }
@@ -139,6 +139,10 @@ words! {
         FlowNotReady,
         /// The Flow lets nothing begin for now.
         FlowSuspended,
+        /// As many run as the Flow lets run at a time, and it waits for its turn.
+        Queued,
+        /// As many run as the Flow lets run at a time.
+        LimitExceeded,
         /// The Flow lets nothing begin any more.
         FlowDeprecated,
         /// The Flow has no such revision and no such alias.

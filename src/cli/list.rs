@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 
-use crate::api::{Execution, Phase};
+use crate::api::{Execution, Phase, Reason};
 use crate::cluster::object::{Key, Stored};
 use crate::controller::execution::status::duration_text;
 
@@ -15,6 +15,7 @@ use super::connection::{Connection, Target};
 use super::execution::View;
 use super::format::{Format, ListPrinter, resource_name};
 use super::page::{self, Page, Selection};
+use super::queue::Places;
 use super::table::{Cell, Fit, Row, Table};
 use super::terminal::{Reader, harmless, offer_result, tell, write_report, write_result};
 
@@ -24,12 +25,19 @@ const PAGE_SIZE: u32 = 200;
 /// Stands in the list where a later spec asks for something else.
 const ALREADY_EXISTS: &str = "AlreadyExists";
 
+/// The reason of those that wait for others of their flow.
+const QUEUED: &str = Reason::Queued.as_str();
+
+/// Where the reason stands among the cells of a row.
+const REASON: usize = 4;
+
 /// List executions with where they stand and why they do not move.
 ///
 /// REASON is why an execution is not moving and the state it is in, or the error it ended with. With
 /// AlreadyExists, something else was asked for later under its name, which is not done: `tree` tells more.
 ///
-/// The newest stands last; json and yaml keep the order of the cluster.
+/// The newest stands last, but for those that are queued: they stand behind all others, flow by flow in the
+/// order in which they will begin, with their place in the queue. Json and yaml keep the order of the cluster.
 ///
 /// Exit status: 0 shown, 2 the request cannot be carried out.
 ///
@@ -133,7 +141,7 @@ impl Listing<'_> {
             tell(format_args!("there are no {such}executions {place}"));
             return Ok(());
         }
-        rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.show_places(&mut rows).await?;
         let mut table = Table::new(columns);
         for (_, mut cells) in rows {
             if namespace.is_some() {
@@ -142,6 +150,24 @@ impl Listing<'_> {
             table.push(Row { cells, notes: Vec::new() });
         }
         write_report(&table.render())
+    }
+
+    /// Sorts rows: those that wait for others of their flow stand last, in the order in which they will begin,
+    /// and say which place they have.
+    async fn show_places(&self, rows: &mut [(Option<Place>, Vec<Cell>)]) -> Result<(), String> {
+        let is_queued = |cells: &[Cell]| cells.get(REASON).is_some_and(|cell| cell.text == QUEUED);
+        let places = match rows.iter().any(|(_, cells)| is_queued(cells)) {
+            true => Places::fetch(self.connection, self.selection.namespace).await?,
+            false => Places::default(),
+        };
+        let place_of = |place: &Option<Place>| place.as_ref().and_then(|(_, key)| places.of(key));
+        for (place, cells) in rows.iter_mut().filter(|(_, cells)| is_queued(cells)) {
+            if let (Some(place), Some(cell)) = (place_of(place), cells.get_mut(REASON)) {
+                cell.text = place.to_string();
+            }
+        }
+        rows.sort_by(|(one, _), (other, _)| (place_of(one), one).cmp(&(place_of(other), other)));
+        Ok(())
     }
 
     async fn print(&self, is_yaml: bool) -> Result<(), String> {
@@ -178,7 +204,9 @@ impl Listing<'_> {
 }
 
 /// By what is sorted: the newest stands last, where a terminal shows it.
-fn order(item: &RawValue) -> Option<(Timestamp, Key)> {
+type Place = (Timestamp, Key);
+
+fn order(item: &RawValue) -> Option<Place> {
     let stored: Stored<Execution> = serde_json::from_str(item.get()).ok()?;
     Some((stored.created_at(), stored.key()))
 }

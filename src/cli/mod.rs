@@ -24,6 +24,7 @@ mod page;
 mod placement;
 mod plugin;
 mod problem;
+mod queue;
 mod run;
 mod sarif;
 mod source;

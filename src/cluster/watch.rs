@@ -213,6 +213,12 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// The namespace that was listed; nothing where all were.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     /// Whether an object would have been in the list and was not. What other namespaces hold is no
     /// business of this list.
     #[must_use]

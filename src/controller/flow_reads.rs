@@ -86,9 +86,10 @@ async fn view(api: &ApiServer, key: &Key) -> Answer {
     };
     let problem =
         ready.filter(|ready| ready.status == ConditionStatus::False).map(|ready| ready.message.clone());
+    let version = flow.version();
     let is_observed = status.observed_generation >= flow.generation();
     Ok(FlowView::Present(Box::new(match flow.decode_spec::<FlowSpec>() {
-        Ok(spec) => FlowFacts { is_observed, latest_revision, problem, terms: spec.into() },
+        Ok(spec) => FlowFacts { version, is_observed, latest_revision, problem, terms: spec.into() },
         // It is left alone by whoever looks at Flows, and will not be looked at before it is changed.
         Err(why) => FlowFacts { is_observed: true, problem: Some(why), ..FlowFacts::default() },
     })))

@@ -56,6 +56,8 @@ pub struct Metrics {
     pub looks: Counter,
     /// Executions that have not ended.
     pub executions: Gauge<i64, AtomicI64>,
+    /// Executions that wait for others of their Flow.
+    pub queued: Gauge<i64, AtomicI64>,
     /// Calls that are out.
     pub calls: Gauge<i64, AtomicI64>,
     /// Whether this controller leads.
@@ -74,6 +76,7 @@ impl Default for Metrics {
             ended: Family::default(),
             looks: Counter::default(),
             executions: Gauge::default(),
+            queued: Gauge::default(),
             calls: Gauge::default(),
             leading: Gauge::default(),
             registry: Registry::default(),
@@ -98,6 +101,11 @@ impl Default for Metrics {
         registry.register("executions_ended", "Executions that have ended", metrics.ended.clone());
         registry.register("looks", "Looks at Executions", metrics.looks.clone());
         registry.register("executions_active", "Executions that have not ended", metrics.executions.clone());
+        registry.register(
+            "executions_queued",
+            "Executions that wait for others of their Flow to end",
+            metrics.queued.clone(),
+        );
         registry.register("calls_active", "HTTP calls that are out", metrics.calls.clone());
         registry.register("leading", "1 while this controller leads", metrics.leading.clone());
         Self { registry, ..metrics }

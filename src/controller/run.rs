@@ -51,6 +51,9 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// How often it is looked whether they have ended.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 
+/// How often it is looked whether places in line are to be told anew; each is once a minute at most.
+const PLACES_EVERY: Duration = Duration::from_secs(10);
+
 /// How long a timer sleeps at most: a clock that was set is noticed after it.
 const TIMER_MAX: Duration = Duration::from_secs(10);
 
@@ -152,10 +155,11 @@ impl Term {
     ) -> Self {
         let api = ApiServer::new(client.clone());
         let (turns, turns_out) = unbounded_channel();
+        let (first_turns, first_turns_out) = unbounded_channel();
         let (news, news_out) = unbounded_channel();
         let (lost_revisions, lost_revisions_out) = unbounded_channel();
         let (notices, notices_out) = Notices::new(config.events);
-        let executions = Arc::new(Registry::new(turns));
+        let executions = Arc::new(Registry::new(turns, first_turns));
         let tenure = Arc::new(Tenure::new(leadership.clone()));
         let jobs = Arc::new(JobRunner::new(api.clone(), news.clone(), tenure.clone()));
         let token_key = token_key::read_or_make(&api, &config.candidate).await;
@@ -181,13 +185,14 @@ impl Term {
         tasks.spawn(hear(context.clone(), news_out));
         tasks.spawn(wake(context.clone()));
         tasks.spawn(measure(context.clone(), tenure.clone()));
+        tasks.spawn(tell_places(context.clone()));
         let mut watches = JoinSet::new();
         watch_flows(&mut watches, client, config, &context, lost_revisions_out);
         for scope in scopes(config) {
             let are_listed = watch_jobs(&mut tasks, client, scope.clone(), &jobs);
             watches.spawn(watch_executions(client.clone(), scope, context.clone(), are_listed));
         }
-        tasks.spawn(take_turns(context.clone(), turns_out));
+        tasks.spawn(take_turns(context.clone(), first_turns_out, turns_out));
         Self { context, tenure, tasks, watches }
     }
 
@@ -320,11 +325,11 @@ async fn follow_flows(
         match change {
             Change::Seen(flow) => {
                 let key = flow.key();
-                context.executions.flow_changed(&key);
+                context.executions.flow_seen(&flow);
                 let (context, turns) = (context.clone(), turns.clone());
                 looks.spawn(async move { flow::look(&context, &turns, key).await });
             }
-            Change::Gone(flow) => context.executions.flow_changed(&flow.key()),
+            Change::Gone(flow) => context.executions.flow_gone(&flow.key()),
             Change::Listing | Change::Listed => {}
         }
     }
@@ -418,16 +423,38 @@ async fn measure(context: Arc<Context>, tenure: Arc<Tenure>) {
     loop {
         ticks.tick().await;
         context.metrics.executions.set(i64::try_from(context.executions.len()).unwrap_or(i64::MAX));
+        let queued = context.executions.waiting_count();
+        context.metrics.queued.set(i64::try_from(queued).unwrap_or(i64::MAX));
         context.metrics.calls.set(i64::try_from(tenure.out()).unwrap_or(i64::MAX));
     }
 }
 
-/// Looks at Executions in the order of their turns, so many side by side.
-async fn take_turns(context: Arc<Context>, mut turns: UnboundedReceiver<Key>) {
+/// Tells those at the front of a line anew where they stand.
+async fn tell_places(context: Arc<Context>) {
+    let mut ticks = tokio::time::interval(PLACES_EVERY);
+    loop {
+        ticks.tick().await;
+        context.executions.tell_places(Timestamp::now());
+    }
+}
+
+/// Looks at Executions in the order of their turns, so many side by side, and at the first ones before all
+/// others.
+async fn take_turns(
+    context: Arc<Context>,
+    mut first_turns: UnboundedReceiver<Key>,
+    mut turns: UnboundedReceiver<Key>,
+) {
     let places = Arc::new(Semaphore::new(LOOKS_MAX));
     let mut looks = JoinSet::new();
-    while let Some(key) = turns.recv().await {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+    // Closed it is never.
+    while let Ok(place) = places.clone().acquire_owned().await {
+        let key = tokio::select! {
+            biased;
+            Some(key) = first_turns.recv() => key,
+            Some(key) = turns.recv() => key,
+            else => return,
+        };
         while looks.try_join_next().is_some() {}
         let context = context.clone();
         looks.spawn(async move {

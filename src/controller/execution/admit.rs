@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::qualifier::{Qualified, qualified};
+use super::queue::{Place, Slot};
 use super::siblings::{self, Sibling};
 use super::status::instant_text;
 use crate::api::execution::{Effective, STARTING_DEADLINE_SECONDS};
-use crate::api::flow::{Alias, ExecutionMode, FlowDefaults, Lifecycle, NameReuse, RequiredDefault};
+use crate::api::flow::{
+    Alias, Concurrency, ConcurrencyPolicy, ExecutionMode, FlowDefaults, Lifecycle, NameReuse, RequiredDefault,
+};
 use crate::api::flow_revision::revision_name;
 use crate::api::{DEFAULT_SERVICE_ACCOUNT, ExecutionSpec, FlowSpec, Reason};
 use crate::controller::revision::Revision;
@@ -29,6 +32,8 @@ pub enum FlowView {
 /// What is known of a Flow that exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlowFacts {
+    /// Version of the object.
+    pub version: u64,
     /// Whether its newest spec was looked at.
     pub is_observed: bool,
     /// The newest valid definition.
@@ -52,12 +57,17 @@ pub struct Terms {
     pub suspend: Option<bool>,
     /// Whether names start again.
     pub name_reuse: Option<NameReuse>,
+    /// How many run at a time.
+    pub concurrency: Option<Concurrency>,
+    /// Priority of those that name none.
+    pub default_priority: Option<i32>,
 }
 
 impl From<FlowSpec> for Terms {
     fn from(spec: FlowSpec) -> Self {
-        let FlowSpec { required_defaults, aliases, lifecycle, suspend, name_reuse, .. } = spec;
-        Self { required_defaults, aliases, lifecycle, suspend, name_reuse }
+        let FlowSpec { required_defaults, aliases, lifecycle, suspend, name_reuse, concurrency, .. } = spec;
+        let default_priority = spec.defaults.and_then(|defaults| defaults.priority);
+        Self { required_defaults, aliases, lifecycle, suspend, name_reuse, concurrency, default_priority }
     }
 }
 
@@ -130,16 +140,19 @@ enum Hindrance {
 }
 
 /// Decides. The revision is the one that is asked for, where there is one; the others are those of the same
-/// name or token.
+/// name or token; the slot is the one that it gets among those of its Flow.
 #[must_use]
 pub fn admit(
     flow: &FlowView,
     revision: Option<&Revision>,
     others: &[Sibling],
+    slot: Slot,
     request: Request<'_>,
     now: Timestamp,
 ) -> Admission {
-    let hindrance = match admitted(flow, revision, others, request) {
+    let admitted = admitted(flow, revision, others, request)
+        .and_then(|admitted| in_turn(flow, slot, request.spec).map(|()| admitted));
+    let hindrance = match admitted {
         Ok(admitted) => return Admission::Accept(admitted),
         Err(hindrance) => hindrance,
     };
@@ -155,6 +168,50 @@ pub fn admit(
                 return Admission::Wait { reason, message, until: Some(until) };
             }
             Admission::Reject { reason, message: format!("{message} Gave up after waiting {seconds} s.") }
+        }
+    }
+}
+
+/// What it would begin with if it got a slot: nothing where it would not. Only who could begin stands in
+/// line, so that nobody waits for who could not.
+#[must_use]
+pub fn with_slot(
+    flow: &FlowView,
+    revision: &Revision,
+    others: &[Sibling],
+    request: Request<'_>,
+) -> Option<Admitted> {
+    admitted(flow, Some(revision), others, request).ok()
+}
+
+/// Whether it is its turn.
+fn in_turn(flow: &FlowView, slot: Slot, spec: &ExecutionSpec) -> Result<(), Hindrance> {
+    let name = &spec.flow_ref.name;
+    let Place { position, waiting, limit, .. } = match slot {
+        Slot::Free => return Ok(()),
+        Slot::Unknown => {
+            let message = format!("It is being found out how many Executions of Flow {name} run.");
+            return Err(Hindrance::Passing(Reason::Queued, message));
+        }
+        Slot::Taken(place) => place,
+    };
+    let concurrency = match flow {
+        FlowView::Present(flow) => flow.terms.concurrency,
+        FlowView::Missing => None,
+    };
+    let policy = concurrency.and_then(|concurrency| concurrency.policy).unwrap_or_default();
+    match policy {
+        ConcurrencyPolicy::Queue => {
+            let message = format!(
+                "Flow {name} runs {limit} at a time (spec.concurrency.limit): position {position} of {waiting} in its queue."
+            );
+            Err(Hindrance::Passing(Reason::Queued, message))
+        }
+        ConcurrencyPolicy::Reject => {
+            let message = format!(
+                "Flow {name} runs {limit} at a time (spec.concurrency.limit), as many run, and its policy is Reject. Start again when one has ended."
+            );
+            Err(Hindrance::Final(Reason::LimitExceeded, message))
         }
     }
 }

@@ -136,7 +136,15 @@ async fn put(
         Ok(version) => {
             context.executions.wrote(version);
             let spec = seen.spec.filter(|_| status.phase == Phase::Starting);
-            Ok(Box::new(Seen { version, phase: status.phase, spec, status: text.into(), ..seen }))
+            let flow_revision = status.flow_revision.clone();
+            Ok(Box::new(Seen {
+                version,
+                phase: status.phase,
+                flow_revision,
+                spec,
+                status: text.into(),
+                ..seen
+            }))
         }
         Err(error) => Err((Box::new(seen), error)),
     }

@@ -9,6 +9,7 @@ pub mod history;
 pub mod keep;
 pub mod observe;
 pub mod qualifier;
+pub mod queue;
 pub mod registry;
 pub mod siblings;
 pub mod status;

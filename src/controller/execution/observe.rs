@@ -2,12 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::admit::{FlowFacts, FlowView, Latest};
-use super::decide::{Footing, Observed};
+use super::admit::{self, FlowFacts, FlowView, Latest};
+use super::decide::{Facts, Footing, Observed};
 use super::qualifier::{Qualified, qualified};
+use super::queue::{Limits, Rank, Slot};
 use super::registry::{Look, Seen};
 use super::siblings::Sibling;
-use super::status::Obstacles;
+use super::status::{self, Obstacles};
+use crate::api::execution::Effective;
 use crate::api::flow_revision::revision_name;
 use crate::api::{Execution, ExecutionSpec, ExecutionStatus, FlowRevision, Phase};
 use crate::cluster::data::ReadError;
@@ -116,7 +118,7 @@ async fn footing(
             let Some(spec) = seen.spec.clone() else {
                 return Err(Unavailable("the spec was not kept".to_owned()));
             };
-            admission(context, key, look, seen, spec).await
+            admission(context, key, look, (seen, status), spec).await
         }
     }
 }
@@ -125,7 +127,7 @@ async fn admission(
     context: &Context,
     key: &Key,
     look: &mut Look,
-    seen: &Seen,
+    (seen, status): (&Seen, &ExecutionStatus),
     spec: Box<ExecutionSpec>,
 ) -> Result<Footing, Unavailable> {
     let flow_key = Key::new(&key.namespace, &seen.facts.flow);
@@ -145,7 +147,28 @@ async fn admission(
     match context.revisions.get(&Key::new(&key.namespace, &name), is_meant).await {
         Ok(revision) => {
             let siblings = siblings(context, key, look, &spec).await?;
-            Ok(Footing::Admission { spec, flow, revision: Some(revision), siblings })
+            let limits = Limits {
+                version: facts.version,
+                concurrency: facts.terms.concurrency,
+                default_priority: facts.terms.default_priority.unwrap_or_default(),
+            };
+            let reach = |priority: i32| {
+                let rank = Rank::new(priority, seen.facts.created_at, &*seen.facts.uid);
+                context.executions.reach_for_slot(key, &flow_key, limits, rank, Timestamp::now())
+            };
+            let slot = match limits.concurrency {
+                None => reach(limits.default_priority),
+                Some(_) => {
+                    let Facts { uid, created_at, .. } = &seen.facts;
+                    let request = admit::Request { uid, spec: &spec, created_at: *created_at };
+                    match admit::with_slot(&flow, &revision, &siblings, request) {
+                        Some(admitted) => reach(priority(seen, status, &admitted.effective)),
+                        // It does not begin whether there is one or not.
+                        None => Slot::Free,
+                    }
+                }
+            };
+            Ok(Footing::Admission { spec, flow, revision: Some(revision), siblings, slot })
         }
         // As good as no valid definition: the Flow is waited for.
         Err(RevisionError::Lost(why)) => {
@@ -158,7 +181,13 @@ async fn admission(
 
 /// Of what has no revision to begin with, nobody else stands in the way.
 fn without_revision(spec: Box<ExecutionSpec>, flow: FlowView) -> Footing {
-    Footing::Admission { spec, flow, revision: None, siblings: Vec::new() }
+    Footing::Admission { spec, flow, revision: None, siblings: Vec::new(), slot: Slot::Free }
+}
+
+/// The priority by which it stands in line: the one it has been told, as long as it asks for the same.
+fn priority(seen: &Seen, status: &ExecutionStatus, effective: &Effective) -> i32 {
+    let told = status.effective.as_ref().filter(|_| status::is_queued(status, seen.facts.generation));
+    told.unwrap_or(effective).priority.unwrap_or_default()
 }
 
 /// Number and uid of the revision that an Execution asks for, where there is one.

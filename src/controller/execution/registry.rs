@@ -14,8 +14,10 @@ use tokio::sync::{Notify, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedSemaphoreP
 use super::decide::Facts;
 use super::digest::spec_digest;
 use super::keep::Room;
+use super::queue::{Doing, Limits, Queues, Rank, Shown, Slot};
 use super::status::Obstacles;
-use crate::api::{Execution, ExecutionSpec, Phase};
+use crate::api::flow_revision::flow_of;
+use crate::api::{Execution, ExecutionSpec, Flow, Phase};
 use crate::cluster::object::{Key, Stored};
 use crate::cluster::watch::Listed;
 use crate::driver::{News, What};
@@ -43,6 +45,10 @@ pub struct Seen {
     pub is_deleting: bool,
     /// Its phase.
     pub phase: Phase,
+    /// The revision that it was accepted with.
+    pub flow_revision: Option<String>,
+    /// The priority that it stands in line with, unless it has that of its Flow.
+    pub priority: Option<i32>,
     /// The whole spec, until it was admitted.
     pub spec: Option<Box<ExecutionSpec>>,
     /// The text of its status.
@@ -57,10 +63,17 @@ impl Seen {
     /// Where the object cannot be read.
     pub fn read(object: &Stored<Execution>, known: Option<&Self>) -> Result<Self, String> {
         #[derive(serde::Deserialize)]
-        struct PhaseOnly {
+        #[serde(rename_all = "camelCase")]
+        struct Glance {
             phase: Phase,
+            flow_revision: Option<String>,
+            effective: Option<Priority>,
         }
-        let PhaseOnly { phase } = object.decode_status()?;
+        #[derive(serde::Deserialize)]
+        struct Priority {
+            priority: Option<i32>,
+        }
+        let Glance { phase, flow_revision, effective } = object.decode_status()?;
         let status = object.status.as_deref().map(serde_json::value::RawValue::get).unwrap_or_default();
         let key = object.key();
         let room = Room::beside(object.bytes_beside_status());
@@ -87,15 +100,35 @@ impl Seen {
                 (facts, Some(Box::new(spec)))
             }
         };
+        let asked = spec.as_ref().and_then(|spec| spec.priority);
         Ok(Self {
             facts,
             version: object.version(),
             is_deleting: object.is_deleting(),
             phase,
+            flow_revision,
+            priority: asked.or_else(|| effective.and_then(|effective| effective.priority)),
             // Nothing of a run depends on the spec after it was accepted.
             spec: spec.filter(|_| phase == Phase::Starting),
             status: status.into(),
         })
+    }
+
+    /// What others of its Flow have to do with.
+    fn shown(&self) -> Shown<'_> {
+        let Facts { uid, created_at, flow, suspend, .. } = &self.facts;
+        let doing = match self.phase {
+            Phase::Running => Doing::Running,
+            Phase::Starting if !*suspend && !self.is_deleting => Doing::Starting,
+            Phase::Starting
+            | Phase::Succeeded
+            | Phase::Failed
+            | Phase::TimedOut
+            | Phase::Stopped
+            | Phase::Rejected => Doing::Nothing,
+        };
+        let flow = self.flow_revision.as_deref().and_then(flow_of).unwrap_or(flow);
+        Shown { flow, uid, created_at: *created_at, priority: self.priority, doing }
     }
 }
 
@@ -183,6 +216,8 @@ struct State {
     /// Executions that are over as of a version, until the watch shows that too: what it shows of them
     /// before is older, and would be acted on as if it were going on.
     over: HashMap<Key, u64>,
+    /// Who runs and who waits of each Flow.
+    queues: Queues,
 }
 
 /// Executions that have not ended.
@@ -190,15 +225,17 @@ struct State {
 pub struct Registry {
     state: Mutex<State>,
     turns: UnboundedSender<Key>,
+    /// Those for whom a slot is free: they are looked at before others.
+    first_turns: UnboundedSender<Key>,
     /// The next wake has changed.
     pub rewound: Notify,
 }
 
 impl Registry {
-    /// A registry that says whose turn it is.
+    /// A registry that says whose turn it is, and who comes before others.
     #[must_use]
-    pub fn new(turns: UnboundedSender<Key>) -> Self {
-        Self { state: Mutex::default(), turns, rewound: Notify::new() }
+    pub fn new(turns: UnboundedSender<Key>, first_turns: UnboundedSender<Key>) -> Self {
+        Self { state: Mutex::default(), turns, first_turns, rewound: Notify::new() }
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
@@ -231,6 +268,7 @@ impl Registry {
     pub fn seen(&self, object: &Stored<Execution>) -> Result<(), String> {
         let key = object.key();
         let mut state = self.locked();
+        let state = &mut *state;
         match state.over.get(&key) {
             Some(over) if object.version() <= *over => return Ok(()),
             Some(_) => drop(state.over.remove(&key)),
@@ -248,20 +286,28 @@ impl Registry {
             // A look that is going on finds that out itself.
             Err(why) if matches!(entry.turn, Turn::Looking { .. }) => return Err(why),
             Err(why) => {
-                self.forget(&mut state, &key);
+                self.forget(state, &key);
                 return Err(why);
             }
         };
         match entry.turn {
-            Turn::Looking { .. } => entry.newer = Some(seen),
+            Turn::Looking { .. } => {
+                // What runs is counted as soon as it is seen.
+                if seen.phase == Phase::Running {
+                    state.queues.note(&key, &seen.shown());
+                }
+                entry.newer = Some(seen);
+            }
             Turn::Idle | Turn::Queued => {
                 // Another object of the same name: the look begins with the end of the old one.
                 let is_same = entry.uid.as_ref().is_none_or(|uid| *uid == seen.facts.uid);
+                state.queues.note(&key, &seen.shown());
                 entry.uid.get_or_insert_with(|| seen.facts.uid.clone());
                 entry.seen = (is_same && !entry.must_read).then_some(seen);
                 self.queue(&key, entry);
             }
         }
+        self.call(state);
         Ok(())
     }
 
@@ -289,6 +335,8 @@ impl Registry {
             entry.is_watched = false;
             self.has_ended(key, entry, u64::MAX);
         }
+        state.queues.know(listed.namespace());
+        self.call(&mut state);
     }
 
     /// We wrote this version.
@@ -304,7 +352,7 @@ impl Registry {
     pub fn seen_ended(&self, object: &Stored<Execution>) {
         let (key, version) = (object.key(), object.version());
         let mut state = self.locked();
-        if state.written.contains(&version) || owes_nothing(object) {
+        if state.written.contains(&version) || speaks_of_newest(object) {
             return;
         }
         let entry = state.entries.entry(key.clone()).or_default();
@@ -334,8 +382,38 @@ impl Registry {
         keys.into_iter().for_each(|key| self.look_at(&key));
     }
 
+    /// A Flow is shown: those that wait for it are looked at. Those that wait for others of it have to do
+    /// only with another spec, once that is in service: there may be thousands.
+    pub fn flow_seen(&self, flow: &Stored<Flow>) {
+        let key = flow.key();
+        let is_in_service = speaks_of_newest(flow);
+        let mut state = self.locked();
+        if is_in_service && state.queues.is_unheard(&key, flow.generation()) {
+            drop(state);
+            return self.flow_changed(&key);
+        }
+        let State { waiting: all_waiting, queues, entries, .. } = &mut *state;
+        let Some(waiting) = all_waiting.get_mut(&key) else { return };
+        let (told, woken): (HashSet<_>, HashSet<_>) = waiting.drain().partition(|key| queues.is_told(key));
+        *waiting = told;
+        if waiting.is_empty() {
+            all_waiting.remove(&key);
+        }
+        for key in woken {
+            if let Some(entry) = entries.get_mut(&key) {
+                self.queue(&key, entry);
+            }
+        }
+    }
+
+    /// A Flow is gone.
+    pub fn flow_gone(&self, flow: &Key) {
+        self.locked().queues.flow_is_gone(flow);
+        self.flow_changed(flow);
+    }
+
     /// A Flow has changed: those that wait for it are looked at.
-    pub fn flow_changed(&self, flow: &Key) {
+    fn flow_changed(&self, flow: &Key) {
         let mut state = self.locked();
         let waiting = state.waiting.remove(flow).unwrap_or_default();
         for key in waiting {
@@ -351,6 +429,37 @@ impl Registry {
         let Some(entry) = state.entries.get_mut(key) else { return };
         entry.flow = Some(flow.clone());
         state.waiting.entry(flow).or_default().insert(key.clone());
+    }
+
+    /// One that could begin asks for a slot of its Flow. A slot that is free stays reserved until the look
+    /// that is going on has ended, and from then on is taken while it runs.
+    pub fn reach_for_slot(&self, key: &Key, flow: &Key, limits: Limits, rank: Rank, now: Timestamp) -> Slot {
+        let mut state = self.locked();
+        let slot = state.queues.reach(key, flow, limits, rank, now);
+        self.call(&mut state);
+        slot
+    }
+
+    /// Those at the front of a line that were told their place long ago are looked at, and told anew.
+    pub fn tell_places(&self, now: Timestamp) {
+        let due = self.locked().queues.due(now);
+        self.look_at_all(due);
+    }
+
+    /// How many wait for others of their Flow.
+    #[must_use]
+    pub fn waiting_count(&self) -> usize {
+        self.locked().queues.waiting_count()
+    }
+
+    /// Those for whom a slot is free are looked at before others, so that it is not free for long.
+    fn call(&self, state: &mut State) {
+        for key in state.queues.take_called() {
+            let Some(entry) = state.entries.get_mut(&key) else { continue };
+            self.queue(&key, entry);
+            // Its turn among the others may be far.
+            let _ = self.first_turns.send(key);
+        }
     }
 
     /// Something was learned of a task.
@@ -405,10 +514,12 @@ impl Registry {
     /// Begins a look; nothing where there is nothing to look at.
     pub fn begin(&self, key: &Key) -> Option<Look> {
         let mut state = self.locked();
+        let state = &mut *state;
         let entry = state.entries.get_mut(key)?;
         if entry.turn != Turn::Queued {
             return None;
         }
+        state.queues.begin(key);
         entry.turn = Turn::Looking { again: false };
         Some(Look {
             seen: entry.seen.clone(),
@@ -426,6 +537,12 @@ impl Registry {
     pub fn end(&self, key: &Key, ended: Ended) {
         let mut state = self.locked();
         let state = &mut *state;
+        settle(&mut state.queues, key, &ended);
+        self.end_turn(state, key, ended);
+        self.call(state);
+    }
+
+    fn end_turn(&self, state: &mut State, key: &Key, ended: Ended) {
         let Some(entry) = state.entries.get_mut(key) else { return };
         let again = entry.turn == Turn::Looking { again: true };
         entry.turn = Turn::Idle;
@@ -499,6 +616,9 @@ impl Registry {
         entry.uid = newer.as_ref().map(|newer| newer.facts.uid.clone());
         entry.obstacles = Obstacles::default();
         entry.must_read = false;
+        if let Some(newer) = &newer {
+            state.queues.note(key, &newer.shown());
+        }
         entry.seen = newer;
         self.queue(key, entry);
     }
@@ -518,6 +638,8 @@ impl Registry {
     }
 
     fn forget(&self, state: &mut State, key: &Key) {
+        state.queues.forget(key);
+        self.call(state);
         let Some(entry) = state.entries.remove(key) else { return };
         if let Some(wake) = entry.wake {
             state.wakes.remove(&(wake, key.clone()));
@@ -537,8 +659,20 @@ impl Registry {
     }
 }
 
-/// Whether the status of an object that was listed whole speaks of its newest spec.
-fn owes_nothing(object: &Stored<Execution>) -> bool {
+/// What the end of a look means to others of the Flow.
+fn settle(queues: &mut Queues, key: &Key, ended: &Ended) {
+    match ended {
+        Ended::Settled(seen, _) => queues.settle(key, &seen.shown()),
+        Ended::Faulted(seen, _) if seen.phase == Phase::Running => queues.settle(key, &seen.shown()),
+        Ended::Faulted(..) | Ended::Over(_) | Ended::Forgotten => queues.forget(key),
+        Ended::Again { is_conflict: false, .. } => queues.falter(key),
+        // It is looked at again at once.
+        Ended::Again { is_conflict: true, .. } => {}
+    }
+}
+
+/// Whether the status of an object that came whole speaks of its newest spec.
+fn speaks_of_newest<K>(object: &Stored<K>) -> bool {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Observed {

@@ -114,6 +114,14 @@ fn condition_is(conditions: &[Condition], type_: ConditionType, status: Conditio
     condition::find(conditions, type_).is_some_and(|condition| condition.status == status)
 }
 
+/// Whether a status says of this generation that it waits for others of its Flow.
+#[must_use]
+pub fn is_queued(status: &ExecutionStatus, generation: i64) -> bool {
+    let accepted = condition::find(&status.conditions, ConditionType::Accepted);
+    status.observed_generation == generation
+        && accepted.is_some_and(|accepted| accepted.reason == Reason::Queued)
+}
+
 /// Why a task's work does not begin, as its driver says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Obstacles {

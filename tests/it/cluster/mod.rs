@@ -5,6 +5,7 @@ mod rig;
 
 mod admission;
 mod commands;
+mod concurrency;
 mod crash;
 mod definitions;
 mod egress;

@@ -26,6 +26,7 @@ fn present(is_observed: bool, latest_revision: Option<i64>) -> FlowView {
     let uid = Some("u".to_owned());
     let latest_revision = latest_revision.map(|number| Latest { number, uid });
     FlowView::Present(Box::new(FlowFacts {
+        version: 1,
         is_observed,
         latest_revision,
         problem: Some("E010: no state `x`".to_owned()),
@@ -38,7 +39,7 @@ fn ask(flow: &FlowView, revision: Option<&Revision>, spec: &str, now: i64) -> St
     let spec = if flow_ref.is_empty() { spec.trim_start_matches(", ") } else { spec };
     let spec = serde_json::from_str(&format!("{{{flow_ref}{spec}}}")).unwrap();
     let request = Request { uid: "u", spec: &spec, created_at: at(1_000) };
-    match admit(flow, revision, &[], request, at(now)) {
+    match admit(flow, revision, &[], Slot::Free, request, at(now)) {
         Admission::Accept(Admitted { input, effective, attributes, alias, run_number: None }) => format!(
             "{input} {:?} {:?} {} {} {}",
             effective.timeout_seconds,
@@ -188,5 +189,51 @@ fn admission_answers_in_order() {
             matches!(&flow, FlowView::Present(flow) if flow.latest_revision.is_some()).then_some(&revision);
         let answer = ask(&flow, revision, spec, now);
         assert!(answer.starts_with(expected), "{spec:.60}: {answer}");
+    }
+}
+
+#[test]
+fn what_is_beyond_the_limit_waits_or_is_refused_and_what_cannot_begin_does_not_wait() {
+    let revision = revision();
+    let ask = |fields: &str, spec: &str, slot: Slot| {
+        let FlowView::Present(facts) = present(true, Some(3)) else { panic!() };
+        let flow = FlowView::Present(Box::new(FlowFacts { terms: terms(fields), ..*facts }));
+        let spec = serde_json::from_str(&format!(r#"{{"flowRef": {{"name": "f"}}{spec}}}"#)).unwrap();
+        let request = Request { uid: "u", spec: &spec, created_at: at(0) };
+        match admit(&flow, Some(&revision), &[], slot, request, at(9_999)) {
+            Admission::Accept(_) => "accept".to_owned(),
+            Admission::Wait { reason, message, until } => {
+                assert_eq!(until, None);
+                format!("wait {} {message}", reason.as_str())
+            }
+            Admission::Reject { reason, message } => format!("reject {} {message}", reason.as_str()),
+        }
+    };
+    let taken = Slot::Taken(Place { position: 3, waiting: 57, limit: 9, is_due: false });
+    let queue = r#"{"concurrency": {"limit": 9}}"#;
+    let reject = r#"{"concurrency": {"limit": 9, "policy": "Reject"}}"#;
+    let cases = [
+        (queue, "", Slot::Free, "accept"),
+        (
+            queue,
+            r#", "startingDeadlineSeconds": 0"#,
+            taken,
+            "wait Queued Flow f runs 9 at a time (spec.concurrency.limit): position 3 of 57 in its queue.",
+        ),
+        (queue, "", Slot::Unknown, "wait Queued It is being found out"),
+        (reject, "", Slot::Free, "accept"),
+        (reject, "", Slot::Unknown, "wait Queued It is being found out"),
+        (
+            reject,
+            "",
+            taken,
+            "reject LimitExceeded Flow f runs 9 at a time (spec.concurrency.limit), as many run",
+        ),
+        (queue, r#", "input": [1]"#, taken, "reject InputInvalid"),
+        (queue, r#", "suspend": true"#, taken, "wait Suspended"),
+    ];
+    for (fields, spec, slot, expected) in cases {
+        let answer = ask(fields, spec, slot);
+        assert!(answer.starts_with(expected), "{fields} {spec}: {answer}");
     }
 }

@@ -13,6 +13,7 @@ use crate::api::history::{self, Record};
 use crate::api::{ConditionType, ExecutionSpec, Phase, Reason, condition};
 use crate::controller::execution::admit::{FlowFacts, FlowView, Latest};
 use crate::controller::execution::decide::{Decision, Facts, Footing, Observed, decide};
+use crate::controller::execution::queue::Slot;
 use crate::controller::execution::status::Obstacles;
 use crate::controller::revision::Revision;
 use crate::engine::{Report, TokenKey};
@@ -99,7 +100,13 @@ impl World {
         let flow = FlowView::Present(Box::new(flow));
         let revision = Some(self.revision.clone());
         self.commit(&self.observed(
-            Footing::Admission { spec: Box::new(spec), flow, revision, siblings: Vec::new() },
+            Footing::Admission {
+                spec: Box::new(spec),
+                flow,
+                revision,
+                siblings: Vec::new(),
+                slot: Slot::Free,
+            },
             Vec::new(),
         ))
     }

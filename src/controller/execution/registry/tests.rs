@@ -5,7 +5,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 fn registry() -> (Registry, UnboundedReceiver<Key>) {
     let (turns, receiver) = unbounded_channel();
-    (Registry::new(turns), receiver)
+    (Registry::new(turns, unbounded_channel().0), receiver)
 }
 
 fn object(version: u64, generation: i64) -> Stored<Execution> {
