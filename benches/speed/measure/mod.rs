@@ -4,6 +4,7 @@ mod gap;
 mod jobs;
 mod latency;
 mod memory;
+mod queue;
 mod rate;
 mod restart;
 mod writes;
@@ -26,6 +27,8 @@ pub enum Measure {
     Gap,
     /// Wall time of Jobs beside bare Jobs
     Jobs,
+    /// Many runs of a flow that lets few run at a time
+    Queue,
     /// Resident memory, idle and per waiting run
     Memory,
     /// Time after a kill until all waiting runs were looked at
@@ -41,6 +44,7 @@ impl std::fmt::Display for Measure {
             Self::Latency => "latency",
             Self::Gap => "gap",
             Self::Jobs => "jobs",
+            Self::Queue => "queue",
             Self::Memory => "memory",
             Self::Restart => "restart",
         })
@@ -55,6 +59,7 @@ impl Measure {
         Self::Writes,
         Self::Latency,
         Self::Gap,
+        Self::Queue,
         Self::Memory,
         Self::Restart,
         Self::Jobs,
@@ -69,6 +74,7 @@ impl Measure {
             Self::Latency => "From create to Succeeded, one run of three pure states at a time",
             Self::Gap => "From an answer to the next call, one run at a time",
             Self::Jobs => "Wall time of a flow of Jobs, beside the same Jobs without a flow",
+            Self::Queue => "Many runs at once of a flow that lets few run at a time",
             Self::Memory => "Resident memory",
             Self::Restart => "Killed with waiting runs, started again",
         }
@@ -83,6 +89,7 @@ impl Measure {
             Self::Latency => Ok(latency::take(stage)),
             Self::Gap => Ok(gap::take(stage)),
             Self::Jobs => jobs::take(stage),
+            Self::Queue => Ok(queue::take(stage)),
             Self::Memory => Ok(memory::take(stage)),
             Self::Restart => Ok(restart::take(stage)),
         };

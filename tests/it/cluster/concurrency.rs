@@ -18,6 +18,9 @@ use crate::tools;
 /// How long many runs may take to end on a machine that is busy.
 const LONG: Duration = Duration::from_secs(240);
 
+/// How often it is looked how far they are.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// Writes of a run with one task.
 const OWN_WRITES: usize = 2;
 
@@ -133,13 +136,18 @@ impl Watched {
     }
 
     /// Most that ever ran at the same time, and how often each was written, once all have ended.
-    fn most_running(&self, space: &Space, names: &[String]) -> (usize, BTreeMap<String, usize>) {
-        let events = space.wait("the watch to show all ends", || {
+    fn most_running(&self, names: &[String]) -> (usize, BTreeMap<String, usize>) {
+        let began = Instant::now();
+        let events = loop {
             let events = self.events();
             let ended = events.iter().filter(|[_, _, phase]| phase == "Succeeded");
             let ended: BTreeSet<_> = ended.map(|[_, name, _]| name.clone()).collect();
-            names.iter().all(|name| ended.contains(name)).then_some(events)
-        });
+            if names.iter().all(|name| ended.contains(name)) {
+                break events;
+            }
+            assert!(began.elapsed() < LONG, "only {} have ended after {LONG:?}", ended.len());
+            std::thread::sleep(LOOK_EVERY);
+        };
         let mut running = BTreeSet::new();
         let mut writes: BTreeMap<String, usize> = BTreeMap::new();
         let mut most = 0;
@@ -178,8 +186,7 @@ fn never_more_than_the_limit_run_those_of_higher_priority_first_and_nobody_is_wr
     let first: BTreeSet<_> = asked_by(&service).into_iter().collect();
     assert_eq!(first.len(), 20, "{first:?}");
     open(&gate);
-    names.iter().for_each(|name| drop(space.ended_within(name, LONG)));
-    let (most, writes) = watched.most_running(&space, &names);
+    let (most, writes) = watched.most_running(&names);
     assert_eq!(most, 20);
     let often: Vec<_> = writes.iter().filter(|(_, count)| **count > OWN_WRITES + 2).collect();
     assert!(often.is_empty(), "{often:?}");
@@ -278,8 +285,7 @@ fn the_limit_holds_whenever_the_controller_is_killed_or_replaced() {
     going(90);
     assert!(controller.terminate().success());
     other.wait_for("leading", |other| other.log().contains("leading"));
-    names.iter().for_each(|name| drop(space.ended_within(name, LONG)));
-    let (most, writes) = watched.most_running(&space, &names);
+    let (most, writes) = watched.most_running(&names);
     assert!(most <= 5, "{most} ran at a time");
     let often: Vec<_> = writes.iter().filter(|(_, count)| **count > OWN_WRITES + 2).collect();
     assert!(often.is_empty(), "{often:?}");
