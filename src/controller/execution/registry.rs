@@ -699,3 +699,5 @@ fn after(now: Timestamp, delay: Duration) -> Timestamp {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_queue;
