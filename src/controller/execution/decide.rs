@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::admit::{self, Admission, FlowView};
 use super::history;
 use super::keep::{self, Kept, Room};
+use super::line;
 use super::queue::Slot;
 use super::siblings::Sibling;
 use super::status::{self, Existing, Jobs, Obstacles, Standing};
@@ -175,10 +176,15 @@ fn decide_admission(observed: &Observed, admission: Admission, revision: Option<
     }
     match (admission, revision) {
         (Admission::Wait { reason: Reason::Queued, message, .. }, Some(revision)) => {
-            wait_in_line(observed, &revision, message)
+            let Some((standing, effective)) = line::told(observed, &revision, message) else {
+                return Decision::nothing();
+            };
+            let mut status = with_standing(observed, standing);
+            status.effective = effective;
+            Decision { status: changed(observed, status), ..Decision::nothing() }
         }
         (Admission::Wait { reason, message, until }, _) => {
-            if is_between_specs(observed) {
+            if line::is_between_specs(observed) {
                 return Decision::nothing();
             }
             if let Some(quiet_until) = quiet_until(observed) {
@@ -201,38 +207,6 @@ fn decide_admission(observed: &Observed, admission: Admission, revision: Option<
         // Nothing is accepted without a revision.
         (Admission::Accept(_), None) => Decision::nothing(),
     }
-}
-
-/// One that waits for others of its Flow. It is told so once, and its place anew only when that is due:
-/// otherwise the end of each run would be a write for everyone in line.
-fn wait_in_line(observed: &Observed, revision: &Revision, message: String) -> Decision {
-    let Footing::Admission { spec, slot, .. } = &observed.footing else { return Decision::nothing() };
-    let is_told = status::is_queued(&observed.status, observed.facts.generation);
-    let is_news = match slot {
-        Slot::Taken(place) => place.is_due || !is_told,
-        // It is known in a moment.
-        Slot::Free | Slot::Unknown => false,
-    };
-    if !is_news {
-        return Decision::nothing();
-    }
-    let standing = Standing { phase: Phase::Starting, reason: Reason::Queued, message, stalled: None };
-    let mut status = with_standing(observed, standing);
-    if !is_told {
-        // With its priority, which is its place in line from now on.
-        status.effective = Some(admit::effective(spec, &revision.defaults));
-    }
-    Decision { status: changed(observed, status), ..Decision::nothing() }
-}
-
-/// A Flow whose spec was just changed is looked at in a moment, and then those in line are: nothing has to be
-/// said to each of them in between.
-fn is_between_specs(observed: &Observed) -> bool {
-    let Footing::Admission { flow: FlowView::Present(flow), spec, .. } = &observed.footing else {
-        return false;
-    };
-    let is_open = flow.terms.suspend != Some(true) && spec.suspend != Some(true);
-    is_open && !flow.is_observed && status::is_queued(&observed.status, observed.facts.generation)
 }
 
 /// A Flow that was applied together with its Execution is looked at within milliseconds: so long

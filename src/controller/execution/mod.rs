@@ -7,6 +7,7 @@ pub mod decide;
 pub mod digest;
 pub mod history;
 pub mod keep;
+pub mod line;
 pub mod observe;
 pub mod qualifier;
 pub mod queue;
