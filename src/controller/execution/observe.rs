@@ -79,7 +79,7 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         obstacles: std::mem::take(&mut look.obstacles),
         // Whole milliseconds are what is stored and shown.
         now: Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default(),
-        token_key: context.token_key.clone(),
+        token_key: context.token_key.at(&key.to_string()),
     };
     Ok(Found::Execution(Box::new((seen, observed))))
 }

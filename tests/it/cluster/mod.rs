@@ -4,6 +4,7 @@
 mod rig;
 
 mod admission;
+mod children;
 mod commands;
 mod crash;
 mod definitions;
