@@ -211,6 +211,14 @@ impl Registry {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether an object is known to go on.
+    #[must_use]
+    pub fn goes_on(&self, key: &Key, uid: &str) -> bool {
+        let state = self.locked();
+        let seen = state.entries.get(key).and_then(|entry| entry.seen.as_ref());
+        seen.is_some_and(|seen| seen.facts.uid == uid && !seen.phase.is_ended() && !seen.is_deleting)
+    }
+
     /// Executions that are remembered.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -15,8 +15,8 @@ use crate::api::condition::{self, ConditionStatus, ConditionType};
 use crate::api::execution::{CAUSE_CHARS_MAX, Callback, ChildPolicy, ERROR_CHARS_MAX};
 use crate::api::task_report::ReportOutcome;
 use crate::api::{
-    DEFAULT_SERVICE_ACCOUNT, Execution, ExecutionSpec, ExecutionStatus, FINALIZER_DEPENDENTS, LABEL_AWAITED,
-    LABEL_EXECUTION, LABEL_PARENT_UID, Payload, Phase, Reason, TaskReport, TaskReportSpec,
+    Condition, DEFAULT_SERVICE_ACCOUNT, Execution, ExecutionSpec, ExecutionStatus, FINALIZER_DEPENDENTS,
+    LABEL_AWAITED, LABEL_EXECUTION, LABEL_PARENT_UID, Payload, Phase, Reason, TaskReport, TaskReportSpec,
 };
 use crate::cluster::api_server::{ApiError, ApiServer};
 use crate::cluster::data::ReadError;
@@ -142,15 +142,15 @@ async fn ask_children(
     uid: &str,
     status: &ExecutionStatus,
 ) -> Result<(), ApiError> {
-    let (acts, what) = match status.phase {
-        Phase::TimedOut => (true, "took longer than its time-out"),
-        Phase::Stopped => (is_terminated(status), "was stopped"),
-        Phase::Starting | Phase::Running => (true, "was deleted"),
-        Phase::Succeeded | Phase::Failed | Phase::Rejected => (false, "has ended"),
+    let what = match status.phase {
+        Phase::TimedOut => "took longer than its time-out",
+        Phase::Stopped => "was stopped",
+        Phase::Starting | Phase::Running => "was deleted",
+        Phase::Succeeded | Phase::Failed | Phase::Rejected => "has ended",
     };
     let cause = format!("Execution `{}`, which has started it, {what}", key.name);
     let Some(wish) = Wish::of(child_policy(status), &cause) else { return Ok(()) };
-    let awaited = if acts { String::new() } else { format!(",{LABEL_AWAITED}=true") };
+    let awaited = if policy_acts(status) { String::new() } else { format!(",{LABEL_AWAITED}=true") };
     let labels = format!("{LABEL_PARENT_UID}={uid}{awaited}");
     for child in policy::open_children(api, &key.namespace, &labels).await? {
         let is_asked = policy::ask(api, &child, uid, &wish).await?;
@@ -159,9 +159,18 @@ async fn ask_children(
     Ok(())
 }
 
-fn is_terminated(status: &ExecutionStatus) -> bool {
-    condition::find(&status.conditions, ConditionType::Succeeded)
-        .is_some_and(|said| said.reason == Reason::Terminated && said.status == ConditionStatus::False)
+/// Whether the end of a run, or its deletion where it has none, is one at which the child policy acts.
+#[must_use]
+pub fn policy_acts(status: &ExecutionStatus) -> bool {
+    let is_terminated =
+        |said: &Condition| said.reason == Reason::Terminated && said.status == ConditionStatus::False;
+    match status.phase {
+        Phase::TimedOut | Phase::Starting | Phase::Running => true,
+        Phase::Stopped => {
+            condition::find(&status.conditions, ConditionType::Succeeded).is_some_and(is_terminated)
+        }
+        Phase::Succeeded | Phase::Failed | Phase::Rejected => false,
+    }
 }
 
 /// Tells whoever waits for it how the run ended: by a TaskReport whose name is derived from the run, so that it is

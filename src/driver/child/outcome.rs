@@ -3,7 +3,7 @@
 use crate::api::condition::{self, ConditionType};
 use crate::api::{ExecutionStatus, Phase, Reason};
 use crate::engine::{Report, TaskError};
-use crate::ir::{Completion, ErrorKind};
+use crate::ir::Completion;
 use crate::value::{Object, Value};
 
 use super::request::{ChildRequest, Words};
@@ -171,7 +171,7 @@ pub fn awaited(request: &ChildRequest, child: &Child<'_>, end: End, status: &Exe
         End::Failed { cause, .. } => {
             members.push(("Error", status.error.as_deref().map(Value::from)));
             members.push(("Cause", Some(Value::from(cause))));
-            Report::Failed(TaskError::of(ErrorKind::Unnamed, some(members).to_json()))
+            Report::Failed(TaskError::named("States.TaskFailed", some(members).to_json()))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use http::{Request, StatusCode, header};
 
-use crate::api::execution::{ChildPolicy, ERROR_CHARS_MAX, StopModeName};
+use crate::api::execution::{ChildPolicy, StopModeName, StopRequest};
 use crate::api::{Execution, Phase};
 use crate::cluster::api_server::{ApiError, ApiServer, path_of};
 use crate::cluster::object::{Key, Stored};
@@ -22,6 +22,12 @@ impl Wish {
     #[must_use]
     pub fn new(mode: StopModeName, cause: &str) -> Self {
         Self { mode, cause: cause.to_owned() }
+    }
+
+    /// The wish as it is written into a spec.
+    #[must_use]
+    pub fn stop(&self) -> StopRequest {
+        StopRequest { mode: self.mode, error: Some(PARENT_ENDED.to_owned()), cause: Some(self.cause.clone()) }
     }
 
     /// What a policy wishes of a child; nothing where it is left alone.
@@ -55,11 +61,10 @@ pub async fn ask(api: &ApiServer, child: &Key, parent_uid: &str, wish: &Wish) ->
     if !is_open || parent.is_none_or(|parent| parent.uid != parent_uid) {
         return Ok(false);
     }
-    let error: String = PARENT_ENDED.chars().take(ERROR_CHARS_MAX).collect();
     let patch = serde_json::json!({
         // Of another object of this name nothing is wished.
         "metadata": {"uid": object.uid()},
-        "spec": {"stop": {"mode": wish.mode, "error": error, "cause": wish.cause}},
+        "spec": {"stop": wish.stop()},
     });
     let request = Request::patch(path_of::<Execution>(child))
         .header(header::CONTENT_TYPE, "application/merge-patch+json");

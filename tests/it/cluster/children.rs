@@ -275,3 +275,71 @@ fn the_older_language_starts_children_too() {
     assert_eq!(space.output("by-name"), json!({"got": 2}));
     assert_eq!(space.ended("failed")["status"]["error"], "AuditError");
 }
+
+#[test]
+fn amazon_states_language_starts_children_too() {
+    let space = Space::new("child-asl");
+    let _controller = space.controller();
+    let pass = json!({"StartAt": "P", "States": {"P": {"Type": "Pass", "Parameters": {"got.$": "$.k"}, "End": true}}});
+    let fail =
+        json!({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "AuditError", "Cause": "not yet"}}});
+    space.flow("child", &pass.to_string());
+    space.flow("failing", &fail.to_string());
+    let flow = |suffix: &str, child: &str| {
+        let arn = format!("arn:aws:states:us-east-1:1:stateMachine:{child}");
+        let task = json!({
+            "Type": "Task", "Resource": format!("arn:aws:states:::states:startExecution{suffix}"), "End": true,
+            "Parameters": {"StateMachineArn": arn, "Input": {"k": 1}},
+        });
+        json!({"StartAt": "T", "States": {"T": task}}).to_string()
+    };
+    for (name, suffix, child) in [
+        ("start", "", "child"),
+        ("text", ".sync", "child"),
+        ("json", ".sync:2", "child"),
+        ("failed", ".sync", "failing"),
+    ] {
+        with_runner(&space, name, &flow(suffix, child));
+        space.start(name, json!({"flowRef": {"name": name}}));
+    }
+    assert!(space.output("start")["ExecutionArn"].as_str().unwrap().contains(":execution:child:start-"));
+    let text = space.output("text");
+    assert_eq!(
+        (&text["Output"], &text["Input"], &text["Status"]),
+        (&json!(r#"{"got":1}"#), &json!(r#"{"k":1}"#), &json!("SUCCEEDED"))
+    );
+    assert_eq!(space.output("json")["Output"], json!({"got": 1}));
+    let failed = space.ended("failed");
+    assert_eq!(failed["status"]["error"], "States.TaskFailed");
+    let cause: Value = serde_json::from_str(failed["status"]["cause"].as_str().unwrap()).unwrap();
+    assert_eq!((&cause["Status"], &cause["Error"]), (&json!("FAILED"), &json!("AuditError")));
+}
+
+#[test]
+fn a_child_that_comes_after_the_end_of_its_parent_does_not_start() {
+    let space = Space::new("child-late");
+    let _controller = space.controller();
+    space.flow("f", &waits(300));
+    for (name, mode, policy) in [
+        ("hard", "Terminate", "Terminate"),
+        ("asked", "Terminate", "RequestCancel"),
+        ("left", "Terminate", "Abandon"),
+        ("soft", "Cancel", "Terminate"),
+    ] {
+        space.start(name, json!({"flowRef": {"name": "f"}, "childPolicy": policy, "stop": {"mode": mode}}));
+        let uid = space.ended(name)["metadata"]["uid"].clone();
+        let child = format!("{name}-child");
+        space.start(&child, json!({"flowRef": {"name": "f"}, "parentRef": {"name": name, "uid": uid}}));
+        match (name, policy) {
+            ("left", _) | ("soft", _) => {
+                drop(space.condition(&child, "InProgress", "True", "WaitingForTimer"))
+            }
+            (_, policy) => {
+                let ended = space.ended(&child);
+                let expected = if policy == "Terminate" { "Terminated" } else { "Canceled" };
+                assert_eq!(condition(&ended, "Succeeded").unwrap()["reason"], expected);
+                assert_eq!(ended["status"]["progress"]["transitions"], 0, "{ended:#}");
+            }
+        }
+    }
+}

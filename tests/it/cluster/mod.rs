@@ -4,6 +4,7 @@
 mod rig;
 
 mod admission;
+mod answers;
 mod children;
 mod commands;
 mod crash;
