@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::admit::{self, Admission, FlowView};
 use super::history;
 use super::keep::{self, Kept, Room};
+use super::redrive;
 use super::siblings::Sibling;
 use super::status::{self, Existing, Jobs, Obstacles, Standing};
 use crate::api::condition::{self, ConditionType};
@@ -24,6 +25,10 @@ use crate::engine::{
 /// How long after its making nothing is said of an Execution that waits for its Flow to be looked at.
 /// Objects know their making to the second.
 const QUIET_SECONDS: i64 = 2;
+
+/// What can be done about a fault.
+pub const FAULT_ADVICE: &str =
+    "; stop the Execution (spec.stop) or delete it, or restore what it needs, and it goes on";
 
 /// The object as far as it matters, whatever its payloads weigh.
 #[derive(Clone, Debug)]
@@ -135,7 +140,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    fn nothing() -> Self {
+    pub(super) fn nothing() -> Self {
         Self {
             status: None,
             contents: Vec::new(),
@@ -151,16 +156,25 @@ impl Decision {
 /// Decides.
 #[must_use]
 pub fn decide(observed: &Observed) -> Decision {
+    match redrive::is_owed(&observed.facts, &observed.status) {
+        true => redrive::decide(observed),
+        false => as_it_stands(observed),
+    }
+}
+
+/// Decides about an Execution in its phase.
+pub(super) fn as_it_stands(observed: &Observed) -> Decision {
     match &observed.footing {
         Footing::Ended => restamp(observed),
         Footing::Admission { spec, flow, revision, siblings } => {
             let revision = revision.clone();
             let Facts { uid, created_at, .. } = &observed.facts;
-            let request = admit::Request { uid, spec, created_at: *created_at };
+            let waits_since = redrive::waits_since(&observed.facts, &observed.status);
+            let request = admit::Request { uid, spec, created_at: *created_at, waits_since };
             let admission = admit::admit(flow, revision.as_deref(), siblings, request, observed.now);
             decide_admission(observed, admission, revision)
         }
-        Footing::Revision(revision) => go_on(observed, revision.clone()),
+        Footing::Revision(revision) => go_on(observed, revision.clone(), false),
         Footing::Lost(why) => fault(observed, why),
     }
 }
@@ -176,7 +190,8 @@ fn decide_admission(observed: &Observed, admission: Admission, revision: Option<
                 let wake = until.map_or(quiet_until, |until| until.min(quiet_until));
                 return Decision { wake: Some(wake), ..Decision::nothing() };
             }
-            let standing = Standing { phase: Phase::Starting, reason, message, stalled: None };
+            // Starting, or Running where it is admitted again.
+            let standing = Standing { phase: observed.status.phase, reason, message, stalled: None };
             let status = with_standing(observed, standing);
             Decision { status: changed(observed, status), wake: until, ..Decision::nothing() }
         }
@@ -184,6 +199,7 @@ fn decide_admission(observed: &Observed, admission: Admission, revision: Option<
             let standing = Standing { phase: Phase::Rejected, reason, message, stalled: None };
             let mut status = with_standing(observed, standing);
             status.completion_time = Some(observed.now);
+            redrive::nothing_is_owed(&observed.facts, &mut status);
             Decision { status: changed(observed, status), ..Decision::nothing() }
         }
         (Admission::Accept(admitted), Some(revision)) => begin(observed, admitted, revision),
@@ -210,6 +226,7 @@ fn stop_without_run(observed: &Observed, stop: &StopRequest) -> Decision {
     let mut status = with_standing(observed, status::ended(&outcome));
     status::show_error(&mut status, stop.error.as_deref(), stop.cause.as_deref());
     status.completion_time = Some(observed.now);
+    redrive::nothing_is_owed(&observed.facts, &mut status);
     status.duration = status.start_time.map(|started_at| status::duration_text(started_at, observed.now));
     Decision { status: changed(observed, status), ..Decision::nothing() }
 }
@@ -229,12 +246,15 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
         task_timeout_seconds: seconds(effective.task_timeout_seconds),
         attributes: admitted.attributes,
     });
+    let redrives = redrive::count(&observed.status);
+    let run = run.after_redrives(u32::try_from(redrives).unwrap_or(u32::MAX));
     let event = facts.stop.as_ref().map_or(Event::Start, |stop| Event::Stop(engine_stop(stop)));
     let mut status = observed.status.clone();
     status.accepted = Some(Accepted {
         generation: facts.generation,
         spec_digest: facts.spec_digest.clone(),
-        redrive: facts.redrive,
+        // Those that were performed are counted.
+        redrive: facts.redrive.map(|asked| asked.saturating_sub(redrives)).filter(|asked| *asked > 0),
         revision_digest: Some(revision.digest.clone()),
     });
     status.flow_revision = Some(revision.name.clone());
@@ -248,9 +268,21 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
     }
 }
 
-/// A run that goes on: news first, then wishes, then time.
-fn go_on(observed: &Observed, revision: Arc<Revision>) -> Decision {
-    match moved(observed, &revision) {
+/// A run that goes on: news first, then wishes, then time. `has_ended`: by its phase it had ended.
+pub(super) fn go_on(observed: &Observed, revision: Arc<Revision>, has_ended: bool) -> Decision {
+    let run = match decode(observed, &revision) {
+        Ok(run) => run,
+        Err(why) => return fault(observed, &why),
+    };
+    // Under a phase that has not ended, one that has waits to be taken up.
+    if (has_ended || run.outcome().is_some())
+        && let Some((reason, message)) = redrive::hindrance(observed)
+    {
+        let standing = Standing { phase: Phase::Running, reason, message, stalled: None };
+        let status = changed(observed, with_standing(observed, standing));
+        return Decision { status, parts: observed.parts.clone(), ..Decision::nothing() };
+    }
+    match moved(observed, &revision, run, has_ended) {
         Ok((run, news)) => conclude(observed, observed.status.clone(), revision, run, news),
         Err(why) => fault(observed, &why),
     }
@@ -260,11 +292,22 @@ fn go_on(observed: &Observed, revision: Arc<Revision>) -> Decision {
 /// nothing to tell of it, as in an iteration that is a run of its own.
 type News = (Vec<HistoryEvent>, bool);
 
-fn moved(observed: &Observed, revision: &Revision) -> Result<(Run, News), String> {
+fn moved(
+    observed: &Observed,
+    revision: &Revision,
+    mut run: Run,
+    has_ended: bool,
+) -> Result<(Run, News), String> {
     let program = &revision.program;
-    let mut run = decode(observed, revision)?;
     let (mut history, mut is_progress) = (Vec::new(), false);
     let mut events: Vec<Event> = Vec::with_capacity(observed.reports.len() + 3);
+    if has_ended && run.outcome().is_none() {
+        // Its end was written although it could not be read.
+        events.push(Event::Stop(Stop::new(StopMode::Terminate)));
+    }
+    if has_ended || run.outcome().is_some() {
+        events.push(Event::Redrive { stop: observed.facts.stop.as_ref().map(engine_stop) });
+    }
     // First, so that what has happened meanwhile moves nothing, or moves again.
     match (observed.facts.suspend, run.status()) {
         (true, Status::Running) => events.push(Event::Suspend),
@@ -273,7 +316,7 @@ fn moved(observed: &Observed, revision: &Revision) -> Result<(Run, News), String
     }
     let reports = observed.reports.iter().cloned();
     events.extend(reports.map(|(id, report)| Event::Task { id, report }));
-    if let Some(stop) = &observed.facts.stop {
+    if let (Some(stop), true) = (&observed.facts.stop, run.outcome().is_none() && !has_ended) {
         events.push(Event::Stop(engine_stop(stop)));
     }
     events.push(Event::Tick);
@@ -396,47 +439,57 @@ fn restamp(observed: &Observed) -> Decision {
     if before.observed_generation == observed.facts.generation {
         return Decision::nothing();
     }
-    let said = condition::find(&before.conditions, ConditionType::InProgress);
-    let accepted = condition::find(&before.conditions, ConditionType::Accepted);
-    let (reason, message) = match (before.phase, said, accepted) {
-        (Phase::Rejected, _, Some(accepted)) => (accepted.reason, accepted.message.clone()),
-        (_, Some(said), _) => (said.reason, said.message.clone()),
-        (_, None, _) => (Reason::EngineFault, "the conditions were removed".to_owned()),
-    };
+    let (reason, message) = said(before);
     let standing = Standing { phase: before.phase, reason, message, stalled: None };
     let status = with_standing(observed, standing);
     Decision { status: changed(observed, status), ..Decision::nothing() }
+}
+
+/// What the conditions of an Execution that has ended say of its end.
+pub(super) fn said(before: &ExecutionStatus) -> (Reason, String) {
+    let said = condition::find(&before.conditions, ConditionType::InProgress);
+    let accepted = condition::find(&before.conditions, ConditionType::Accepted);
+    match (before.phase, said, accepted) {
+        (Phase::Rejected, _, Some(accepted)) => (accepted.reason, accepted.message.clone()),
+        (_, Some(said), _) => (said.reason, said.message.clone()),
+        (_, None, _) => (Reason::EngineFault, "the conditions were removed".to_owned()),
+    }
 }
 
 /// Something of ours is broken, or a status was tampered with: it is said, and nothing is done. Who
 /// wishes that it ends has that wish.
 #[must_use]
 pub fn fault(observed: &Observed, why: &str) -> Decision {
+    if observed.status.phase.is_ended() {
+        return redrive::cannot(observed, why);
+    }
     if let Some(stop) = &observed.facts.stop {
         return stop_without_run(observed, stop);
     }
     // What has not begun is tried again from its admission.
     let phase = observed.status.phase;
-    let message = format!(
-        "{why}; stop the Execution (spec.stop) or delete it, or restore what it needs, and it goes on"
-    );
+    let message = format!("{why}{FAULT_ADVICE}");
     let stalled = Some((Reason::EngineFault, message.clone()));
     let standing = Standing { phase, reason: Reason::EngineFault, message, stalled };
     let status = with_standing(observed, standing);
     Decision { status: changed(observed, status), is_fault: true, ..Decision::nothing() }
 }
 
-fn with_standing(observed: &Observed, standing: Standing) -> ExecutionStatus {
+pub(super) fn with_standing(observed: &Observed, standing: Standing) -> ExecutionStatus {
     let mut status = observed.status.clone();
     apply_standing(observed, &mut status, &standing);
     status
 }
 
-fn apply_standing(observed: &Observed, status: &mut ExecutionStatus, standing: &Standing) {
+pub(super) fn apply_standing(observed: &Observed, status: &mut ExecutionStatus, standing: &Standing) {
     let facts = &observed.facts;
     let existing = existing(observed, status, standing);
+    // What is admitted again says what it said the first time.
+    let is_admitted_again = standing.phase == Phase::Running && status.accepted.is_none();
+    let phase = if is_admitted_again { Phase::Starting } else { standing.phase };
+    let shown = Standing { phase, ..standing.clone() };
     status.conditions =
-        status::conditions(&status.conditions, standing, &existing, facts.generation, observed.now);
+        status::conditions(&status.conditions, &shown, &existing, facts.generation, observed.now);
     status.phase = standing.phase;
     status.observed_generation = facts.generation;
     if standing.phase.is_ended() {
@@ -474,6 +527,6 @@ fn existing(observed: &Observed, status: &ExecutionStatus, standing: &Standing) 
 }
 
 /// The status, where it differs from the stored one.
-fn changed(observed: &Observed, status: ExecutionStatus) -> Option<Box<ExecutionStatus>> {
+pub(super) fn changed(observed: &Observed, status: ExecutionStatus) -> Option<Box<ExecutionStatus>> {
     (status != observed.status).then(|| Box::new(status))
 }

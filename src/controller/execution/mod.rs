@@ -9,6 +9,7 @@ pub mod history;
 pub mod keep;
 pub mod observe;
 pub mod qualifier;
+pub mod redrive;
 pub mod registry;
 pub mod siblings;
 pub mod status;
@@ -95,7 +96,13 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             if decision.is_fault && !seen.phase.is_ended() {
                 return Ended::Faulted(seen, observed.reports);
             }
+            let status = decision.status.as_deref().unwrap_or(&observed.status);
+            let is_owed = redrive::is_owed(&observed.facts, status);
             if tidy(context, key, &observed, decision.status.as_deref(), decision.parts).await {
+                if is_owed {
+                    // At once where it has failed again, later where it could not begin.
+                    return Ended::Again { reports: Vec::new(), is_conflict: !decision.is_fault };
+                }
                 return settled(seen, decision.wake);
             }
             Ended::Again { reports: Vec::new(), is_conflict: false }
@@ -106,7 +113,8 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             }
             context.driver.let_go(&seen.facts.uid);
             // What the refused status would have named is named by nobody.
-            if tidy(context, key, &observed, None, Vec::new()).await {
+            let is_owed = redrive::is_owed(&observed.facts, &observed.status);
+            if tidy(context, key, &observed, None, Vec::new()).await && !is_owed {
                 return settled(seen, None);
             }
             Ended::Again { reports: Vec::new(), is_conflict: false }
@@ -214,7 +222,8 @@ fn tell(context: &Context, key: &Key, before: &Observed, decision: &Decision) {
             is_warning,
         });
     };
-    if status.phase != before.status.phase && status.phase.is_ended() {
+    let is_redriven = status.redrive_count != before.status.redrive_count;
+    if (status.phase != before.status.phase || is_redriven) && status.phase.is_ended() {
         context.metrics.ended(status.phase);
         debug!(execution = %key, phase = status.phase.as_str(), "an Execution has ended");
         let message = message_of(status, ConditionType::InProgress);

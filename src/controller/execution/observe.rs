@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::admit::{FlowFacts, FlowView, Latest};
 use super::decide::{Footing, Observed};
 use super::qualifier::{Qualified, qualified};
+use super::redrive;
 use super::registry::{Look, Seen};
 use super::siblings::Sibling;
 use super::status::Obstacles;
@@ -61,7 +62,7 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
     };
     let mut footing = footing(context, key, look, &seen, &status).await?;
     let mut parts = Vec::new();
-    if !status.phase.is_ended() && !status.checkpoint_refs.is_empty() {
+    if matches!(footing, Footing::Revision(_)) && !status.checkpoint_refs.is_empty() {
         // Closed it is never.
         look.place = context.large.clone().acquire_owned().await.ok();
         match context.data.parts(key, &seen.facts.uid, &status.checkpoint_refs).await {
@@ -97,10 +98,8 @@ async fn footing(
     status: &ExecutionStatus,
 ) -> Result<Footing, Unavailable> {
     match status.phase {
-        Phase::Succeeded | Phase::Failed | Phase::TimedOut | Phase::Stopped | Phase::Rejected => {
-            Ok(Footing::Ended)
-        }
-        Phase::Running => {
+        phase if phase.is_ended() && !redrive::is_owed(&seen.facts, status) => Ok(Footing::Ended),
+        phase if phase != Phase::Starting && status.accepted.is_some() => {
             let Some(name) = &status.flow_revision else {
                 return Ok(Footing::Lost("status.flowRevision is missing".to_owned()));
             };
@@ -112,7 +111,8 @@ async fn footing(
                 Err(RevisionError::Unavailable(why)) => Err(Unavailable(why)),
             }
         }
-        Phase::Starting => {
+        // Those that were refused and are asked for again, too.
+        _ => {
             let Some(spec) = seen.spec.clone() else {
                 return Err(Unavailable("the spec was not kept".to_owned()));
             };

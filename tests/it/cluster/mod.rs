@@ -18,6 +18,7 @@ mod limits;
 mod names;
 mod objects;
 mod outage;
+mod redrive;
 mod revisions;
 mod secrets;
 mod suspended;
