@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::ir::{Completion, ErrorKind, Kind, StateIdx};
-use crate::value::{Str, Value};
+use crate::ir::{Completion, ErrorKind, Kind};
+use crate::value::Value;
 
+use super::children::is_written;
 use super::environment::Place;
 use super::run::{Active, Frame, Phase, Status};
 use super::step::{Fault, Flow, Stepper, Work};
@@ -66,7 +67,7 @@ impl Stepper<'_> {
                 if self.now >= self.deadline {
                     return Ok(self.time_out(None));
                 }
-                Self::forget_tasks(frame);
+                self.make_ready(frame, "")?;
                 let flow = self.redrive_frame(frame, &Place::root())?;
                 Ok(self.settle(flow, frame))
             }
@@ -99,12 +100,26 @@ impl Stepper<'_> {
         suspension.held.iter().for_each(|(id, report)| self.keep_finished(id, report));
     }
 
-    /// None of the tasks that were out when the run ended is any longer.
-    fn forget_tasks(frame: &mut Frame) {
-        let Some(active) = &mut frame.active else { return };
+    /// Makes a frame ready to go on: none of the tasks that were out when the run ended is any longer, and what is
+    /// written again for a Map is another task. That gives what stands within the Map other paths.
+    fn make_ready(&mut self, frame: &mut Frame, prefix: &str) -> Result<(), Fault> {
+        let Some(mut active) = frame.active.take() else { return Err(Fault::ForeignProgram) };
+        let state = self.state_of(frame, &active)?;
+        let finished = self.finished.remove(&active.task_id());
+        let visit = frame.visits.get(&active.state.number()).copied().unwrap_or(1);
+        active.path = path_text(prefix, &state.name, visit);
+        if let Some(report) = finished {
+            self.finished.insert(active.task_id(), report);
+        }
         active.phase = match std::mem::replace(&mut active.phase, Phase::Failed) {
             Phase::Children(mut children) | Phase::Writing(_, mut children) => {
-                children.unfinished_mut().for_each(Self::forget_tasks);
+                if is_written(state) {
+                    active.attempt = active.attempt.saturating_add(1);
+                }
+                let prefix = active.prefix();
+                for (slot, child) in children.unfinished_mut() {
+                    self.make_ready(child, &format!("{prefix}{slot}/"))?;
+                }
                 Phase::Children(children)
             }
             Phase::Task(_)
@@ -114,6 +129,8 @@ impl Stepper<'_> {
             | Phase::Entering
             | Phase::Failed => Phase::Failed,
         };
+        frame.active = Some(active);
+        Ok(())
     }
 
     /// Goes on in a frame: with what is left within its state, with what its task has given, or by entering its
@@ -121,8 +138,6 @@ impl Stepper<'_> {
     pub(super) fn redrive_frame(&mut self, frame: &mut Frame, place: &Place<'_>) -> Result<Flow, Fault> {
         let Some(mut active) = frame.active.take() else { return Err(Fault::ForeignProgram) };
         let result = self.result_before(frame, &active)?;
-        // What is around it may be another attempt by now.
-        active.path = self.path_again(frame, place, active.state)?;
         if let Some(result) = result {
             self.progress.tasks_succeeded = self.progress.tasks_succeeded.saturating_add(1);
             return self.proceed(frame, place, active, Work::Result(result));
@@ -150,13 +165,5 @@ impl Stepper<'_> {
             Some(Report::Accepted(_) | Report::Failed(_) | Report::Heartbeat) | None => None,
         };
         Ok(result.filter(|result| self.check(Payload::Result, state, result).is_ok()))
-    }
-
-    /// The path of the visit that a frame is in.
-    fn path_again(&self, frame: &Frame, place: &Place<'_>, at: StateIdx) -> Result<Str, Fault> {
-        let scope = self.program.scope(frame.scope).ok_or(Fault::ForeignProgram)?;
-        let state = scope.state(at).ok_or(Fault::ForeignProgram)?;
-        let visit = frame.visits.get(&at.number()).copied().unwrap_or(1);
-        Ok(path_text(&place.prefix, &state.name, visit))
     }
 }

@@ -292,6 +292,7 @@ fn what_is_switched_off_is_not_rendered() {
 const CONTROLLER: &str = "
     WHO: get,list,watch millrace.dev/flows,executions
     WHO: update millrace.dev/flows/status,executions/status
+    WHO: delete millrace.dev/executions
     WHO: get,list,watch,create,delete millrace.dev/flowrevisions
     WHO: get,list,create,delete millrace.dev/executiondata
     WHO: get,list,watch,patch,delete batch/jobs

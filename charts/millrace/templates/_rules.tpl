@@ -9,6 +9,10 @@ account and needs no right here.
 - apiGroups: [millrace.dev]
   resources: [flows/status, executions/status]
   verbs: [update]
+# Those that have ended, when their time has come.
+- apiGroups: [millrace.dev]
+  resources: [executions]
+  verbs: [delete]
 # Revisions are never changed, and removed when nothing needs them.
 - apiGroups: [millrace.dev]
   resources: [flowrevisions]

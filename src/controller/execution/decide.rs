@@ -9,6 +9,7 @@ use super::admit::{self, Admission, FlowView};
 use super::history;
 use super::keep::{self, Kept, Room};
 use super::redrive;
+use super::retention::{self, DefaultTtl};
 use super::siblings::Sibling;
 use super::status::{self, Existing, Jobs, Obstacles, Standing};
 use crate::api::condition::{self, ConditionType};
@@ -53,6 +54,10 @@ pub struct Facts {
     pub stop: Option<StopRequest>,
     /// Redrives that were asked for, in all.
     pub redrive: Option<i64>,
+    /// For how many seconds it asks to stay after its end.
+    pub ttl_seconds: Option<i64>,
+    /// Whether nobody has chosen its name.
+    pub is_name_generated: bool,
     /// How much of the object its status may take.
     pub room: Room,
 }
@@ -114,6 +119,8 @@ pub struct Observed {
     pub reports: Vec<(TaskId, Report)>,
     /// Tasks that do not begin.
     pub obstacles: Obstacles,
+    /// How long it stays where it does not say.
+    pub default_ttl: DefaultTtl,
     /// The time.
     pub now: Timestamp,
     /// Makes task tokens.
@@ -492,6 +499,7 @@ pub(super) fn apply_standing(observed: &Observed, status: &mut ExecutionStatus, 
         status::conditions(&status.conditions, &shown, &existing, facts.generation, observed.now);
     status.phase = standing.phase;
     status.observed_generation = facts.generation;
+    status.expiration_time = retention::expiration(facts, status, observed.default_ttl, observed.now);
     if standing.phase.is_ended() {
         status.active.clear();
         status.active_count = None;

@@ -11,6 +11,7 @@ pub mod observe;
 pub mod qualifier;
 pub mod redrive;
 pub mod registry;
+pub mod retention;
 pub mod siblings;
 pub mod status;
 mod watched;
@@ -59,6 +60,7 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
         Ok(Found::Deleting(seen)) => {
             // Its Jobs hold finalizers of ours that would keep it for ever.
             context.driver.let_go(&seen.facts.uid);
+            context.retention.forget(&seen.facts.uid);
             return Ended::Settled(seen, None);
         }
         Ok(Found::Nothing) => {
@@ -103,6 +105,7 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
                     // At once where it has failed again, later where it could not begin.
                     return Ended::Again { reports: Vec::new(), is_conflict: !decision.is_fault };
                 }
+                retain(context, key, &seen, &observed.status, status);
                 return settled(seen, decision.wake);
             }
             Ended::Again { reports: Vec::new(), is_conflict: false }
@@ -150,6 +153,13 @@ async fn tidy(
     context.metrics.data_removed.inc_by(removed.unwrap_or_default() as u64);
     // While it goes on there is another write.
     removed.is_some() || !is_ended
+}
+
+/// Notes when an Execution that has ended is to be removed, and of one that goes on again that it is not.
+fn retain(context: &Context, key: &Key, seen: &Seen, before: &ExecutionStatus, status: &ExecutionStatus) {
+    if before.phase.is_ended() || status.expiration_time.is_some() {
+        context.retention.expect(key, &seen.facts.uid, seen.version, status.expiration_time);
+    }
 }
 
 fn settled(seen: Box<Seen>, wake: Option<Timestamp>) -> Ended {

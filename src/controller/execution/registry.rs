@@ -16,7 +16,7 @@ use super::digest::spec_digest;
 use super::keep::Room;
 use super::redrive;
 use super::status::Obstacles;
-use crate::api::{Execution, ExecutionSpec, Phase};
+use crate::api::{Execution, ExecutionSpec, LABEL_SCHEDULE, Phase};
 use crate::cluster::object::{Key, Stored};
 use crate::cluster::watch::Listed;
 use crate::driver::{News, What};
@@ -84,6 +84,10 @@ impl Seen {
                     suspend: spec.suspend.unwrap_or_default(),
                     stop: spec.stop.clone(),
                     redrive: spec.redrive,
+                    ttl_seconds: spec.ttl_seconds_after_finished,
+                    is_name_generated: object.has_generated_name()
+                        || object.has_label(LABEL_SCHEDULE)
+                        || spec.parent_ref.is_some(),
                     room,
                 };
                 (facts, Some(Box::new(spec)))

@@ -19,6 +19,7 @@ use super::visit::{Payload, branch_of};
 use super::{Failure, Report, TaskId, time};
 
 pub(super) use map::STATE_DATA;
+pub(super) use redrive::is_written;
 
 /// The state that scopes run within, as they see it.
 struct Inner<'a> {

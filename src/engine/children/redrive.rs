@@ -1,5 +1,6 @@
 //! Branches and iterations that are run again.
 
+use crate::ir::State;
 use crate::value::Value;
 
 use super::super::environment::Place;
@@ -7,6 +8,11 @@ use super::super::run::{Active, Children, Frame, Slot};
 use super::super::step::{Fault, Flow, Stepper};
 use super::super::{Failure, time};
 use super::{Inner, map_of};
+
+/// Whether what a state gives is written by a task of its own.
+pub(in crate::engine) fn is_written(state: &State) -> bool {
+    map_of(state).is_some_and(|map| map.writer.is_some())
+}
 
 impl Stepper<'_> {
     /// Goes on within a state: in what has not succeeded, then in what has not begun.
@@ -17,13 +23,8 @@ impl Stepper<'_> {
         mut active: Active,
         mut children: Children,
     ) -> Result<Flow, Fault> {
-        let state = self.state_of(frame, &active)?;
         active.retries.fill(0);
         active.failure = None;
-        if map_of(state).is_some_and(|map| map.writer.is_some()) {
-            // What is written again is another task.
-            active.attempt = active.attempt.saturating_add(1);
-        }
         children.take_up();
         let work = self.with_children(frame, place, &mut active, children, |stepper, children, inner| {
             let mut next = children.running.first().copied();
@@ -80,10 +81,10 @@ impl Children {
         }
     }
 
-    /// Whatever has not succeeded.
-    pub(in crate::engine) fn unfinished_mut(&mut self) -> impl Iterator<Item = &mut Frame> {
-        self.slots.iter_mut().filter_map(|slot| match slot {
-            Slot::Running(child) | Slot::Failed(child) => Some(&mut **child),
+    /// Whatever has not succeeded, with the numbers of the slots.
+    pub(in crate::engine) fn unfinished_mut(&mut self) -> impl Iterator<Item = (usize, &mut Frame)> {
+        self.slots.iter_mut().enumerate().filter_map(|(number, slot)| match slot {
+            Slot::Running(child) | Slot::Failed(child) => Some((number, &mut **child)),
             Slot::Done(_) => None,
         })
     }

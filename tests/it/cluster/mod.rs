@@ -19,6 +19,7 @@ mod names;
 mod objects;
 mod outage;
 mod redrive;
+mod retention;
 mod revisions;
 mod secrets;
 mod suspended;

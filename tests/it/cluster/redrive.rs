@@ -68,7 +68,7 @@ fn redriven(space: &Space, name: &str, number: i64) -> Value {
 
 fn tree(space: &Space, name: &str) -> String {
     let kubeconfig = space.user("view");
-    let ended = start_as(program(["tree", name]).env("KUBECONFIG", kubeconfig), "").ended();
+    let ended = start_as(program(&["tree", name]).env("KUBECONFIG", kubeconfig), "").ended();
     assert_eq!(ended.status, Some(0), "{ended:?}");
     ended.stdout
 }

@@ -13,6 +13,7 @@ use crate::api::history::{self, Record};
 use crate::api::{ConditionType, ExecutionSpec, Phase, Reason, condition};
 use crate::controller::execution::admit::{FlowFacts, FlowView, Latest};
 use crate::controller::execution::decide::{Decision, Facts, Footing, Observed, decide};
+use crate::controller::execution::retention::DefaultTtl;
 use crate::controller::execution::status::Obstacles;
 use crate::controller::revision::Revision;
 use crate::engine::{Report, TokenKey};
@@ -79,6 +80,8 @@ impl World {
                 spec_digest: "s".to_owned(),
                 stop: None,
                 redrive: None,
+                ttl_seconds: None,
+                is_name_generated: false,
                 room: self.room,
             },
             status: self.status.clone(),
@@ -86,6 +89,7 @@ impl World {
             footing,
             reports: reports.into_iter().map(|(id, report)| (id.into(), report)).collect(),
             obstacles: Obstacles::default(),
+            default_ttl: DefaultTtl::default(),
             now: self.now,
             token_key: TokenKey::new([7; 32]),
         }
