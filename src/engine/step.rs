@@ -10,8 +10,8 @@ use crate::ir::{ErrorKind, Program, State};
 use crate::value::{Object, Str, Value};
 
 use super::environment::Place;
-use super::redrive::{Finished, Redrives};
 use super::outlook::cancel_all;
+use super::redrive::{Finished, Redrives};
 use super::run::{Active, Execution, Frame, Phase, Progress, Status};
 use super::token::TokenKey;
 use super::{Command, Event, Failure, HistoryEvent, HistoryKind, Outcome, Report, Run, TaskId, time};

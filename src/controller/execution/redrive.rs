@@ -114,8 +114,7 @@ fn resumed(observed: &Observed) -> ExecutionStatus {
         true => (Reason::Running, "goes on from where it failed"),
         false => (Reason::Pending, "is admitted again"),
     };
-    let standing =
-        Standing { phase: Phase::Running, reason, message: message.to_owned(), stalled: None };
+    let standing = Standing { phase: Phase::Running, reason, message: message.to_owned(), stalled: None };
     decide::apply_standing(observed, &mut status, &standing);
     status
 }

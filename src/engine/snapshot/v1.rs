@@ -352,7 +352,8 @@ impl Snapshot {
         let globals = self.g.map(|g| reader.object(g)).transpose()?.unwrap_or_default();
         let status = reader.status(self.s)?;
         let last = self.r.map(|(count, at)| Ok((count, instant(at)?))).transpose()?;
-        let redrives = last.map_or_else(Redrives::default, |(count, at)| Redrives { count, last_at: Some(at) });
+        let redrives =
+            last.map_or_else(Redrives::default, |(count, at)| Redrives { count, last_at: Some(at) });
         let finished = (self.w.into_iter())
             .map(|(id, report)| Ok((TaskId::from(&*id), reader.report(report)?)))
             .collect::<Result<_, Fault>>()?;

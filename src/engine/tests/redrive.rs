@@ -30,7 +30,8 @@ fn both() -> Program {
 #[test]
 fn a_failed_state_is_entered_again_with_its_own_input_and_all_of_its_retries() {
     let flaky = State { retry: retry_once(3), ..task("B", "r") };
-    let count = object(vec![("retries", Expr::Root(Root::RetryCount)), ("redrives", Expr::Root(Root::RedriveCount))]);
+    let count =
+        object(vec![("retries", Expr::Root(Root::RetryCount)), ("redrives", Expr::Root(Root::RedriveCount))]);
     let kind = Kind::Task {
         resource: "r".into(),
         arguments: Some(Expr::Array(vec![Expr::Root(Root::Input), count])),

@@ -22,7 +22,9 @@ fn service() -> (Service, Arc<AtomicBool>) {
 }
 
 fn ask(name: &str, url: &str, more: &str) -> String {
-    format!("{{Type: Task, Name: {name}, Action: HTTP:Request, End: true, Parameters: {{url: \"{url}\"}}{more}}}")
+    format!(
+        "{{Type: Task, Name: {name}, Action: HTTP:Request, End: true, Parameters: {{url: \"{url}\"}}{more}}}"
+    )
 }
 
 fn flow_of(states: &str) -> String {
@@ -127,7 +129,8 @@ fn items_that_have_succeeded_are_not_done_again() {
     is_mended.store(true, Ordering::SeqCst);
     let done = redrive(&space, "one", 1, json!({}));
     assert_eq!(done["status"]["phase"], "Succeeded", "{:#}", done["status"]);
-    let counts: Vec<_> = done["status"]["output"].as_array().unwrap().iter().map(|item| item["r"].clone()).collect();
+    let counts: Vec<_> =
+        done["status"]["output"].as_array().unwrap().iter().map(|item| item["r"].clone()).collect();
     assert_eq!((&counts[..3], &counts[4..]), (&[json!(0), json!(0), json!(1)][..], &[json!(1)][..]));
     for (path, times) in [("/a", 1), ("/b", 1), ("/bad-1", 2)] {
         assert_eq!(service.asked_at(path).len(), times, "{path}");
@@ -164,7 +167,10 @@ fn a_run_that_was_stopped_or_too_slow_goes_on_where_it_was() {
     let still = redrive(&space, "stopped", 1, json!({}));
     let says = condition(&still, "Succeeded").unwrap();
     assert_eq!((&still["status"]["phase"], &says["reason"]), (&json!("Stopped"), &json!("Terminated")));
-    assert!(says["message"].as_str().unwrap().contains("spec.stop still asks for it: take it away"), "{says}");
+    assert!(
+        says["message"].as_str().unwrap().contains("spec.stop still asks for it: take it away"),
+        "{says}"
+    );
     // And as long as it is to stand still it does.
     patch(&space, "stopped", &json!({"redrive": 2, "stop": null, "suspend": true}));
     space.condition_saying("stopped", "InProgress", "True", "Suspended", "goes on from where it failed");
@@ -214,14 +220,17 @@ fn what_was_refused_is_admitted_again() {
 fn a_run_whose_revision_is_gone_says_so_and_goes_on_once_it_is_there_again() {
     let (service, is_mended) = service();
     let space = Space::new("redrive-lost");
-    let _controller = space.controller();
+    let controller = space.controller();
     space.flow("f", &both(&service));
     space.start("one", json!({"flowRef": {"name": "f"}}));
     space.ended("one");
     let mut revision = space.get("flowrevisions", "f-1").unwrap();
+    // In memory it would still have it.
+    controller.kill();
     assert!(space.kubectl(&["delete", "flow", "f"]).status.success());
     assert!(space.kubectl(&["delete", "flowrevision", "f-1"]).status.success());
     patch(&space, "one", &json!({"redrive": 1}));
+    let _controller = space.controller();
     space.condition_saying("one", "Stalled", "True", "EngineFault", "redrive 1 cannot begin");
     let still = space.execution("one")["status"].clone();
     assert_eq!((&still["phase"], still.get("redriveCount")), (&json!("Failed"), None));
@@ -237,7 +246,7 @@ fn a_run_whose_revision_is_gone_says_so_and_goes_on_once_it_is_there_again() {
 fn the_api_server_refuses_wrong_redrives() {
     let space = Space::new("redrive-cel");
     let controller = space.controller();
-    let wait = "{Type: Fail, Name: Both, Error: E}";
+    let wait = "{Type: Fail, Name: Both, Code: E}";
     space.flow("f", &flow_of(wait));
     space.start("one", json!({"flowRef": {"name": "f"}}));
     space.ended("one");

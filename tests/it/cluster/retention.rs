@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::rig::{Space, manifest};
 
 const PASS: &str = "Type: StateMachine\nSpecVersion: v1\nStartAt: s\nStates: [{Type: Succeed, Name: s}]";
-const FAIL: &str = "Type: StateMachine\nSpecVersion: v1\nStartAt: s\nStates: [{Type: Fail, Name: s, Error: E}]";
+const FAIL: &str =
+    "Type: StateMachine\nSpecVersion: v1\nStartAt: s\nStates: [{Type: Fail, Name: s, Code: E}]";
 
 /// An Execution whose name is generated; gives the name.
 fn generated(space: &Space, spec: Value) -> String {
@@ -87,7 +88,8 @@ fn what_is_said_after_the_end_counts_from_the_end() {
     space.ended("one");
     assert_eq!(expiration(&space, "one"), Value::Null);
     patch(&space, "one", &json!({"ttlSecondsAfterFinished": 3600}));
-    let expires = space.wait("its time to be written", || Some(expiration(&space, "one")).filter(Value::is_string));
+    let expires =
+        space.wait("its time to be written", || Some(expiration(&space, "one")).filter(Value::is_string));
     assert_eq!(seconds_between(&space.execution("one")["status"]["completionTime"], &expires), 3_600);
     patch(&space, "one", &json!({"ttlSecondsAfterFinished": null}));
     assert_eq!(expiration_once_seen(&space, "one"), Value::Null);
@@ -98,7 +100,10 @@ fn what_is_said_after_the_end_counts_from_the_end() {
     assert_eq!(seconds_between(&space.execution(&made)["status"]["completionTime"], &expires), 7_200);
     // A run that goes on is not removed, and counts anew from its new end.
     space.flow("w", &PASS.replace("Type: Succeed, Name: s", "Type: Wait, Name: s, Seconds: 300, End: true"));
-    space.start("again", json!({"flowRef": {"name": "w"}, "ttlSecondsAfterFinished": 15, "stop": {"mode": "Cancel"}}));
+    space.start(
+        "again",
+        json!({"flowRef": {"name": "w"}, "ttlSecondsAfterFinished": 15, "stop": {"mode": "Cancel"}}),
+    );
     space.ended("again");
     patch(&space, "again", &json!({"redrive": 1, "stop": null}));
     space.condition("again", "InProgress", "True", "WaitingForTimer");
@@ -121,7 +126,8 @@ fn many_that_go_at_once_do_not_hold_up_those_that_begin() {
     let controller = space.controller();
     space.flow("f", PASS);
     let of = |name: String| {
-        manifest("Execution", &name, json!({"flowRef": {"name": "f"}, "ttlSecondsAfterFinished": 0})).to_string()
+        manifest("Execution", &name, json!({"flowRef": {"name": "f"}, "ttlSecondsAfterFinished": 0}))
+            .to_string()
     };
     let began = Instant::now();
     let all: Vec<_> = (0..300).map(|number| of(format!("burst-{number}"))).collect();
