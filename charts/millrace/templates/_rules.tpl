@@ -9,10 +9,18 @@ account and needs no right here.
 - apiGroups: [millrace.dev]
   resources: [flows/status, executions/status]
   verbs: [update]
-# Those that have ended, when their time has come.
+# The finalizer of Executions that have children or a callback, and the end of children for their parent's sake. Children themselves are made as the run's account.
+# Those that have ended are removed when their time has come.
 - apiGroups: [millrace.dev]
   resources: [executions]
-  verbs: [delete]
+  verbs: [patch, delete]
+# Answers for tasks. Made for runs that tell somebody how they end, removed some time after they were judged.
+- apiGroups: [millrace.dev]
+  resources: [taskreports]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [millrace.dev]
+  resources: [taskreports/status]
+  verbs: [update]
 # Revisions are never changed, and removed when nothing needs them.
 - apiGroups: [millrace.dev]
   resources: [flowrevisions]

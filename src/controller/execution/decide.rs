@@ -6,21 +6,21 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::admit::{self, Admission, FlowView};
+use super::answer::{self, Heard, Judged};
 use super::history;
 use super::keep::{self, Kept, Room};
 use super::redrive;
-use super::retention::{self, DefaultTtl};
+use super::retention::DefaultTtl;
 use super::siblings::Sibling;
-use super::status::{self, Existing, Jobs, Obstacles, Standing};
-use crate::api::condition::{self, ConditionType};
-use crate::api::execution::{Accepted, StopModeName, StopRequest};
+use super::standing::{apply_standing, changed, restamp, with_standing};
+use super::status::{self, Jobs, Obstacles, Standing};
+use crate::api::execution::{Accepted, ParentRef, StopModeName, StopRequest};
 use crate::api::execution_data::Content;
-use crate::api::flow_revision::flow_of;
 use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason, stored};
 use crate::controller::revision::Revision;
 use crate::engine::snapshot::{self, Part};
 use crate::engine::{
-    Event, Execution, HistoryEvent, Outcome, Report, Run, Status, Stop, StopMode, TaskId, TokenKey, step,
+    Event, Execution, HistoryEvent, Outcome, Report, Run, Status, Stop, StopMode, TokenKey, step,
 };
 
 /// How long after its making nothing is said of an Execution that waits for its Flow to be looked at.
@@ -58,6 +58,10 @@ pub struct Facts {
     pub ttl_seconds: Option<i64>,
     /// Whether nobody has chosen its name.
     pub is_name_generated: bool,
+    /// The Execution that has started it.
+    pub parent: Option<Box<ParentRef>>,
+    /// Whether somebody is told how it ends.
+    pub has_callback: bool,
     /// How much of the object its status may take.
     pub room: Room,
 }
@@ -116,7 +120,7 @@ pub struct Observed {
     /// What it stands on.
     pub footing: Footing,
     /// News of tasks, in the order in which it came.
-    pub reports: Vec<(TaskId, Report)>,
+    pub reports: Vec<Heard>,
     /// Tasks that do not begin.
     pub obstacles: Obstacles,
     /// How long it stays where it does not say.
@@ -142,6 +146,10 @@ pub struct Decision {
     pub wake: Option<Timestamp>,
     /// What there is to tell.
     pub history: Vec<HistoryEvent>,
+    /// What is told to those who have answered for tasks.
+    pub judged: Vec<Judged>,
+    /// Whether others depend on it: it may have children, or somebody is told of its end.
+    pub has_dependents: bool,
     /// Nothing was taken in: the news are for the next look, which may be luckier.
     pub is_fault: bool,
 }
@@ -155,6 +163,8 @@ impl Decision {
             run: None,
             wake: None,
             history: Vec::new(),
+            judged: Vec::new(),
+            has_dependents: false,
             is_fault: false,
         }
     }
@@ -163,10 +173,15 @@ impl Decision {
 /// Decides.
 #[must_use]
 pub fn decide(observed: &Observed) -> Decision {
-    match redrive::is_owed(&observed.facts, &observed.status) {
+    let mut decision = match redrive::is_owed(&observed.facts, &observed.status) {
         true => redrive::decide(observed),
         false => as_it_stands(observed),
+    };
+    decision.has_dependents |= observed.facts.has_callback;
+    if decision.run.is_none() && !decision.is_fault && decision.judged.is_empty() {
+        decision.judged = answer::judge_all(observed);
     }
+    decision
 }
 
 /// Decides about an Execution in its phase.
@@ -289,8 +304,14 @@ pub(super) fn go_on(observed: &Observed, revision: Arc<Revision>, has_ended: boo
         let status = changed(observed, with_standing(observed, standing));
         return Decision { status, parts: observed.parts.clone(), ..Decision::nothing() };
     }
-    match moved(observed, &revision, run, has_ended) {
-        Ok((run, news)) => conclude(observed, observed.status.clone(), revision, run, news),
+    let mut status = observed.status.clone();
+    match moved(observed, &mut status.answered, &revision, run, has_ended) {
+        Ok((run, news, judged)) => {
+            let decision = conclude(observed, status, revision, run, news);
+            // What was not taken in is judged when it is.
+            let judged = if decision.is_fault { Vec::new() } else { judged };
+            Decision { judged, ..decision }
+        }
         Err(why) => fault(observed, &why),
     }
 }
@@ -301,33 +322,49 @@ type News = (Vec<HistoryEvent>, bool);
 
 fn moved(
     observed: &Observed,
+    answered: &mut Vec<String>,
     revision: &Revision,
     mut run: Run,
     has_ended: bool,
-) -> Result<(Run, News), String> {
+) -> Result<(Run, News, Vec<Judged>), String> {
     let program = &revision.program;
     let (mut history, mut is_progress) = (Vec::new(), false);
-    let mut events: Vec<Event> = Vec::with_capacity(observed.reports.len() + 3);
+    let mut judged = Vec::new();
+    let mut events: Vec<(Event, Option<&Heard>)> = Vec::with_capacity(observed.reports.len() + 3);
     if has_ended && run.outcome().is_none() {
         // Its end was written although it could not be read.
-        events.push(Event::Stop(Stop::new(StopMode::Terminate)));
+        events.push((Event::Stop(Stop::new(StopMode::Terminate)), None));
     }
     if has_ended || run.outcome().is_some() {
-        events.push(Event::Redrive { stop: observed.facts.stop.as_ref().map(engine_stop) });
+        events.push((Event::Redrive { stop: observed.facts.stop.as_ref().map(engine_stop) }, None));
     }
     // First, so that what has happened meanwhile moves nothing, or moves again.
     match (observed.facts.suspend, run.status()) {
-        (true, Status::Running) => events.push(Event::Suspend),
-        (false, Status::Suspended(_)) => events.push(Event::Resume),
+        (true, Status::Running) => events.push((Event::Suspend, None)),
+        (false, Status::Suspended(_)) => events.push((Event::Resume, None)),
         _ => {}
     }
-    let reports = observed.reports.iter().cloned();
-    events.extend(reports.map(|(id, report)| Event::Task { id, report }));
+    events.extend(observed.reports.iter().map(|heard| {
+        let Heard { task, report, .. } = heard.clone();
+        (Event::Task { id: task, report }, Some(heard))
+    }));
     if let (Some(stop), true) = (&observed.facts.stop, run.outcome().is_none() && !has_ended) {
-        events.push(Event::Stop(engine_stop(stop)));
+        events.push((Event::Stop(engine_stop(stop)), None));
     }
-    events.push(Event::Tick);
-    for event in events {
+    events.push((Event::Tick, None));
+    for (event, heard) in events {
+        if let Some((heard, source)) = heard.and_then(|heard| Some((heard, heard.from.as_ref()?))) {
+            let is_taken = answered.contains(&source.uid);
+            let refusal = if is_taken { None } else { answer::refusal(program, &run, &heard.task) };
+            let is_refused = refusal.is_some();
+            judged.extend(Judged::new(heard, refusal));
+            if is_taken || is_refused {
+                continue;
+            }
+            if heard.report != Report::Heartbeat {
+                answer::remember(answered, source.uid.clone());
+            }
+        }
         if matches!(event, Event::Tick) && run.next_wake(program).is_none_or(|wake| wake > observed.now) {
             continue;
         }
@@ -342,7 +379,7 @@ fn moved(
         history.extend(step.history);
         is_progress |= step.is_progress;
     }
-    Ok((run, (history, is_progress)))
+    Ok((run, (history, is_progress), judged))
 }
 
 fn decode(observed: &Observed, revision: &Revision) -> Result<Run, String> {
@@ -405,9 +442,10 @@ fn conclude(
     }
     apply_standing(observed, &mut status, &standing);
     let wake = run.next_wake(program);
+    let has_dependents = jobs.have_children();
     let run = run.outcome().is_none().then_some((run, revision));
     let status = changed(observed, status);
-    Decision { status, contents, parts, run, wake, history, is_fault: false }
+    Decision { status, contents, parts, run, wake, history, has_dependents, ..Decision::nothing() }
 }
 
 /// A run and how it is kept. One that is larger than what can be kept ends here: a status that is refused
@@ -439,30 +477,6 @@ fn kept(
     Ok((step.run, history, kept))
 }
 
-/// An Execution that has ended and whose spec was changed: conditions speak of the newest generation,
-/// everything else stays as it is.
-fn restamp(observed: &Observed) -> Decision {
-    let before = &observed.status;
-    if before.observed_generation == observed.facts.generation {
-        return Decision::nothing();
-    }
-    let (reason, message) = said(before);
-    let standing = Standing { phase: before.phase, reason, message, stalled: None };
-    let status = with_standing(observed, standing);
-    Decision { status: changed(observed, status), ..Decision::nothing() }
-}
-
-/// What the conditions of an Execution that has ended say of its end.
-pub(super) fn said(before: &ExecutionStatus) -> (Reason, String) {
-    let said = condition::find(&before.conditions, ConditionType::InProgress);
-    let accepted = condition::find(&before.conditions, ConditionType::Accepted);
-    match (before.phase, said, accepted) {
-        (Phase::Rejected, _, Some(accepted)) => (accepted.reason, accepted.message.clone()),
-        (_, Some(said), _) => (said.reason, said.message.clone()),
-        (_, None, _) => (Reason::EngineFault, "the conditions were removed".to_owned()),
-    }
-}
-
 /// Something of ours is broken, or a status was tampered with: it is said, and nothing is done. Who
 /// wishes that it ends has that wish.
 #[must_use]
@@ -480,61 +494,4 @@ pub fn fault(observed: &Observed, why: &str) -> Decision {
     let standing = Standing { phase, reason: Reason::EngineFault, message, stalled };
     let status = with_standing(observed, standing);
     Decision { status: changed(observed, status), is_fault: true, ..Decision::nothing() }
-}
-
-pub(super) fn with_standing(observed: &Observed, standing: Standing) -> ExecutionStatus {
-    let mut status = observed.status.clone();
-    apply_standing(observed, &mut status, &standing);
-    status
-}
-
-pub(super) fn apply_standing(observed: &Observed, status: &mut ExecutionStatus, standing: &Standing) {
-    let facts = &observed.facts;
-    let existing = existing(observed, status, standing);
-    // What is admitted again says what it said the first time.
-    let is_admitted_again = standing.phase == Phase::Running && status.accepted.is_none();
-    let phase = if is_admitted_again { Phase::Starting } else { standing.phase };
-    let shown = Standing { phase, ..standing.clone() };
-    status.conditions =
-        status::conditions(&status.conditions, &shown, &existing, facts.generation, observed.now);
-    status.phase = standing.phase;
-    status.observed_generation = facts.generation;
-    status.expiration_time = retention::expiration(facts, status, observed.default_ttl, observed.now);
-    if standing.phase.is_ended() {
-        status.active.clear();
-        status.active_count = None;
-    }
-}
-
-/// Whether the newest spec asks for what was accepted.
-fn existing(observed: &Observed, status: &ExecutionStatus, standing: &Standing) -> Existing {
-    let facts = &observed.facts;
-    let was_different = condition::find(&status.conditions, ConditionType::AlreadyExists).is_some();
-    let is_same = match &status.accepted {
-        Some(accepted) => accepted.spec_digest == facts.spec_digest,
-        // Refused: what it asked for was never accepted, and the name is used up all the same.
-        None => status.phase != Phase::Rejected || status.observed_generation == facts.generation,
-    };
-    if is_same {
-        return Existing::Matches { was_different };
-    }
-    let name = facts.shown_name();
-    let flow = status.flow_revision.as_deref().and_then(flow_of).unwrap_or(&facts.flow);
-    Existing::Differs(if standing.phase.is_ended() {
-        format!(
-            "Execution {name} for flow {flow} already exists. It has ended ({}); another run needs another name.",
-            standing.phase.as_str()
-        )
-    } else {
-        let started =
-            status.start_time.map_or_else(String::new, |at| format!(" since {}", status::instant_text(at)));
-        format!(
-            "Execution {name} for flow {flow} is in progress{started} and goes on as it was accepted; another run needs another name."
-        )
-    })
-}
-
-/// The status, where it differs from the stored one.
-pub(super) fn changed(observed: &Observed, status: ExecutionStatus) -> Option<Box<ExecutionStatus>> {
-    (status != observed.status).then(|| Box::new(status))
 }

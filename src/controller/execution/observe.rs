@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::admit::{FlowFacts, FlowView, Latest};
 use super::decide::{Footing, Observed};
+use super::parent;
 use super::qualifier::{Qualified, qualified};
 use super::redrive;
 use super::registry::{Look, Seen};
@@ -63,6 +64,10 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         Ok(status) => status,
         Err(error) => return Ok(Found::Unreadable(format!("status cannot be read: {error}"))),
     };
+    let mut facts = seen.facts.clone();
+    if facts.stop.is_none() {
+        facts.stop = parent::wish(context, key, &seen).await?;
+    }
     let mut footing = footing(context, key, look, &seen, &status).await?;
     let default_ttl = default_ttl(context, key, &seen, &status, &footing).await?;
     let mut parts = Vec::new();
@@ -76,7 +81,7 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         }
     }
     let observed = Observed {
-        facts: seen.facts.clone(),
+        facts,
         status,
         parts,
         footing,
@@ -85,7 +90,7 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         default_ttl,
         // Whole milliseconds are what is stored and shown.
         now: Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default(),
-        token_key: context.token_key.clone(),
+        token_key: context.token_key.at(&key.to_string()),
     };
     Ok(Found::Execution(Box::new((seen, observed))))
 }

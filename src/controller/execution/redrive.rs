@@ -8,6 +8,7 @@
 use jiff::Timestamp;
 
 use super::decide::{self, Decision, Facts, Footing, Observed};
+use super::standing;
 use super::status::Standing;
 use crate::api::condition::{self, ConditionType};
 use crate::api::{ConditionStatus, ExecutionStatus, Phase, Reason};
@@ -87,10 +88,10 @@ pub fn decide(observed: &Observed) -> Decision {
     }
     let mut status = decision.status.unwrap_or_else(|| Box::new(resumed.status.clone()));
     if observed.facts.stop.is_some() && status.phase.is_ended() {
-        let (reason, message) = decide::said(&status);
+        let (reason, message) = standing::said(&status);
         let message = format!("{message}; {STILL_STOPPED}");
         let standing = Standing { phase: status.phase, reason, message, stalled: None };
-        decide::apply_standing(&resumed, &mut status, &standing);
+        standing::apply_standing(&resumed, &mut status, &standing);
     }
     Decision { status: Some(status), ..decision }
 }
@@ -115,7 +116,7 @@ fn resumed(observed: &Observed) -> ExecutionStatus {
         false => (Reason::Pending, "is admitted again"),
     };
     let standing = Standing { phase: Phase::Running, reason, message: message.to_owned(), stalled: None };
-    decide::apply_standing(observed, &mut status, &standing);
+    standing::apply_standing(observed, &mut status, &standing);
     status
 }
 
@@ -126,9 +127,9 @@ pub fn cannot(observed: &Observed, why: &str) -> Decision {
         "redrive {} cannot begin: {why}; restore what it needs and it does, or delete the Execution",
         observed.facts.redrive.unwrap_or_default()
     );
-    let (reason, message) = decide::said(&observed.status);
+    let (reason, message) = standing::said(&observed.status);
     let stalled = Some((Reason::EngineFault, why));
     let standing = Standing { phase: observed.status.phase, reason, message, stalled };
-    let status = decide::with_standing(observed, standing);
-    Decision { status: decide::changed(observed, status), is_fault: true, ..Decision::nothing() }
+    let status = standing::with_standing(observed, standing);
+    Decision { status: standing::changed(observed, status), is_fault: true, ..Decision::nothing() }
 }

@@ -15,7 +15,9 @@ use tracing::{debug, warn};
 
 use super::decide::Facts;
 use super::redrive;
-use crate::api::{Execution, ExecutionStatus};
+use super::registry::Seen;
+use crate::api::execution::ParentRef;
+use crate::api::{Execution, ExecutionStatus, Phase};
 use crate::cluster::api_server::ApiError;
 use crate::cluster::object::{Key, Stored};
 use crate::controller::context::Context;
@@ -26,6 +28,9 @@ const REMOVALS_MAX: usize = 8;
 
 /// Pause before a removal that has failed is tried again.
 const RETRY: SignedDuration = SignedDuration::from_secs(10);
+
+/// How long to wait for a parent that has not taken in yet what its child gave.
+const PARENT_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
 /// How long the timer sleeps at most: a clock that was set is noticed after it.
 const TIMER_MAX: Duration = Duration::from_secs(10);
@@ -88,6 +93,8 @@ pub struct Expiring {
     /// The version of which that is known. Of any other it may not be true.
     version: u64,
     at: Timestamp,
+    /// The Execution that has started it.
+    parent: Option<ParentRef>,
 }
 
 impl Retention {
@@ -96,20 +103,42 @@ impl Retention {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An Execution that has ended is to be removed at this time, as of a version of it; or it is not.
-    pub fn expect(&self, key: &Key, uid: &str, version: u64, at: Option<Timestamp>) {
+    /// An Execution that has ended is to be removed at a time, as of a version of it; or it is not.
+    pub fn stands(&self, key: &Key, seen: &Seen, status: &ExecutionStatus) {
+        let uid = &seen.facts.uid;
+        match status.expiration_time {
+            None => self.forget_until(uid, seen.version),
+            Some(at) => {
+                let parent = seen.facts.parent.as_deref().cloned();
+                self.expect(Expiring {
+                    key: key.clone(),
+                    uid: uid.clone(),
+                    version: seen.version,
+                    at,
+                    parent,
+                });
+            }
+        }
+    }
+
+    fn expect(&self, expiring: Expiring) {
         let mut state = self.locked();
-        if state.by_uid.get(uid).is_some_and(|known| known.version > version) {
+        if state.by_uid.get(&expiring.uid).is_some_and(|known| known.version > expiring.version) {
             return;
         }
-        state.forget(uid);
-        let Some(at) = at else { return };
-        let is_first = state.due.first().is_none_or(|(first, _)| at < *first);
-        state.due.insert((at, uid.to_owned()));
-        let expiring = Expiring { key: key.clone(), uid: uid.to_owned(), version, at };
-        state.by_uid.insert(uid.to_owned(), expiring);
+        state.forget(&expiring.uid);
+        let is_first = state.due.first().is_none_or(|(first, _)| expiring.at < *first);
+        state.due.insert((expiring.at, expiring.uid.clone()));
+        state.by_uid.insert(expiring.uid.clone(), expiring);
         if is_first {
             self.changed.notify_one();
+        }
+    }
+
+    fn forget_until(&self, uid: &str, version: u64) {
+        let mut state = self.locked();
+        if state.by_uid.get(uid).is_some_and(|known| known.version <= version) {
+            state.forget(uid);
         }
     }
 
@@ -120,10 +149,7 @@ impl Retention {
 
     /// A watch no longer shows an Execution as ended, as of a version: it is gone, unless it has ended anew.
     pub fn left(&self, object: &Stored<Execution>) {
-        let mut state = self.locked();
-        if state.by_uid.get(object.uid()).is_some_and(|known| known.version < object.version()) {
-            state.forget(object.uid());
-        }
+        self.forget_until(object.uid(), object.version().saturating_sub(1));
     }
 
     /// A list shows an Execution that has ended, whole.
@@ -133,11 +159,19 @@ impl Retention {
         struct Listed {
             expiration_time: Option<Timestamp>,
         }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Child {
+            parent_ref: Option<ParentRef>,
+        }
         if object.status.is_none() || object.is_deleting() {
             return;
         }
         let at = object.decode_status().ok().and_then(|Listed { expiration_time }| expiration_time);
-        self.expect(&object.key(), object.uid(), object.version(), at);
+        let Some(at) = at else { return };
+        let (key, uid, version) = (object.key(), object.uid().to_owned(), object.version());
+        let parent = object.decode_spec().ok().and_then(|Child { parent_ref }| parent_ref);
+        self.expect(Expiring { key, uid, version, at, parent });
     }
 
     /// The first one that is due; else when the next one is.
@@ -195,6 +229,15 @@ async fn remove(context: &Context, expiring: Expiring) {
     if !context.leadership.is_valid() {
         return;
     }
+    let later = |pause: SignedDuration| Timestamp::now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+    match is_waited_for(context, &expiring).await {
+        Ok(false) => {}
+        Ok(true) => return context.retention.expect(Expiring { at: later(PARENT_PAUSE), ..expiring }),
+        Err(error) => {
+            warn!(execution = %key, %error, "the parent of an Execution cannot be read");
+            return context.retention.expect(Expiring { at: later(RETRY), ..expiring });
+        }
+    }
     match context.api.delete_version::<Execution>(key, uid, *version).await {
         Ok(()) => {
             context.metrics.executions_removed.inc();
@@ -204,10 +247,27 @@ async fn remove(context: &Context, expiring: Expiring) {
         Err(ApiError::Conflict) => context.executions.look_at(key),
         Err(error) => {
             warn!(execution = %key, %error, "an Execution whose time has come cannot be removed");
-            let later = Timestamp::now().saturating_add(RETRY).ok();
-            context.retention.expect(key, uid, *version, later);
+            context.retention.expect(Expiring { at: later(RETRY), ..expiring });
         }
     }
+}
+
+/// Whether its parent has still to take in what it gave.
+async fn is_waited_for(context: &Context, expiring: &Expiring) -> Result<bool, ApiError> {
+    #[derive(Deserialize)]
+    struct Stage {
+        phase: Phase,
+    }
+    let Some(parent) = &expiring.parent else { return Ok(false) };
+    if let Some(is_waited_for) = context.driver.is_waited_for(&expiring.key, &parent.uid) {
+        return Ok(is_waited_for);
+    }
+    // Nobody has looked at the parent in this term, or it is over.
+    let key = Key::new(&expiring.key.namespace, &parent.name);
+    let object = context.api.get::<Execution>(&key).await?.filter(|object| object.uid() == parent.uid);
+    Ok(object.is_some_and(|object| {
+        object.decode_status().is_ok_and(|Stage { phase }| !phase.is_ended()) && !object.is_deleting()
+    }))
 }
 
 #[cfg(test)]
@@ -218,21 +278,23 @@ mod tests {
         Timestamp::from_second(seconds).unwrap()
     }
 
-    fn key(name: &str) -> Key {
-        Key::new("n", name)
+    fn expiring(uid: &str, version: u64, seconds: i64) -> Expiring {
+        let (key, uid) = (Key::new("n", uid), uid.to_owned());
+        Expiring { key, uid, version, at: at(seconds), parent: None }
     }
 
     #[test]
     fn they_are_due_in_their_order_and_the_last_word_counts() {
         let retention = Retention::default();
-        retention.expect(&key("a"), "a", 5, Some(at(20)));
-        retention.expect(&key("b"), "b", 6, Some(at(10)));
+        retention.expect(expiring("a", 5, 20));
+        retention.expect(expiring("b", 6, 10));
         assert_eq!(retention.due(at(9)), Err(Some(at(10))));
         // Another time, an older word, none at all.
-        retention.expect(&key("b"), "b", 7, Some(at(30)));
-        retention.expect(&key("b"), "b", 6, None);
-        retention.expect(&key("c"), "c", 1, Some(at(1)));
-        retention.expect(&key("c"), "c", 2, None);
+        retention.expect(expiring("b", 7, 30));
+        retention.forget_until("b", 6);
+        retention.expect(expiring("b", 6, 1));
+        retention.expect(expiring("c", 1, 1));
+        retention.forget_until("c", 2);
         assert_eq!(retention.due(at(20)).map(|due| (due.uid, due.version)), Ok(("a".to_owned(), 5)));
         assert_eq!(retention.due(at(20)), Err(Some(at(30))));
         retention.forget("b");
@@ -246,7 +308,7 @@ mod tests {
             serde_json::from_str(&text).unwrap()
         };
         let retention = Retention::default();
-        retention.expect(&key("a"), "a", 5, Some(at(20)));
+        retention.expect(expiring("a", 5, 20));
         retention.left(&object(4));
         assert_eq!(retention.due(at(0)), Err(Some(at(20))));
         retention.left(&object(6));

@@ -272,3 +272,27 @@ fn the_api_server_refuses_wrong_redrives() {
     assert_eq!(ended["status"]["phase"], "Failed");
     assert_eq!(condition(&ended, "Stalled").unwrap()["reason"], "Failed");
 }
+
+#[test]
+fn a_task_that_is_done_again_is_another_job() {
+    let space = Space::new("redrive-job");
+    let _controller = space.controller();
+    let state = "{Type: Task, Name: Both, Action: Kubernetes:RunJob, End: true, Parameters: {image: none, command: [\"true\"]}}";
+    space.flow_with("f", &flow_of(state), json!({"serviceAccountName": "runner"}));
+    space.start("one", json!({"flowRef": {"name": "f"}, "timeoutSeconds": 20}));
+    let job = |place: &str| {
+        space.wait("its Job to be told", || {
+            let active = space.execution("one")["status"]["active"][0].clone();
+            (active["path"] == place).then(|| active["job"].as_str().unwrap().to_owned())
+        })
+    };
+    let first = job("Both");
+    assert_eq!(space.ended("one")["status"]["phase"], "TimedOut");
+    patch(&space, "one", &json!({"redrive": 1}));
+    let second = job("Both#2");
+    assert_ne!(first, second);
+    space.wait("the second Job alone to be there", || {
+        let jobs: Vec<_> = space.list("jobs").iter().map(|job| job["metadata"]["name"].clone()).collect();
+        (jobs == [json!(second)]).then_some(())
+    });
+}

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::children::{parent, with_runner};
 use super::rig::{Space, manifest};
 
 const PASS: &str = "Type: StateMachine\nSpecVersion: v1\nStartAt: s\nStates: [{Type: Succeed, Name: s}]";
@@ -141,4 +142,21 @@ fn many_that_go_at_once_do_not_hold_up_those_that_begin() {
     eprintln!("300 were made within {made:?} and were gone after {took:?}");
     assert!(took < made + Duration::from_secs(10), "{made:?}, {took:?}");
     assert_eq!(space.list("executions").len(), 1);
+}
+
+#[test]
+fn a_child_stays_until_its_parent_has_its_result() {
+    let space = Space::new("ttl-child");
+    let _controller = space.controller();
+    let defaults = json!({"defaults": {"ttlSecondsAfterFinished": 0}});
+    space.flow_with("child", PASS, defaults);
+    let start = json!({"resourceArn": "acs:fnf:::flow/child", "input": {"k": 1}});
+    with_runner(&space, "parent", &parent("WaitForSystemCallback", &start));
+    let names: Vec<_> = (0..10).map(|number| format!("parent-{number}")).collect();
+    names.iter().for_each(|name| space.start(name, json!({"flowRef": {"name": "parent"}})));
+    for name in &names {
+        assert_eq!(space.output(name), json!({"k": 1}));
+    }
+    space
+        .wait("the children to be removed", || (space.list("executions").len() == names.len()).then_some(()));
 }
