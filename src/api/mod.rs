@@ -50,6 +50,9 @@ pub const LABEL_EXECUTION: &str = "millrace.dev/execution";
 /// Execution and not before; whoever removes what a status does not name looks for the other label.
 pub const LABEL_OBJECTS_OF: &str = "millrace.dev/objects-of";
 
+/// Label on an Execution: name of the Schedule that has made it.
+pub const LABEL_SCHEDULE: &str = "millrace.dev/schedule";
+
 /// Annotation on the first chunk of an object of a run: which one.
 pub const ANNOTATION_OBJECT: &str = "millrace.dev/object";
 

@@ -254,6 +254,27 @@ impl ApiServer {
         }
     }
 
+    /// Removes an object, if it still is as it was read; what belongs to it goes after it. One that does not exist
+    /// is removed already.
+    ///
+    /// # Errors
+    /// [`ApiError`]; an object that is another, or has changed, is a conflict.
+    pub async fn delete_version<K>(&self, key: &Key, uid: &str, version: u64) -> Result<(), ApiError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let options = serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid, "resourceVersion": version.to_string()},
+        });
+        match self.send(Request::delete(path_of::<K>(key)), options.to_string()).await {
+            Ok(_) | Err(ApiError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes a status over the version of the object that it was computed from. Gives the new version.
     ///
     /// The body holds nothing but the status: the API server keeps the rest (control-plane.md §3).

@@ -122,6 +122,18 @@ impl<K> Stored<K> {
         self.meta.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default()
     }
 
+    /// Whether its name was made by the API server.
+    #[must_use]
+    pub fn has_generated_name(&self) -> bool {
+        self.meta.generate_name.as_ref().is_some_and(|prefix| !prefix.is_empty())
+    }
+
+    /// Whether it has a label.
+    #[must_use]
+    pub fn has_label(&self, label: &str) -> bool {
+        self.meta.labels.as_ref().is_some_and(|labels| labels.contains_key(label))
+    }
+
     /// Whether it is being deleted.
     #[must_use]
     pub fn is_deleting(&self) -> bool {
@@ -167,6 +179,7 @@ fn decode<T: DeserializeOwned>(what: &str, text: Option<&RawValue>) -> Result<T,
 #[serde(rename_all = "camelCase")]
 struct UsedMeta {
     name: Option<String>,
+    generate_name: Option<String>,
     namespace: Option<String>,
     uid: Option<String>,
     resource_version: Option<String>,
@@ -199,6 +212,7 @@ impl<'de, K> Deserialize<'de> for Stored<K> {
         let accounts_bytes = measured.into_iter().flatten().map(|account| account.get().len()).sum();
         let meta = ObjectMeta {
             name: metadata.name,
+            generate_name: metadata.generate_name,
             namespace: metadata.namespace,
             uid: metadata.uid,
             resource_version: metadata.resource_version,

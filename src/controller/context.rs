@@ -13,6 +13,7 @@ use crate::engine::TokenKey;
 
 use super::execution::data::DataStore;
 use super::execution::registry::Registry;
+use super::execution::retention::Retention;
 use super::execution::settle::Settling;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
@@ -27,6 +28,10 @@ pub struct Context {
     pub api: ApiServer,
     /// Executions that have not ended.
     pub executions: Arc<Registry>,
+    /// Executions that have ended and are to be removed.
+    pub retention: Retention,
+    /// For how many seconds Executions stay after their end where nobody says so and nobody has chosen their name.
+    pub default_ttl: Option<i64>,
     /// Reads of Flows for admission.
     pub flows: FlowReads,
     /// Names and requests that one admission at a time reaches for.

@@ -18,6 +18,7 @@ use tracing::info;
 use super::context::Context;
 use super::execution::data::{DataStore, LARGE_LOOKS_MAX};
 use super::execution::registry::Registry;
+use super::execution::retention::{Retention, remove_expired};
 use super::execution::settle::Settling;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
@@ -69,6 +70,8 @@ pub struct Config {
     pub api_server: Vec<IpAddr>,
     /// Which Events it makes.
     pub events: Level,
+    /// For how many seconds Executions stay after their end where nobody says so.
+    pub default_ttl: Option<i64>,
 }
 
 /// Runs until `shutdown` is done.
@@ -164,6 +167,8 @@ impl Term {
         let context = Arc::new(Context {
             api: api.clone(),
             executions,
+            retention: Retention::default(),
+            default_ttl: config.default_ttl,
             reports: Reports::new(api.clone(), tenure.clone()),
             settling: Settling::new(api.clone(), tenure.clone(), notices.clone(), key.clone()),
             flows: FlowReads::new(api.clone()),
@@ -184,6 +189,7 @@ impl Term {
         tasks.spawn(notice::send(client.clone(), notices_out));
         tasks.spawn(hear(context.clone(), news_out));
         tasks.spawn(wake(context.clone()));
+        tasks.spawn(remove_expired(context.clone()));
         tasks.spawn(measure(context.clone(), tenure.clone()));
         let mut watches = JoinSet::new();
         watch_flows(&mut watches, client, config, &context, lost_revisions_out);
@@ -397,8 +403,13 @@ async fn follow_executions(
 
 async fn follow_ended(context: Arc<Context>, mut changes: Receiver<Change<Stored<Execution>>>) {
     while let Some(change) = changes.recv().await {
-        if let Change::Seen(object) = change {
-            context.executions.seen_ended(&object);
+        match change {
+            Change::Seen(object) => {
+                context.retention.listed(&object);
+                context.executions.seen_ended(&object);
+            }
+            Change::Gone(object) => context.retention.left(&object),
+            Change::Listing | Change::Listed => {}
         }
     }
 }

@@ -292,7 +292,7 @@ fn what_is_switched_off_is_not_rendered() {
 const CONTROLLER: &str = "
     WHO: get,list,watch millrace.dev/flows,executions
     WHO: update millrace.dev/flows/status,executions/status
-    WHO: patch millrace.dev/executions
+    WHO: patch,delete millrace.dev/executions
     WHO: get,list,watch,create,delete millrace.dev/taskreports
     WHO: update millrace.dev/taskreports/status
     WHO: get,list,watch,create,delete millrace.dev/flowrevisions

@@ -10,9 +10,10 @@ account and needs no right here.
   resources: [flows/status, executions/status]
   verbs: [update]
 # The finalizer of Executions that have children or a callback, and the end of children for their parent's sake. Children themselves are made as the run's account.
+# Those that have ended are removed when their time has come.
 - apiGroups: [millrace.dev]
   resources: [executions]
-  verbs: [patch]
+  verbs: [patch, delete]
 # Answers for tasks. Made for runs that tell somebody how they end, removed some time after they were judged.
 - apiGroups: [millrace.dev]
   resources: [taskreports]

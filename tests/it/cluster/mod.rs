@@ -20,6 +20,8 @@ mod limits;
 mod names;
 mod objects;
 mod outage;
+mod redrive;
+mod retention;
 mod revisions;
 mod secrets;
 mod suspended;
