@@ -25,8 +25,9 @@ use super::readiness::Readiness;
 use super::reservations::Reservations;
 use super::resources::wait_for_resources;
 use super::revisions::Revisions;
+use super::schedule::{self, Schedules};
 use super::{execution, flow, token_key};
-use crate::api::{Execution, Flow, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase};
+use crate::api::{Execution, Flow, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase, Schedule};
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::leader::{Candidate, Election, Leadership};
 use crate::cluster::object::{Key, Stored};
@@ -165,6 +166,7 @@ impl Term {
             flows: FlowReads::new(api.clone()),
             reservations: Reservations::default(),
             removing_revisions: Arc::default(),
+            schedules: Schedules::default(),
             revisions: Revisions::new(api.clone()),
             lost_revisions,
             driver: Driver::new(http.clone(), jobs.clone(), api.clone(), news, tenure.clone()),
@@ -182,8 +184,9 @@ impl Term {
         tasks.spawn(wake(context.clone()));
         tasks.spawn(measure(context.clone(), tenure.clone()));
         let mut watches = JoinSet::new();
-        watch_flows(&mut watches, client, config, &context, lost_revisions_out);
+        let flows = watch_flows(&mut watches, client, config, &context, lost_revisions_out);
         for scope in scopes(config) {
+            watch_schedules(&mut watches, client, scope.clone(), &context, &flows);
             let are_listed = watch_jobs(&mut tasks, client, scope.clone(), &jobs);
             watches.spawn(watch_executions(client.clone(), scope, context.clone(), are_listed));
         }
@@ -292,7 +295,7 @@ fn watch_flows(
     config: &Config,
     context: &Arc<Context>,
     mut lost_revisions: UnboundedReceiver<Key>,
-) {
+) -> Arc<flow::Turns> {
     let turns = Arc::new(flow::Turns::default());
     let (look_context, look_turns) = (context.clone(), turns.clone());
     tasks.spawn(async move {
@@ -306,6 +309,20 @@ fn watch_flows(
         tasks.spawn(watch(api, watcher::Config::default(), "Flows", changes));
         tasks.spawn(follow_flows(context.clone(), turns.clone(), changes_out));
     }
+    turns
+}
+
+fn watch_schedules(
+    tasks: &mut JoinSet<()>,
+    client: &Client,
+    scope: Option<String>,
+    context: &Arc<Context>,
+    flows: &Arc<flow::Turns>,
+) {
+    let (changes, changes_out) = channel(CHANGES_MAX);
+    let api = api_in::<Stored<Schedule>>(client, scope.as_ref());
+    tasks.spawn(watch(api, watcher::Config::default(), "Schedules", changes));
+    tasks.spawn(schedule::follow(context.clone(), flows.clone(), Listing::of(scope), changes_out));
 }
 
 async fn follow_flows(

@@ -4,11 +4,19 @@ account and needs no right here.
 */}}
 {{- define "millrace.rules" -}}
 - apiGroups: [millrace.dev]
-  resources: [flows, executions]
+  resources: [flows, executions, schedules]
   verbs: [get, list, watch]
 - apiGroups: [millrace.dev]
-  resources: [flows/status, executions/status]
+  resources: [flows/status, executions/status, schedules/status]
   verbs: [update]
+# A Schedule makes Executions, ends those that others replace, and removes old ones.
+- apiGroups: [millrace.dev]
+  resources: [executions]
+  verbs: [create, patch, delete]
+# A Flow with a schedule has a Schedule of its own.
+- apiGroups: [millrace.dev]
+  resources: [schedules]
+  verbs: [create, update, delete]
 # Revisions are never changed, and removed when nothing needs them.
 - apiGroups: [millrace.dev]
   resources: [flowrevisions]
