@@ -82,7 +82,7 @@ pub(super) fn schedule(_: &mut SchemaGenerator) -> Schema {
         "minLength": 1,
         "maxLength": EXPRESSION_CHARS_MAX,
         "x-kubernetes-validations": [{
-            "rule": r"self.matches(r'^\s*(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|@every\s+\S.*|rate\(.+\)|cron\(\s*\S+(\s+\S+){5}\s*\)|[^@\s=]+(\s+[^@\s=]+){4,5})\s*$')",
+            "rule": r"self.matches(r'^\s*(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|@every\s+\S.*|rate\(.+\)|cron\(\s*\S+(\s+\S+){5}\s*\)|[^@\s=()]+(\s+[^@\s=()]+){4,5})\s*$')",
             "message": "a schedule must be five fields of cron (`0 3 * * *`), six with the seconds first, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, `@every 90s`, `rate(5 minutes)` or `cron(0 3 * * ? *)`; its time zone belongs into timeZone",
         }],
     })

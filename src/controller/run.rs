@@ -18,16 +18,18 @@ use tracing::info;
 use super::context::Context;
 use super::execution::data::{DataStore, LARGE_LOOKS_MAX};
 use super::execution::registry::Registry;
+use super::execution::settle::Settling;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
 use super::notice::{self, Level, Notices};
 use super::readiness::Readiness;
+use super::report::{self, Reports};
 use super::reservations::Reservations;
 use super::resources::wait_for_resources;
 use super::revisions::Revisions;
 use super::schedule::{self, Schedules};
 use super::{execution, flow, token_key};
-use crate::api::{Execution, Flow, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase, Schedule};
+use crate::api::{Execution, Flow, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase, TaskReport};
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::leader::{Candidate, Election, Leadership};
 use crate::cluster::object::{Key, Stored};
@@ -159,10 +161,12 @@ impl Term {
         let executions = Arc::new(Registry::new(turns));
         let tenure = Arc::new(Tenure::new(leadership.clone()));
         let jobs = Arc::new(JobRunner::new(api.clone(), news.clone(), tenure.clone()));
-        let token_key = token_key::read_or_make(&api, &config.candidate).await;
+        let key = TokenKey::new(token_key::read_or_make(&api, &config.candidate).await);
         let context = Arc::new(Context {
             api: api.clone(),
             executions,
+            reports: Reports::new(api.clone(), tenure.clone()),
+            settling: Settling::new(api.clone(), tenure.clone(), notices.clone(), key.clone()),
             flows: FlowReads::new(api.clone()),
             reservations: Reservations::default(),
             removing_revisions: Arc::default(),
@@ -175,7 +179,7 @@ impl Term {
             leadership,
             notices,
             metrics: metrics.clone(),
-            token_key: TokenKey::new(token_key),
+            token_key: key,
             deciding: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
         });
         let mut tasks = JoinSet::new();
@@ -186,9 +190,11 @@ impl Term {
         let mut watches = JoinSet::new();
         let flows = watch_flows(&mut watches, client, config, &context, lost_revisions_out);
         for scope in scopes(config) {
-            watch_schedules(&mut watches, client, scope.clone(), &context, &flows);
+            let schedules = api_in(client, scope.as_ref());
+            schedule::tend_all(&mut watches, schedules, scope.clone(), &context, &flows);
             let are_listed = watch_jobs(&mut tasks, client, scope.clone(), &jobs);
-            watches.spawn(watch_executions(client.clone(), scope, context.clone(), are_listed));
+            watches.spawn(watch_executions(client.clone(), scope.clone(), context.clone(), are_listed));
+            watch_reports(&mut watches, client, scope, &context);
         }
         tasks.spawn(take_turns(context.clone(), turns_out));
         Self { context, tenure, tasks, watches }
@@ -312,19 +318,6 @@ fn watch_flows(
     turns
 }
 
-fn watch_schedules(
-    tasks: &mut JoinSet<()>,
-    client: &Client,
-    scope: Option<String>,
-    context: &Arc<Context>,
-    flows: &Arc<flow::Turns>,
-) {
-    let (changes, changes_out) = channel(CHANGES_MAX);
-    let api = api_in::<Stored<Schedule>>(client, scope.as_ref());
-    tasks.spawn(watch(api, watcher::Config::default(), "Schedules", changes));
-    tasks.spawn(schedule::follow(context.clone(), flows.clone(), Listing::of(scope), changes_out));
-}
-
 async fn follow_flows(
     context: Arc<Context>,
     turns: Arc<flow::Turns>,
@@ -370,6 +363,14 @@ async fn watch_executions(
     tasks.spawn(follow_executions(context.clone(), listing, changes_out));
     tasks.spawn(follow_ended(context, ended_out));
     tasks.join_all().await;
+}
+
+fn watch_reports(watches: &mut JoinSet<()>, client: &Client, scope: Option<String>, context: &Arc<Context>) {
+    let (changes, changes_out) = channel(CHANGES_MAX);
+    let api = api_in::<Stored<TaskReport>>(client, scope.as_ref());
+    watches.spawn(watch(api, report::pending(), "TaskReports", changes));
+    watches.spawn(report::follow(context.clone(), changes_out));
+    watches.spawn(report::sweep(context.clone(), scope));
 }
 
 /// A field selector: all phases but those. There is no `in` for fields.

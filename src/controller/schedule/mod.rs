@@ -27,7 +27,7 @@ use super::context::Context;
 use super::notice::Notice;
 use decide::{Decision, Observed};
 use runs::{Run, Runs, execution_for, name_of, run_of};
-pub use workers::{Schedules, follow};
+pub use workers::{Schedules, tend_all};
 
 /// What a look has come to.
 enum Looked {
@@ -95,7 +95,8 @@ async fn list(context: &Context, key: &Key, is_meant: impl Fn(Phase) -> bool) ->
     let labels = format!("{LABEL_SCHEDULE}={}", key.name);
     let others = Phase::ALL.iter().filter(|phase| !is_meant(**phase));
     let fields: Vec<_> = others.map(|phase| format!("status.phase!={}", phase.as_str())).collect();
-    let found = context.api.select_metadata::<Execution>(&key.namespace, &labels, &fields.join(",")).await?;
+    let found =
+        context.api.list_metadata::<Execution>(Some(&key.namespace), &labels, &fields.join(",")).await?;
     Ok(found.into_iter().filter_map(|found| run_of(&key.name, &found.name?)).collect())
 }
 
@@ -208,6 +209,11 @@ async fn stop(context: &Context, execution: &Key, schedule: &Key) -> Result<(), 
     let patch = json!({"spec": {"stop": {"mode": "Terminate", "cause": cause}}});
     match context.api.merge::<Execution>(execution, &patch).await {
         Ok(()) | Err(ApiError::NotFound) => Ok(()),
+        // It cannot be stopped any more than it is; the next one begins all the same.
+        Err(ApiError::Refused { message, .. }) => {
+            warn!(execution = %execution, message, "a run that is replaced cannot be stopped");
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use tokio::sync::mpsc::Receiver;
+use kube::Api;
+use kube::runtime::watcher;
+use tokio::sync::mpsc::{Receiver, channel};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tracing::warn;
@@ -15,12 +17,15 @@ use tracing::warn;
 use super::{Looked, attend};
 use crate::api::Schedule;
 use crate::cluster::object::{Key, Stored};
-use crate::cluster::watch::{Change, Listing};
+use crate::cluster::watch::{Change, Listing, watch};
 use crate::controller::context::Context;
 use crate::controller::flow;
 
 /// Schedules that are looked at side by side: many have the same times, and everybody else wants to be served too.
 const LOOKS_MAX: usize = 16;
+
+/// Changes of the watch that wait to be taken in.
+const CHANGES_MAX: usize = 1_024;
 
 /// Pause before a look that did not work is repeated, doubled up to the other.
 const RETRY_MIN: Duration = Duration::from_millis(500);
@@ -105,8 +110,21 @@ impl Schedules {
     }
 }
 
+/// Watches the Schedules of a namespace, or of all, and tends them.
+pub fn tend_all(
+    tasks: &mut JoinSet<()>,
+    api: Api<Stored<Schedule>>,
+    scope: Option<String>,
+    context: &Arc<Context>,
+    flows: &Arc<flow::Turns>,
+) {
+    let (changes, changes_out) = channel(CHANGES_MAX);
+    tasks.spawn(watch(api, watcher::Config::default(), "Schedules", changes));
+    tasks.spawn(follow(context.clone(), flows.clone(), Listing::of(scope), changes_out));
+}
+
 /// Takes in what a watch of Schedules shows, and tends them until it is dropped.
-pub async fn follow(
+async fn follow(
     context: Arc<Context>,
     flows: Arc<flow::Turns>,
     mut listing: Listing,
