@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -140,6 +140,12 @@ impl<K> Stored<K> {
         self.meta.deletion_timestamp.is_some()
     }
 
+    /// The object that controls it.
+    #[must_use]
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+    }
+
     /// Whether it carries a finalizer.
     #[must_use]
     pub fn has_finalizer(&self, finalizer: &str) -> bool {
@@ -190,6 +196,8 @@ struct UsedMeta {
     labels: Option<BTreeMap<String, String>>,
     #[serde(default)]
     finalizers: Option<Vec<String>>,
+    #[serde(default)]
+    owner_references: Option<Vec<OwnerReference>>,
     /// Only measured: both may hold as much as the spec.
     #[serde(default)]
     annotations: Option<Box<RawValue>>,
@@ -221,6 +229,7 @@ impl<'de, K> Deserialize<'de> for Stored<K> {
             deletion_timestamp: metadata.deletion_timestamp,
             labels: metadata.labels,
             finalizers: metadata.finalizers,
+            owner_references: metadata.owner_references,
             ..ObjectMeta::default()
         };
         Ok(Self { meta, accounts_bytes, spec, status, kind: PhantomData })

@@ -21,6 +21,7 @@ use super::notice::Notices;
 use super::report::Reports;
 use super::reservations::Reservations;
 use super::revisions::Revisions;
+use super::schedule::Schedules;
 
 /// Everything a look at an object needs.
 pub struct Context {
@@ -38,6 +39,8 @@ pub struct Context {
     pub reservations: Reservations,
     /// Held by looks that begin with a revision which could be removed, and alone by who removes one.
     pub removing_revisions: Arc<RwLock<()>>,
+    /// Schedules.
+    pub schedules: Schedules,
     /// Revisions, compiled.
     pub revisions: Revisions,
     /// Flows whose newest revision was found deleted.

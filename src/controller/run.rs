@@ -28,6 +28,7 @@ use super::report::{self, Reports};
 use super::reservations::Reservations;
 use super::resources::wait_for_resources;
 use super::revisions::Revisions;
+use super::schedule::{self, Schedules};
 use super::{execution, flow, token_key};
 use crate::api::{Execution, Flow, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase, TaskReport};
 use crate::cluster::api_server::ApiServer;
@@ -174,6 +175,7 @@ impl Term {
             flows: FlowReads::new(api.clone()),
             reservations: Reservations::default(),
             removing_revisions: Arc::default(),
+            schedules: Schedules::default(),
             revisions: Revisions::new(api.clone()),
             lost_revisions,
             driver: Driver::new(http.clone(), jobs.clone(), api.clone(), news, tenure.clone()),
@@ -192,8 +194,10 @@ impl Term {
         tasks.spawn(remove_expired(context.clone()));
         tasks.spawn(measure(context.clone(), tenure.clone()));
         let mut watches = JoinSet::new();
-        watch_flows(&mut watches, client, config, &context, lost_revisions_out);
+        let flows = watch_flows(&mut watches, client, config, &context, lost_revisions_out);
         for scope in scopes(config) {
+            let schedules = api_in(client, scope.as_ref());
+            schedule::tend_all(&mut watches, schedules, scope.clone(), &context, &flows);
             let are_listed = watch_jobs(&mut tasks, client, scope.clone(), &jobs);
             watches.spawn(watch_executions(client.clone(), scope.clone(), context.clone(), are_listed));
             watch_reports(&mut watches, client, scope, &context);
@@ -303,7 +307,7 @@ fn watch_flows(
     config: &Config,
     context: &Arc<Context>,
     mut lost_revisions: UnboundedReceiver<Key>,
-) {
+) -> Arc<flow::Turns> {
     let turns = Arc::new(flow::Turns::default());
     let (look_context, look_turns) = (context.clone(), turns.clone());
     tasks.spawn(async move {
@@ -317,6 +321,7 @@ fn watch_flows(
         tasks.spawn(watch(api, watcher::Config::default(), "Flows", changes));
         tasks.spawn(follow_flows(context.clone(), turns.clone(), changes_out));
     }
+    turns
 }
 
 async fn follow_flows(

@@ -273,6 +273,7 @@ fn tell(context: &Context, key: &Key, before: &Observed, decision: &Decision) {
     let is_redriven = status.redrive_count != before.status.redrive_count;
     if (status.phase != before.status.phase || is_redriven) && status.phase.is_ended() {
         context.metrics.ended(status.phase);
+        context.schedules.ended(key);
         debug!(execution = %key, phase = status.phase.as_str(), "an Execution has ended");
         let message = message_of(status, ConditionType::InProgress);
         match status.phase {
