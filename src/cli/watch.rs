@@ -23,6 +23,9 @@ use super::terminal::{COLUMNS, Reader, complain, cut, harmless, offer_report, of
 use super::wait::{Mark, mark};
 use super::{EXIT_INTERRUPTED, completion, ending, list, name};
 
+/// Columns of the longest phase.
+const PHASE_COLUMNS: usize = 9;
+
 /// Columns that the last part of a line keeps, however long the name before it is.
 const REASON_COLUMNS_MIN: usize = 20;
 
@@ -157,8 +160,8 @@ struct Crowd<'a> {
     /// Whether ended runs are shown at first.
     is_ended_shown: bool,
     has_failed: bool,
-    /// What a list that is going on has shown, by uid.
-    listed: Option<HashSet<String>>,
+    /// What a list that is going on has shown, with uids.
+    listed: Option<HashMap<Key, String>>,
     lines: Lines,
 }
 
@@ -183,10 +186,10 @@ impl<'a> Crowd<'a> {
 
     fn take(&mut self, event: Event<Stored<Execution>>) {
         match event {
-            Event::Init => self.listed = Some(HashSet::new()),
+            Event::Init => self.listed = Some(HashMap::new()),
             Event::InitApply(object) => {
                 if let Some(listed) = &mut self.listed {
-                    listed.insert(object.uid().to_owned());
+                    listed.insert(object.key(), object.uid().to_owned());
                 }
                 self.see(&object, true);
             }
@@ -194,9 +197,11 @@ impl<'a> Crowd<'a> {
             Event::Delete(object) => self.lose(object.uid()),
             Event::InitDone => {
                 let Some(listed) = self.listed.take() else { return };
-                let told = self.lines.told.keys();
-                let lost: Vec<String> = told.filter(|uid| !listed.contains(*uid)).cloned().collect();
+                let told = self.lines.told.iter();
+                let lost = told.filter(|(uid, (key, _))| listed.get(key) != Some(*uid)).map(|(uid, _)| uid);
+                let lost: Vec<String> = lost.cloned().collect();
                 lost.iter().for_each(|uid| self.lose(uid));
+                self.miss(&listed);
             }
         }
     }
@@ -218,6 +223,16 @@ impl<'a> Crowd<'a> {
         }
         if view.is_ended() && self.wanted.remove(&view.key) {
             self.has_failed |= !view.has_succeeded();
+        }
+    }
+
+    /// Those that are named and were gone before they were seen for the first time.
+    fn miss(&mut self, listed: &HashMap<Key, String>) {
+        let missed: Vec<Key> = self.wanted.iter().filter(|key| !listed.contains_key(*key)).cloned().collect();
+        for key in missed {
+            self.wanted.remove(&key);
+            self.has_failed = true;
+            self.lines.gone(&key, "");
         }
     }
 
@@ -260,6 +275,11 @@ struct Change<'a> {
     attempt: Option<i32>,
 }
 
+/// To the millisecond, as everything else tells time.
+fn now() -> Timestamp {
+    Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default()
+}
+
 impl Lines {
     fn new(output: Document) -> Self {
         Self { output, told: HashMap::new(), columns: 0, written: Ok(Reader::There) }
@@ -278,7 +298,7 @@ impl Lines {
             let active = view.active().map(|(first, _)| first);
             let condition = view.stalled().or_else(|| view.condition("InProgress"));
             let change = Change {
-                time: Timestamp::now(),
+                time: now(),
                 namespace: &view.key.namespace,
                 name: &view.key.name,
                 uid: &view.uid,
@@ -297,7 +317,7 @@ impl Lines {
     /// Writes that a run is gone.
     fn gone(&mut self, key: &Key, uid: &str) {
         let change = Change {
-            time: Timestamp::now(),
+            time: now(),
             namespace: &key.namespace,
             name: &key.name,
             uid,
@@ -319,9 +339,10 @@ impl Lines {
                 let time = change.time.strftime("%H:%M:%S");
                 let head = format!("{time}  {:columns$}  ", change.name);
                 let phase = harmless(change.phase);
-                let room = COLUMNS.saturating_sub(width(&head) + width(&phase) + 2).max(REASON_COLUMNS_MIN);
-                let reason = cut(reason, room);
-                let line = format!("{head}{style}{phase}{style:#}  {reason}");
+                let gap = " ".repeat(PHASE_COLUMNS.saturating_sub(width(&phase)) + 2);
+                let taken = width(&head) + width(&phase) + gap.len();
+                let reason = cut(reason, COLUMNS.saturating_sub(taken).max(REASON_COLUMNS_MIN));
+                let line = format!("{head}{style}{phase}{style:#}{gap}{reason}");
                 offer_report(&format!("{}\n", line.trim_end()))
             }
             (Document::Json, Ok(text)) => offer_result(&format!("{text}\n")),

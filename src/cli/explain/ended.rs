@@ -17,7 +17,7 @@ pub(super) fn ended(facts: &Facts, now: Timestamp, account: &mut Account) {
     let view = &facts.view;
     let name = &view.key.name;
     let after = view.duration(now).map_or_else(String::new, |span| format!(" after {span}"));
-    let at = view.status.completion_time.map_or_else(String::new, |at| format!(", {}", moment(at, now)));
+    let at = view.status.completion_time.map_or_else(String::new, |at| format!(", at {}", moment(at, now)));
     let how = match view.phase() {
         Some(Phase::Succeeded) => "has succeeded",
         Some(Phase::TimedOut) => "took longer than it may",

@@ -200,21 +200,24 @@ fn told(facts: &Facts, stay: &Stay, now: Timestamp, account: &mut Account) -> St
     let path = &stay.path;
     let resource = stay.resource.as_deref().map_or_else(String::new, |resource| format!(" ({resource})"));
     let since = moment(stay.since, now);
+    let until = stay.deadline.map(|at| moment(at, now));
+    let given_up = until.as_deref().map_or_else(String::new, |until| format!(", given up at {until}"));
+    let until = until.as_deref().map_or_else(String::new, |until| format!(", until {until}"));
     let attempt = if stay.attempt > 1 { format!(", attempt {}", stay.attempt) } else { String::new() };
     let mut text = match (stay.next_attempt_at, &*stay.kind) {
         (Some(at), _) => format!("State `{path}`{resource} is tried again at {}{attempt}.", moment(at, now)),
-        (None, "Wait") => format!("State `{path}` waits since {since}."),
+        (None, "Wait") => format!("State `{path}` waits since {since}{until}."),
         (None, _) if stay.is_accepted => {
             account.advise(
                 format!("Answer for `{path}`, with the token that it was given:"),
                 command(&facts.view, "report --token @FILE --output '{}'"),
             );
             format!(
-                "Task `{path}`{resource} was taken, and somebody has to report how it ended; since {since}{attempt}."
+                "Task `{path}`{resource} was taken, and somebody has to report how it ended; since {since}{attempt}{given_up}."
             )
         }
-        (None, "Task") => format!("Task `{path}`{resource} is out since {since}{attempt}."),
-        (None, kind) => format!("State `{path}` ({kind}) has been entered {since}{attempt}."),
+        (None, "Task") => format!("Task `{path}`{resource} is out since {since}{attempt}{given_up}."),
+        (None, kind) => format!("State `{path}` ({kind}) was entered at {since}{attempt}{until}."),
     };
     if let Some(failure) = stay.failure.as_deref().filter(|failure| !failure.is_empty()) {
         text.push_str(&format!(" The attempt before has failed: {}", sentence(failure)));
@@ -298,6 +301,9 @@ fn time_out(view: &View, now: Timestamp, account: &mut Account) {
             account.say(format!("The execution itself ends as TimedOut at {}.", moment(at, now)));
             account.due(at, "the execution ends as TimedOut");
         }
-        None => account.say("The execution itself may take as long as its definition says, at most a year."),
+        None if account.next.is_none() => {
+            account.say("The execution itself may take as long as its definition says, at most a year.");
+        }
+        None => {}
     }
 }
