@@ -81,7 +81,7 @@ impl Cluster {
         let output =
             self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", crds.to_str().unwrap()]);
         assert!(output.status.success(), "{output:?}");
-        for crd in ["flows", "flowrevisions", "executions", "executiondata"] {
+        for crd in ["flows", "flowrevisions", "executions", "executiondata", "taskreports"] {
             let crd = format!("crd/{crd}.millrace.dev");
             let output = self.kubectl(&["wait", "--for=condition=Established", &crd, "--timeout=30s"]);
             assert!(output.status.success(), "{output:?}");
