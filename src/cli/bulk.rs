@@ -17,8 +17,8 @@ use super::terminal::{
 };
 use super::{completion, list, name};
 
-/// Requests side by side. Twice as many made 1,000 changes hardly faster, and the API server has others
-/// to serve.
+/// Requests side by side: enough that their way there and back hardly counts, and few for the API server,
+/// which has others to serve.
 const REQUESTS_MAX: usize = 16;
 
 /// Executions that are shown to who is asked.

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::Resource as _;
 use serde::Deserialize;
 
 use crate::api::execution::{Accepted, ActiveEntry};
@@ -62,8 +61,6 @@ struct FlowRef {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Parent {
     pub(super) name: String,
-    #[serde(default)]
-    pub(super) uid: String,
 }
 
 /// Of the status of an Execution what is shown.
@@ -134,7 +131,7 @@ impl View {
             uid: stored.uid().to_owned(),
             created_at: stored.created_at(),
             is_deleting: stored.is_deleting(),
-            finalizers: stored.meta().finalizers.clone().unwrap_or_default(),
+            finalizers: stored.finalizers().to_vec(),
             generation: stored.generation(),
             version: stored.version(),
             flow: accepted.unwrap_or_else(|| spec.flow_ref.name.clone()),

@@ -126,7 +126,7 @@ fn token(args: &Args) -> Result<String, String> {
     let token = token.trim();
     match token.chars().count() {
         0 => Err(format!("{from} holds no token")),
-        ..=TOKEN_CHARS_MAX => Ok(token.to_owned()),
+        1..=TOKEN_CHARS_MAX => Ok(token.to_owned()),
         length => {
             Err(format!("a token has at most {TOKEN_CHARS_MAX} characters, that of {from} has {length}"))
         }
@@ -212,8 +212,7 @@ fn tell_of(key: &Key, limit: Duration, judged: Judged) -> Result<u8, String> {
             let of = of.into_iter().flatten().collect::<Vec<_>>().join(" of ");
             let message = status.conditions.iter().find(|condition| condition.type_ == "Ready");
             let message = message.map(|condition| condition.message.clone()).unwrap_or_default();
-            let told: Vec<_> = [of, message].into_iter().filter(|text| !text.is_empty()).collect();
-            let told = harmless(&told.join(": "));
+            let told = harmless(if message.is_empty() { &of } else { &message });
             match status.phase == "Accepted" {
                 true if told.is_empty() => Ok(0),
                 true => {

@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
-use crate::api::{Execution, Phase};
+use crate::api::{Execution, LABEL_PARENT, Phase};
 use crate::cluster::object::Key;
 
 use super::connection::Connection;
@@ -93,8 +93,15 @@ impl Filter {
     }
 
     /// What the API server selects by labels.
-    pub(super) fn labels(&self) -> &str {
-        self.selector.as_deref().unwrap_or_default()
+    pub(super) fn labels(&self) -> String {
+        let parent = self.parent.as_ref().map(|parent| format!("{LABEL_PARENT}={parent}"));
+        let terms = [parent, self.selector.clone()].into_iter().flatten().filter(|term| !term.is_empty());
+        terms.collect::<Vec<_>>().join(",")
+    }
+
+    /// Of executions with these labels.
+    pub(super) fn of_labels(labels: String) -> Self {
+        Self { selector: Some(labels), ..Self::default() }
     }
 
     /// What the user says of fields.
@@ -121,13 +128,8 @@ impl Filter {
 
     /// Whether there is anything that only [`Filter::takes`] can tell.
     fn is_looking(&self) -> bool {
-        let Self { flow, phases, tags, parent, since, older_than, .. } = self;
-        flow.is_some()
-            || parent.is_some()
-            || since.is_some()
-            || older_than.is_some()
-            || !phases.is_empty()
-            || !tags.is_empty()
+        let Self { flow, phases, tags, since, older_than, .. } = self;
+        flow.is_some() || since.is_some() || older_than.is_some() || !phases.is_empty() || !tags.is_empty()
     }
 
     /// Whether an execution is meant, as far as the API server has not told already.
@@ -137,10 +139,6 @@ impl Filter {
         self.flow.as_ref().is_none_or(|flow| *flow == view.flow)
             && (self.phases.is_empty() || view.phase().is_some_and(|phase| self.phases.contains(&phase)))
             && self.tags.iter().all(has)
-            && self
-                .parent
-                .as_ref()
-                .is_none_or(|name| view.spec.parent_ref.as_ref().is_some_and(|parent| parent.name == *name))
             && self.since.is_none_or(|most| age <= most)
             && self.older_than.is_none_or(|least| age >= least)
     }
@@ -176,6 +174,7 @@ pub(super) struct Pages<'a> {
     scope: Scope<'a>,
     filter: &'a Filter,
     fields: String,
+    labels: String,
     limit: u32,
     /// Where it goes on; nothing where it is over.
     after: Option<Option<String>>,
@@ -186,7 +185,15 @@ impl<'a> Pages<'a> {
     /// Of all executions that a filter means.
     pub(super) fn new(scope: Scope<'a>, filter: &'a Filter) -> Self {
         let fields = filter.all_fields(scope.phases);
-        Self { scope, filter, fields, limit: PAGE_SIZE, after: Some(None), now: Timestamp::now() }
+        Self {
+            scope,
+            filter,
+            fields,
+            labels: filter.labels(),
+            limit: PAGE_SIZE,
+            after: Some(None),
+            now: Timestamp::now(),
+        }
     }
 
     /// The next page, with what is meant of it; nothing at the end.
@@ -215,7 +222,7 @@ impl<'a> Pages<'a> {
     async fn fetch(&self, after: Option<String>) -> Result<Page, String> {
         let Scope { connection, namespace, .. } = self.scope;
         let selection =
-            Selection { namespace, fields: &self.fields, labels: self.filter.labels(), limit: self.limit };
+            Selection { namespace, fields: &self.fields, labels: &self.labels, limit: self.limit };
         page::fetch::<Execution>(connection, &selection, after).await
     }
 }
@@ -244,6 +251,7 @@ mod tests {
         assert!(open.contains("status.phase!=Succeeded") && !open.contains("Running"), "{open}");
         assert_eq!(fields("--phase Running,starting"), open);
         assert_eq!(filter("--flow f").all_fields(&[]), "");
+        assert_eq!(filter("--parent p -l a=b").labels(), "millrace.dev/parent=p,a=b");
         assert!(filter("").is_empty() && !filter("-l a=b").is_empty() && !filter("--since 2d").is_empty());
     }
 
@@ -251,17 +259,16 @@ mod tests {
     fn an_execution_is_taken_where_all_that_is_asked_for_holds() {
         let view = View::read(
             r#"{"metadata": {"name": "n", "creationTimestamp": "2026-11-20T00:00:00Z"},
-                "spec": {"flowRef": {"name": "f"}, "tags": ["a", "b"], "parentRef": {"name": "p", "uid": "u"}},
+                "spec": {"flowRef": {"name": "f"}, "tags": ["a", "b"]},
                 "status": {"phase": "Running"}}"#,
         )
         .unwrap();
         let now = "2026-11-22T00:00:00Z".parse().unwrap();
         for (line, expected) in [
             ("", true),
-            ("--flow f --phase running --tag a --tag b --parent p", true),
+            ("--flow f --phase running --tag a --tag b", true),
             ("--flow g", false),
             ("--tag a --tag c", false),
-            ("--parent q", false),
             ("--phase failed", false),
             ("--since 2d --older-than 47h", true),
             ("--younger-than 47h59m", false),

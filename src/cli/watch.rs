@@ -124,7 +124,7 @@ async fn many(args: &Args, connection: &Connection, wanted: HashSet<Key>) -> Res
             (Api::namespaced(client, namespace), format!("executions in namespace `{namespace}`"))
         }
     };
-    let config = watcher::Config::default().fields(args.filter.fields()).labels(args.filter.labels());
+    let config = watcher::Config::default().fields(args.filter.fields()).labels(&args.filter.labels());
     let mut events = Box::pin(watcher::watcher(api, config));
     let mut crowd = Crowd::new(args, wanted);
     let mut outage: Option<Instant> = None;

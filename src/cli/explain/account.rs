@@ -164,3 +164,83 @@ pub(super) fn sentence(text: &str) -> String {
     let text = format!("{}{}", first.unwrap_or_default(), letters.as_str());
     if text.ends_with(['.', '!', '?']) || text.is_empty() { text } else { format!("{text}.") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::facts::{FlowFacts, Sight};
+    use super::*;
+
+    fn account(metadata: &str, spec: &str, status: &str, flow: Sight<FlowFacts>) -> Account {
+        let text = format!(
+            r#"{{"metadata": {{"name": "one", "namespace": "shop", "creationTimestamp": "2026-11-22T10:00:00Z" {metadata}}},
+                "spec": {{"flowRef": {{"name": "f"}} {spec}}}, "status": {{"observedGeneration": 1, {status}}}}}"#
+        );
+        let view = View::read(&text).unwrap();
+        let stays = super::super::super::tree::stays::stays(&view, &[], now());
+        let facts =
+            Facts { view, records: Vec::new(), stays, flow, jobs: BTreeMap::new(), children: Vec::new() };
+        of(&facts, now())
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-22T10:01:00Z".parse().unwrap()
+    }
+
+    fn in_progress(reason: &str, message: &str) -> String {
+        format!(
+            r#""conditions": [{{"type": "InProgress", "status": "True", "reason": "{reason}", "message": "{message}"}}]"#
+        )
+    }
+
+    #[test]
+    fn what_waits_for_its_turn_is_told_the_limit_and_its_place() {
+        let status =
+            format!(r#""phase": "Starting", {}"#, in_progress("Queued", "number 3 of 7 in the queue of f"));
+        let flow = FlowFacts { limit: Some(2), ..FlowFacts::default() };
+        let told = account("", "", &status, Sight::Seen(flow));
+        assert!(
+            told.summary.contains("queued, 1m0s after it was made: flow `f` runs 2 executions at a time"),
+            "{told:?}"
+        );
+        assert_eq!(told.sentences[0], "Number 3 of 7 in the queue of f.");
+        assert_eq!(told.next, None);
+    }
+
+    #[test]
+    fn what_is_due_first_is_next_and_what_is_overdue_asks_for_a_controller() {
+        let active = r#""active": [{"path": "A", "type": "Task", "since": "2026-11-22T10:00:00Z", "attempt": 1, "deadline": "2026-11-22T10:09:00Z"},
+            {"path": "B", "type": "Wait", "since": "2026-11-22T10:00:00Z", "attempt": 1, "deadline": "2026-11-22T10:05:00Z"}]"#;
+        let status = |start: &str| {
+            format!(
+                r#""phase": "Running", "startTime": "{start}", "effective": {{"timeoutSeconds": 600}}, {active}, {}"#,
+                in_progress("WaitingForTask", "m")
+            )
+        };
+        let told = account("", "", &status("2026-11-22T10:00:00Z"), Sight::Hidden);
+        let next = told.next.unwrap();
+        assert_eq!((next.time.to_string(), &*next.what), ("2026-11-22T10:05:00Z".to_owned(), "`B` is over"));
+        assert!(
+            told.sentences.iter().any(|told| told.contains("given up at 2026-11-22T10:09:00Z (in 8m0s)"))
+        );
+        let late = account("", "", &status("2026-11-22T09:50:00Z"), Sight::Hidden);
+        assert!(late.sentences.last().unwrap().contains("nobody has acted upon it"), "{late:?}");
+        assert!(late.advice.last().unwrap().command.contains("kubectl get deployments"));
+    }
+
+    #[test]
+    fn what_holds_beside_its_phase_is_told_too() {
+        let metadata =
+            r#", "generation": 2, "deletionTimestamp": "2026-11-22T10:00:30Z", "finalizers": ["a/b"]"#;
+        let status = r#""phase": "Succeeded", "expirationTime": "2026-11-22T11:00:00Z""#;
+        let told = account(metadata, "", status, Sight::Missing).sentences.join("\n");
+        for part in
+            ["being deleted", "a/b", "spec was changed", "it is removed, as its time to live says, at"]
+        {
+            assert!(told.contains(part), "`{part}` is missing: {told}");
+        }
+        assert_eq!(sentence("spec.input is bad"), "spec.input is bad.");
+        assert_eq!((&*sentence("a b"), &*sentence("Why?"), &*sentence(" ")), ("A b.", "Why?", ""));
+    }
+}

@@ -11,7 +11,7 @@ use kube::api::ListParams;
 use serde::Deserialize;
 
 use crate::api::history::Record;
-use crate::api::{Flow, Phase};
+use crate::api::{FINALIZER_DEPENDENTS, Flow, LABEL_PARENT_UID, Phase};
 use crate::cluster::api_server::ApiError;
 use crate::cluster::object::{Key, Stored};
 
@@ -95,9 +95,8 @@ pub(super) async fn gather(
     for name in stays.iter().filter_map(|stay| stay.job.as_ref()).take(JOBS_MAX) {
         jobs.insert(name.clone(), job(connection, &view.key.namespace, name).await);
     }
-    let is_parent = stays.iter().any(|stay| {
-        stay.resource.as_deref().is_some_and(|resource| resource.to_lowercase().contains("startexecution"))
-    });
+    let is_parent = view.finalizers.iter().any(|finalizer| finalizer == FINALIZER_DEPENDENTS)
+        || stays.iter().any(|stay| stay.execution.is_some());
     let children = if is_parent { children(connection, &view).await } else { Vec::new() };
     Facts { view, records, stays, flow, jobs, children }
 }
@@ -172,21 +171,16 @@ fn pod(pod: &Pod) -> PodFacts {
 async fn children(connection: &Connection, view: &View) -> Vec<ChildFacts> {
     let namespace = Some(&*view.key.namespace);
     let scope = Scope { connection, namespace, phases: &[Phase::Starting, Phase::Running] };
-    let filter = Filter::default();
+    let filter = Filter::of_labels(format!("{LABEL_PARENT_UID}={}", view.uid));
     let mut pages = Pages::new(scope, &filter);
     let mut children = Vec::new();
     for _ in 0..PAGES_MAX {
         let Ok(Some(page)) = pages.next().await else { break };
-        let views = page.into_iter().filter_map(|found| found.view.ok());
-        let own = views.filter(|child| is_child(child, view));
+        let own = page.into_iter().filter_map(|found| found.view.ok());
         children.extend(own.map(|child| ChildFacts {
             standing: format!("{} {}", child.status.phase, list::reason(&child)),
             name: child.key.name,
         }));
     }
     children
-}
-
-fn is_child(child: &View, parent: &View) -> bool {
-    child.spec.parent_ref.as_ref().is_some_and(|of| of.uid == parent.uid && of.name == parent.key.name)
 }

@@ -226,6 +226,9 @@ fn told(facts: &Facts, stay: &Stay, now: Timestamp, account: &mut Account) -> St
         text.push(' ');
         text.push_str(&job_text(&facts.view, job, facts.jobs.get(job), account));
     }
+    if let Some(child) = &stay.execution {
+        text.push_str(&format!(" It has started execution `{child}`."));
+    }
     if stay.deadline.is_none() && stay.kind == "Task" && stay.next_attempt_at.is_none() {
         text.push_str(" It has no time-out of its own.");
     }

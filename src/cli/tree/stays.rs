@@ -26,6 +26,8 @@ pub(in super::super) struct Stay {
     pub(in super::super) deadline: Option<Timestamp>,
     /// The Job that does the task.
     pub(in super::super) job: Option<String>,
+    /// The Execution that the task has started.
+    pub(in super::super) execution: Option<String>,
     /// How the attempt before has failed.
     pub(in super::super) failure: Option<String>,
 }
@@ -46,6 +48,7 @@ pub(in super::super) fn stays(view: &View, records: &[Record], now: Timestamp) -
             is_accepted: state.is_some_and(|state| state.is_accepted),
             deadline: entry.deadline,
             job: entry.job.clone(),
+            execution: entry.execution.clone(),
             failure: state.and_then(|state| state.failures.last()).map(|failure| failure.text()),
         }
     });

@@ -13,6 +13,7 @@ use crate::service::{Answer, Service};
 
 mod chosen;
 mod completion;
+mod outlasts;
 mod program;
 mod redriven;
 mod reported;

@@ -31,7 +31,8 @@ fn a_list_is_of_what_is_asked_for() {
     create(&space, "a", json!({"team": "shop"}), json!({"flowRef": flow("greet"), "tags": ["gold", "eu"]}));
     create(&space, "b", json!({"team": "shop"}), json!({"flowRef": flow("sad"), "tags": ["gold"]}));
     let parent = json!({"name": "a", "uid": "u"});
-    create(&space, "c", json!({"team": "else"}), json!({"flowRef": flow("nap"), "parentRef": parent}));
+    let labels = json!({"team": "else", "millrace.dev/parent": "a"});
+    create(&space, "c", labels, json!({"flowRef": flow("nap"), "parentRef": parent}));
     create(&space, "d", json!({}), json!({"flowRef": flow("nap"), "clientToken": "t"}));
     space.ended("a");
     space.ended("b");

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::super::rig::Space;
-use super::check_said;
+use super::{Person, check_said};
 use crate::command::{Ended, Running, file, program, start_as};
+use crate::service::{Answer, Service};
 
 /// Someone who may do everything: what becomes of an answer is said by the test.
 fn report(space: &Space, args: &[&str], stdin: &str) -> Running {
@@ -36,7 +37,7 @@ fn an_answer_is_given_and_what_becomes_of_it_is_told() {
     let space = Space::new("report");
     let running = report(&space, &["--token", "-", "--output", r#"{"approved": null}"#], "secret-1\n");
     let (made, ended) = judge(&space, running, "Accepted", "the task has taken it");
-    check_said(&ended, 0, &["task `Ask` of execution `order-1`: the task has taken it"]);
+    check_said(&ended, 0, &["the task has taken it"]);
     assert!(
         ended.stdout.starts_with("taskreport.millrace.dev/report-") && ended.stdout.ends_with(" accepted\n"),
         "{ended:?}"
@@ -58,7 +59,8 @@ fn an_answer_is_given_and_what_becomes_of_it_is_told() {
 
     let running = report(&space, &["--token", "secret-3", "--heartbeat"], "");
     let (made, ended) = judge(&space, running, "Accepted", "");
-    assert_eq!((ended.status, &made["spec"]["outcome"]), (Some(0), &json!("Heartbeat")), "{ended:?}");
+    assert_eq!(made["spec"]["outcome"], "Heartbeat");
+    check_said(&ended, 0, &["task `Ask` of execution `order-1`"]);
 
     let late = report(&space, &["--token", "secret-4", "--heartbeat", "--wait-timeout", "1s"], "").ended();
     check_said(&late, 1, &["nobody has looked at the answer within 1s", "kubectl get taskreport report-"]);
@@ -95,4 +97,38 @@ fn an_answer_is_given_and_what_becomes_of_it_is_told() {
     let refused =
         start_as(program(&["report", "--token", "t", "--heartbeat"]).env("KUBECONFIG", reader), "").ended();
     check_said(&refused, 2, &["the answer cannot be given", "cannot create resource \"taskreports\""]);
+}
+
+#[test]
+fn a_task_that_waits_goes_on_with_the_answer() {
+    let service = Service::on_thread(|_, _| async { Answer::json(&json!({})) });
+    let space = Space::new("waiting");
+    let _controller = space.controller();
+    let person = Person::new(&space, "edit");
+    let states = json!([{
+        "Type": "Task", "Name": "Ask", "Action": "HTTP:Request", "TaskMode": "WaitForCustomCallback", "End": true,
+        "Parameters": {"url": service.url("/"), "method": "POST", "body": {"token.$": "$Context.Current.TaskToken"}},
+    }]);
+    let flow = json!({"Type": "StateMachine", "SpecVersion": "v1", "StartAt": "Ask", "States": states});
+    person.flows(&[("asks", &flow.to_string())]);
+    space.start("one", json!({"flowRef": {"name": "asks"}}));
+    space.condition("one", "InProgress", "True", "WaitingForCallback");
+    let explained = person.prints(&["explain", "one"]);
+    assert!(
+        explained.contains("somebody has to report") && explained.contains("report --token @FILE"),
+        "{explained}"
+    );
+
+    let token = service.asked()[0].body["token"].as_str().unwrap().to_owned();
+    let answer = |output: &str| {
+        let mut program = person.program(&["report", "--token", "-", "--output", output]);
+        start_as(&mut program, &token).ended()
+    };
+    let taken = answer(r#"{"ok": true}"#);
+    check_said(&taken, 0, &["task `Ask` of Execution one has taken it"]);
+    assert!(taken.stdout.ends_with(" accepted\n"), "{taken:?}");
+    assert_eq!(space.output("one"), json!({"ok": true}));
+    check_said(&answer("2"), 1, &["the answer was refused", "waits for nothing"]);
+    let foreign = person.millrace(&["report", "--token", "foreign", "--heartbeat"]);
+    check_said(&foreign, 1, &["the answer was refused"]);
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::children::{parent, waits, with_runner};
 use super::super::rig::{Space, wait};
 use super::{GREET, NAP, Person, SAD, check_fits, check_said};
 use crate::service::{Answer, Service};
@@ -96,7 +97,7 @@ fn why_it_does_not_move_is_explained() {
         &[
             "It cannot go on before somebody mends something",
             "cannot create resource \"jobs\"",
-            "is to do it",
+            "Job `job-",
             "kubectl auth can-i --list --as system:serviceaccount:",
         ],
     );
@@ -136,6 +137,28 @@ fn why_it_does_not_move_is_explained() {
     space.condition("timed", "AlreadyExists", "True", "ExecutionInProgress");
     explained(&person, "timed", &["Something else was asked for later under its name", "needs another name"]);
     check_said(&person.millrace(&["explain", "npa"]), 2, &["did you mean `nap`?"]);
+}
+
+#[test]
+fn a_parent_is_explained_by_its_children() {
+    let space = Space::new("explain-parent");
+    let _controller = space.controller();
+    let person = Person::new(&space, "view");
+    space.flow("waits", &waits(300));
+    let child = json!({"resourceArn": "acs:fnf:::flow/waits", "executionName": "child"});
+    with_runner(&space, "parent", &parent("WaitForSystemCallback", &child));
+    space.start("one", json!({"flowRef": {"name": "parent"}}));
+    space.wait("the child to wait", || {
+        let child = space.get("executions", "child")?;
+        (child["status"]["active"][0]["path"] == "Rest").then_some(())
+    });
+    let words = [
+        "It has started execution `child`.",
+        "there go on: `child` (Running WaitingForTimer Rest)",
+        "explain child",
+    ];
+    explained(&person, "one", &words);
+    assert!(person.prints(&["list", "--parent", "one", "-o", "wide"]).contains("child"));
 }
 
 #[test]
