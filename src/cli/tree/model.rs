@@ -113,6 +113,16 @@ impl Tree {
         self.states.get(number)
     }
 
+    /// The state at a path.
+    pub(super) fn find(&self, path: &str) -> Option<&State> {
+        self.by_path.get(path).and_then(|number| self.state(*number))
+    }
+
+    /// All states, in the order in which they were entered.
+    pub(super) fn states(&self) -> impl Iterator<Item = &State> {
+        self.states.iter()
+    }
+
     /// States by their numbers.
     pub(super) fn all<'t>(&'t self, numbers: &'t [usize]) -> impl DoubleEndedIterator<Item = &'t State> {
         numbers.iter().filter_map(|number| self.state(*number))
