@@ -86,6 +86,8 @@ words! {
         Stalled,
         /// A later apply asked for something else under the name of this run.
         AlreadyExists,
+        /// The trigger of a Flow starts Executions.
+        Active,
     }
 }
 
@@ -159,6 +161,12 @@ words! {
         NameTaken,
         /// The same request was made before.
         DuplicateRequest,
+        /// An answer was taken by the task it is for.
+        Delivered,
+        /// An answer has no token that was made here.
+        InvalidToken,
+        /// The task of an answer does not wait for one.
+        TaskNotWaiting,
         /// Something of ours, or a stored run, is broken.
         EngineFault,
         /// Another spec was applied while the run goes on.
@@ -171,6 +179,18 @@ words! {
         Valid,
         /// The definition is not valid.
         InvalidDefinition,
+        /// Runs are started as the schedule says.
+        Scheduled,
+        /// The schedule, or its time zone, cannot be read or never comes.
+        InvalidSchedule,
+        /// So many runs have ended without success that nothing more is started.
+        FailureThresholdReached,
+        /// The schedule has no time any more.
+        Completed,
+        /// The trigger works.
+        Activated,
+        /// The trigger was never activated.
+        Draft,
     }
 }
 

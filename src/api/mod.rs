@@ -15,6 +15,7 @@ pub mod flow_revision;
 pub mod history;
 pub mod payload;
 pub mod run_object;
+pub mod schedule;
 mod shape;
 pub mod stored;
 pub mod task_report;
@@ -29,6 +30,7 @@ pub use execution_data::{DataRef, ExecutionData};
 pub use flow::{Flow, FlowSpec, FlowStatus};
 pub use flow_revision::{FlowRevision, FlowRevisionSpec};
 pub use payload::Payload;
+pub use schedule::{Schedule, ScheduleSpec, ScheduleStatus};
 pub use task_report::{TaskReport, TaskReportSpec, TaskReportStatus};
 
 /// API group of all kinds.
@@ -50,8 +52,24 @@ pub const LABEL_EXECUTION: &str = "millrace.dev/execution";
 /// Execution and not before; whoever removes what a status does not name looks for the other label.
 pub const LABEL_OBJECTS_OF: &str = "millrace.dev/objects-of";
 
+/// Label on an Execution that a Schedule has started: the name of the Schedule.
+pub const LABEL_SCHEDULE: &str = "millrace.dev/schedule";
+
 /// Annotation on the first chunk of an object of a run: which one.
 pub const ANNOTATION_OBJECT: &str = "millrace.dev/object";
+
+/// Label on an Execution that another one has started: name of that.
+pub const LABEL_PARENT: &str = "millrace.dev/parent";
+
+/// Label on an Execution that another one has started: uid of that.
+pub const LABEL_PARENT_UID: &str = "millrace.dev/parent-uid";
+
+/// Label on an Execution whose end its parent waits for.
+pub const LABEL_AWAITED: &str = "millrace.dev/awaited";
+
+/// Finalizer on an Execution that has children, or whose end somebody is told: it stays until they were
+/// dealt with.
+pub const FINALIZER_DEPENDENTS: &str = "millrace.dev/dependents";
 
 /// Label on a Job whose result is committed: it has left the controller's watch.
 pub const LABEL_RELEASED: &str = "millrace.dev/released";

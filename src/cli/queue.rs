@@ -40,8 +40,10 @@ impl Places {
     /// # Errors
     /// Where they cannot be listed; the message says what to do.
     pub(super) async fn fetch(connection: &Connection, namespace: Option<&str>) -> Result<Self, String> {
-        let fields = format!("status.phase={}", Phase::Starting.as_str());
-        let selection = Selection { namespace, fields: &fields, limit: PAGE_SIZE };
+        let ended = Phase::ALL.iter().filter(|phase| phase.is_ended());
+        let fields: Vec<_> = ended.map(|phase| format!("status.phase!={}", phase.as_str())).collect();
+        let fields = fields.join(",");
+        let selection = Selection { namespace, fields: &fields, labels: "", limit: PAGE_SIZE };
         let mut lines = Lines::default();
         let mut after = None;
         loop {

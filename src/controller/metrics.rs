@@ -52,6 +52,8 @@ pub struct Metrics {
     /// Chunks that were removed because nothing names them any more.
     pub data_removed: Counter,
     ended: Family<EndLabels, Counter>,
+    /// Executions that were removed when their time had come.
+    pub executions_removed: Counter,
     /// Looks at Executions.
     pub looks: Counter,
     /// Executions that have not ended.
@@ -74,6 +76,7 @@ impl Default for Metrics {
             data_writes: Family::default(),
             data_removed: Counter::default(),
             ended: Family::default(),
+            executions_removed: Counter::default(),
             looks: Counter::default(),
             executions: Gauge::default(),
             queued: Gauge::default(),
@@ -99,6 +102,11 @@ impl Default for Metrics {
             metrics.data_removed.clone(),
         );
         registry.register("executions_ended", "Executions that have ended", metrics.ended.clone());
+        registry.register(
+            "executions_removed",
+            "Executions removed because their time had come",
+            metrics.executions_removed.clone(),
+        );
         registry.register("looks", "Looks at Executions", metrics.looks.clone());
         registry.register("executions_active", "Executions that have not ended", metrics.executions.clone());
         registry.register(

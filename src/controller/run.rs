@@ -18,15 +18,19 @@ use tracing::info;
 use super::context::Context;
 use super::execution::data::{DataStore, LARGE_LOOKS_MAX};
 use super::execution::registry::Registry;
+use super::execution::retention::{Retention, remove_expired};
+use super::execution::settle::Settling;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
 use super::notice::{self, Level, Notices};
 use super::readiness::Readiness;
+use super::report::{self, Reports};
 use super::reservations::Reservations;
 use super::resources::wait_for_resources;
 use super::revisions::Revisions;
+use super::schedule::{self, Schedules};
 use super::{execution, flow, token_key};
-use crate::api::{Execution, Flow, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase};
+use crate::api::{Execution, Flow, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase, TaskReport};
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::leader::{Candidate, Election, Leadership};
 use crate::cluster::object::{Key, Stored};
@@ -70,6 +74,8 @@ pub struct Config {
     pub api_server: Vec<IpAddr>,
     /// Which Events it makes.
     pub events: Level,
+    /// For how many seconds Executions stay after their end where nobody says so.
+    pub default_ttl: Option<i64>,
 }
 
 /// Runs until `shutdown` is done.
@@ -162,13 +168,18 @@ impl Term {
         let executions = Arc::new(Registry::new(turns, first_turns));
         let tenure = Arc::new(Tenure::new(leadership.clone()));
         let jobs = Arc::new(JobRunner::new(api.clone(), news.clone(), tenure.clone()));
-        let token_key = token_key::read_or_make(&api, &config.candidate).await;
+        let key = TokenKey::new(token_key::read_or_make(&api, &config.candidate).await);
         let context = Arc::new(Context {
             api: api.clone(),
             executions,
+            retention: Retention::default(),
+            default_ttl: config.default_ttl,
+            reports: Reports::new(api.clone(), tenure.clone()),
+            settling: Settling::new(api.clone(), tenure.clone(), notices.clone(), key.clone()),
             flows: FlowReads::new(api.clone()),
             reservations: Reservations::default(),
             removing_revisions: Arc::default(),
+            schedules: Schedules::default(),
             revisions: Revisions::new(api.clone()),
             lost_revisions,
             driver: Driver::new(http.clone(), jobs.clone(), api.clone(), news, tenure.clone()),
@@ -177,20 +188,24 @@ impl Term {
             leadership,
             notices,
             metrics: metrics.clone(),
-            token_key: TokenKey::new(token_key),
+            token_key: key,
             deciding: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(notice::send(client.clone(), notices_out));
         tasks.spawn(hear(context.clone(), news_out));
         tasks.spawn(wake(context.clone()));
+        tasks.spawn(remove_expired(context.clone()));
         tasks.spawn(measure(context.clone(), tenure.clone()));
         tasks.spawn(tell_places(context.clone()));
         let mut watches = JoinSet::new();
-        watch_flows(&mut watches, client, config, &context, lost_revisions_out);
+        let flows = watch_flows(&mut watches, client, config, &context, lost_revisions_out);
         for scope in scopes(config) {
+            let schedules = api_in(client, scope.as_ref());
+            schedule::tend_all(&mut watches, schedules, scope.clone(), &context, &flows);
             let are_listed = watch_jobs(&mut tasks, client, scope.clone(), &jobs);
-            watches.spawn(watch_executions(client.clone(), scope, context.clone(), are_listed));
+            watches.spawn(watch_executions(client.clone(), scope.clone(), context.clone(), are_listed));
+            watch_reports(&mut watches, client, scope, &context);
         }
         tasks.spawn(take_turns(context.clone(), first_turns_out, turns_out));
         Self { context, tenure, tasks, watches }
@@ -297,7 +312,7 @@ fn watch_flows(
     config: &Config,
     context: &Arc<Context>,
     mut lost_revisions: UnboundedReceiver<Key>,
-) {
+) -> Arc<flow::Turns> {
     let turns = Arc::new(flow::Turns::default());
     let (look_context, look_turns) = (context.clone(), turns.clone());
     tasks.spawn(async move {
@@ -311,6 +326,7 @@ fn watch_flows(
         tasks.spawn(watch(api, watcher::Config::default(), "Flows", changes));
         tasks.spawn(follow_flows(context.clone(), turns.clone(), changes_out));
     }
+    turns
 }
 
 async fn follow_flows(
@@ -360,6 +376,14 @@ async fn watch_executions(
     tasks.join_all().await;
 }
 
+fn watch_reports(watches: &mut JoinSet<()>, client: &Client, scope: Option<String>, context: &Arc<Context>) {
+    let (changes, changes_out) = channel(CHANGES_MAX);
+    let api = api_in::<Stored<TaskReport>>(client, scope.as_ref());
+    watches.spawn(watch(api, report::pending(), "TaskReports", changes));
+    watches.spawn(report::follow(context.clone(), changes_out));
+    watches.spawn(report::sweep(context.clone(), scope));
+}
+
 /// A field selector: all phases but those. There is no `in` for fields.
 fn phases_other_than(is_left_out: impl Fn(Phase) -> bool) -> String {
     let others = Phase::ALL.iter().filter(|phase| is_left_out(**phase));
@@ -389,8 +413,13 @@ async fn follow_executions(
 
 async fn follow_ended(context: Arc<Context>, mut changes: Receiver<Change<Stored<Execution>>>) {
     while let Some(change) = changes.recv().await {
-        if let Change::Seen(object) = change {
-            context.executions.seen_ended(&object);
+        match change {
+            Change::Seen(object) => {
+                context.retention.listed(&object);
+                context.executions.seen_ended(&object);
+            }
+            Change::Gone(object) => context.retention.left(&object),
+            Change::Listing | Change::Listed => {}
         }
     }
 }

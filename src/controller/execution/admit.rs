@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::line;
 use super::qualifier::{Qualified, qualified};
 use super::queue::{Place, Slot};
 use super::siblings::{self, Sibling};
@@ -127,6 +128,8 @@ pub struct Request<'a> {
     pub spec: &'a ExecutionSpec,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Since when it waits.
+    pub waits_since: Timestamp,
 }
 
 /// Why an Execution does not begin.
@@ -161,7 +164,7 @@ pub fn admit(
         Hindrance::Final(reason, message) => Admission::Reject { reason, message },
         Hindrance::Awaited(reason, message) => {
             let seconds = request.spec.starting_deadline_seconds.unwrap_or(STARTING_DEADLINE_SECONDS);
-            let deadline = request.created_at.saturating_add(SignedDuration::from_secs(seconds));
+            let deadline = request.waits_since.saturating_add(SignedDuration::from_secs(seconds));
             let until = deadline.unwrap_or(Timestamp::MAX);
             if until > now {
                 let message = format!("{message} Waits until {}.", instant_text(until));
@@ -187,13 +190,9 @@ pub fn with_slot(
 /// Whether it is its turn.
 fn in_turn(flow: &FlowView, slot: Slot, spec: &ExecutionSpec) -> Result<(), Hindrance> {
     let name = &spec.flow_ref.name;
-    let Place { position, waiting, limit, .. } = match slot {
-        Slot::Free => return Ok(()),
-        Slot::Unknown => {
-            let message = format!("It is being found out how many Executions of Flow {name} run.");
-            return Err(Hindrance::Passing(Reason::Queued, message));
-        }
-        Slot::Taken(place) => place,
+    let Some(waits) = line::waits(name, slot) else { return Ok(()) };
+    let Slot::Taken(Place { limit, .. }) = slot else {
+        return Err(Hindrance::Passing(Reason::Queued, waits));
     };
     let concurrency = match flow {
         FlowView::Present(flow) => flow.terms.concurrency,
@@ -201,12 +200,7 @@ fn in_turn(flow: &FlowView, slot: Slot, spec: &ExecutionSpec) -> Result<(), Hind
     };
     let policy = concurrency.and_then(|concurrency| concurrency.policy).unwrap_or_default();
     match policy {
-        ConcurrencyPolicy::Queue => {
-            let message = format!(
-                "Flow {name} runs {limit} at a time (spec.concurrency.limit): position {position} of {waiting} in its queue."
-            );
-            Err(Hindrance::Passing(Reason::Queued, message))
-        }
+        ConcurrencyPolicy::Queue => Err(Hindrance::Passing(Reason::Queued, waits)),
         ConcurrencyPolicy::Reject => {
             let message = format!(
                 "Flow {name} runs {limit} at a time (spec.concurrency.limit), as many run, and its policy is Reject. Start again when one has ended."

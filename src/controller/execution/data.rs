@@ -77,7 +77,7 @@ impl DataStore {
     pub async fn learn(&self, namespace: Option<&str>) -> BTreeSet<Key> {
         let labels = format!("{LABEL_EXECUTION_UID},{LABEL_EXECUTION}");
         let found = loop {
-            match self.api.list_metadata::<ExecutionData>(namespace, &labels).await {
+            match self.api.list_metadata::<ExecutionData>(namespace, &labels, "").await {
                 Ok(found) => break found,
                 Err(error) => {
                     warn!(%error, "ExecutionData cannot be listed, which is tried again");
@@ -107,6 +107,8 @@ impl DataStore {
         let known = self.known(uid);
         let mut parts = Vec::with_capacity(refs.len());
         for reference in refs {
+            // Of a run that has ended they were forgotten.
+            self.locked().chunks.entry(uid.to_owned()).or_default().extend(reference.names(&key.name));
             let part = match known.iter().find(|part| part.key() == reference.digest) {
                 Some(known) => known.clone(),
                 None => {
@@ -199,7 +201,7 @@ impl DataStore {
         if is_ended {
             // Whoever led before may have left something that nobody knows of.
             let labels = format!("{LABEL_EXECUTION_UID}={uid}");
-            match self.api.list_metadata::<ExecutionData>(Some(&key.namespace), &labels).await {
+            match self.api.list_metadata::<ExecutionData>(Some(&key.namespace), &labels, "").await {
                 Ok(found) => unnamed.extend(found.into_iter().filter_map(|chunk| chunk.name)),
                 Err(error) => {
                     warn!(execution = %key, %error, "ExecutionData cannot be listed");

@@ -6,26 +6,32 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::admit::{self, Admission, FlowView};
+use super::answer::{self, Heard, Judged};
 use super::history;
 use super::keep::{self, Kept, Room};
 use super::line;
 use super::queue::Slot;
+use super::redrive;
+use super::retention::DefaultTtl;
 use super::siblings::Sibling;
-use super::status::{self, Existing, Jobs, Obstacles, Standing};
-use crate::api::condition::{self, ConditionType};
-use crate::api::execution::{Accepted, StopModeName, StopRequest};
+use super::standing::{apply_standing, changed, restamp, with_standing};
+use super::status::{self, Jobs, Obstacles, Standing};
+use crate::api::execution::{Accepted, ParentRef, StopModeName, StopRequest};
 use crate::api::execution_data::Content;
-use crate::api::flow_revision::flow_of;
 use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason, stored};
 use crate::controller::revision::Revision;
 use crate::engine::snapshot::{self, Part};
 use crate::engine::{
-    Event, Execution, HistoryEvent, Outcome, Report, Run, Status, Stop, StopMode, TaskId, TokenKey, step,
+    Event, Execution, HistoryEvent, Outcome, Report, Run, Status, Stop, StopMode, TokenKey, step,
 };
 
 /// How long after its making nothing is said of an Execution that waits for its Flow to be looked at.
 /// Objects know their making to the second.
 const QUIET_SECONDS: i64 = 2;
+
+/// What can be done about a fault.
+pub const FAULT_ADVICE: &str =
+    "; stop the Execution (spec.stop) or delete it, or restore what it needs, and it goes on";
 
 /// The object as far as it matters, whatever its payloads weigh.
 #[derive(Clone, Debug)]
@@ -50,6 +56,14 @@ pub struct Facts {
     pub stop: Option<StopRequest>,
     /// Redrives that were asked for, in all.
     pub redrive: Option<i64>,
+    /// For how many seconds it asks to stay after its end.
+    pub ttl_seconds: Option<i64>,
+    /// Whether nobody has chosen its name.
+    pub is_name_generated: bool,
+    /// The Execution that has started it.
+    pub parent: Option<Box<ParentRef>>,
+    /// Whether somebody is told how it ends.
+    pub has_callback: bool,
     /// How much of the object its status may take.
     pub room: Room,
 }
@@ -75,8 +89,6 @@ pub enum Footing {
         revision: Option<Arc<Revision>>,
         /// Other Executions with its name or its token.
         siblings: Vec<Sibling>,
-        /// The slot that it gets among those of its Flow.
-        slot: Slot,
     },
     /// It runs this revision.
     Revision(Arc<Revision>),
@@ -109,10 +121,14 @@ pub struct Observed {
     pub parts: Vec<Part>,
     /// What it stands on.
     pub footing: Footing,
+    /// The slot that it gets among those of its Flow, where it wants to begin or to go on after its end.
+    pub slot: Slot,
     /// News of tasks, in the order in which it came.
-    pub reports: Vec<(TaskId, Report)>,
+    pub reports: Vec<Heard>,
     /// Tasks that do not begin.
     pub obstacles: Obstacles,
+    /// How long it stays where it does not say.
+    pub default_ttl: DefaultTtl,
     /// The time.
     pub now: Timestamp,
     /// Makes task tokens.
@@ -134,12 +150,16 @@ pub struct Decision {
     pub wake: Option<Timestamp>,
     /// What there is to tell.
     pub history: Vec<HistoryEvent>,
+    /// What is told to those who have answered for tasks.
+    pub judged: Vec<Judged>,
+    /// Whether others depend on it: it may have children, or somebody is told of its end.
+    pub has_dependents: bool,
     /// Nothing was taken in: the news are for the next look, which may be luckier.
     pub is_fault: bool,
 }
 
 impl Decision {
-    fn nothing() -> Self {
+    pub(super) fn nothing() -> Self {
         Self {
             status: None,
             contents: Vec::new(),
@@ -147,6 +167,8 @@ impl Decision {
             run: None,
             wake: None,
             history: Vec::new(),
+            judged: Vec::new(),
+            has_dependents: false,
             is_fault: false,
         }
     }
@@ -155,16 +177,31 @@ impl Decision {
 /// Decides.
 #[must_use]
 pub fn decide(observed: &Observed) -> Decision {
+    let mut decision = match redrive::is_owed(&observed.facts, &observed.status) {
+        true => redrive::decide(observed),
+        false => as_it_stands(observed),
+    };
+    decision.has_dependents |= observed.facts.has_callback;
+    if decision.run.is_none() && !decision.is_fault && decision.judged.is_empty() {
+        decision.judged = answer::judge_all(observed);
+    }
+    decision
+}
+
+/// Decides about an Execution in its phase.
+pub(super) fn as_it_stands(observed: &Observed) -> Decision {
     match &observed.footing {
         Footing::Ended => restamp(observed),
-        Footing::Admission { spec, flow, revision, siblings, slot } => {
+        Footing::Admission { spec, flow, revision, siblings } => {
             let revision = revision.clone();
             let Facts { uid, created_at, .. } = &observed.facts;
-            let request = admit::Request { uid, spec, created_at: *created_at };
-            let admission = admit::admit(flow, revision.as_deref(), siblings, *slot, request, observed.now);
+            let waits_since = redrive::waits_since(&observed.facts, &observed.status);
+            let request = admit::Request { uid, spec, created_at: *created_at, waits_since };
+            let admission =
+                admit::admit(flow, revision.as_deref(), siblings, observed.slot, request, observed.now);
             decide_admission(observed, admission, revision)
         }
-        Footing::Revision(revision) => go_on(observed, revision.clone()),
+        Footing::Revision(revision) => go_on(observed, revision.clone(), false),
         Footing::Lost(why) => fault(observed, why),
     }
 }
@@ -191,7 +228,8 @@ fn decide_admission(observed: &Observed, admission: Admission, revision: Option<
                 let wake = until.map_or(quiet_until, |until| until.min(quiet_until));
                 return Decision { wake: Some(wake), ..Decision::nothing() };
             }
-            let standing = Standing { phase: Phase::Starting, reason, message, stalled: None };
+            // Starting, or Running where it is admitted again.
+            let standing = Standing { phase: observed.status.phase, reason, message, stalled: None };
             let mut status = with_standing(observed, standing);
             status.effective = None;
             Decision { status: changed(observed, status), wake: until, ..Decision::nothing() }
@@ -201,6 +239,7 @@ fn decide_admission(observed: &Observed, admission: Admission, revision: Option<
             let mut status = with_standing(observed, standing);
             status.effective = None;
             status.completion_time = Some(observed.now);
+            redrive::nothing_is_owed(&observed.facts, &mut status);
             Decision { status: changed(observed, status), ..Decision::nothing() }
         }
         (Admission::Accept(admitted), Some(revision)) => begin(observed, admitted, revision),
@@ -227,6 +266,7 @@ fn stop_without_run(observed: &Observed, stop: &StopRequest) -> Decision {
     let mut status = with_standing(observed, status::ended(&outcome));
     status::show_error(&mut status, stop.error.as_deref(), stop.cause.as_deref());
     status.completion_time = Some(observed.now);
+    redrive::nothing_is_owed(&observed.facts, &mut status);
     status.duration = status.start_time.map(|started_at| status::duration_text(started_at, observed.now));
     Decision { status: changed(observed, status), ..Decision::nothing() }
 }
@@ -246,12 +286,15 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
         task_timeout_seconds: seconds(effective.task_timeout_seconds),
         attributes: admitted.attributes,
     });
+    let redrives = redrive::count(&observed.status);
+    let run = run.after_redrives(u32::try_from(redrives).unwrap_or(u32::MAX));
     let event = facts.stop.as_ref().map_or(Event::Start, |stop| Event::Stop(engine_stop(stop)));
     let mut status = observed.status.clone();
     status.accepted = Some(Accepted {
         generation: facts.generation,
         spec_digest: facts.spec_digest.clone(),
-        redrive: facts.redrive,
+        // Those that were performed are counted.
+        redrive: facts.redrive.map(|asked| asked.saturating_sub(redrives)).filter(|asked| *asked > 0),
         revision_digest: Some(revision.digest.clone()),
     });
     status.flow_revision = Some(revision.name.clone());
@@ -265,10 +308,31 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
     }
 }
 
-/// A run that goes on: news first, then wishes, then time.
-fn go_on(observed: &Observed, revision: Arc<Revision>) -> Decision {
-    match moved(observed, &revision) {
-        Ok((run, news)) => conclude(observed, observed.status.clone(), revision, run, news),
+/// A run that goes on: news first, then wishes, then time. `has_ended`: by its phase it had ended.
+pub(super) fn go_on(observed: &Observed, revision: Arc<Revision>, has_ended: bool) -> Decision {
+    let run = match decode(observed, &revision) {
+        Ok(run) => run,
+        Err(why) => return fault(observed, &why),
+    };
+    // Under a phase that has not ended, one that has waits to be taken up.
+    if (has_ended || run.outcome().is_some())
+        && let Some((reason, message)) = redrive::hindrance(observed)
+    {
+        if !has_ended && reason == Reason::Queued && !line::is_news(observed) {
+            return Decision { parts: observed.parts.clone(), ..Decision::nothing() };
+        }
+        let standing = Standing { phase: Phase::Running, reason, message, stalled: None };
+        let status = changed(observed, with_standing(observed, standing));
+        return Decision { status, parts: observed.parts.clone(), ..Decision::nothing() };
+    }
+    let mut status = observed.status.clone();
+    match moved(observed, &mut status.answered, &revision, run, has_ended) {
+        Ok((run, news, judged)) => {
+            let decision = conclude(observed, status, revision, run, news);
+            // What was not taken in is judged when it is.
+            let judged = if decision.is_fault { Vec::new() } else { judged };
+            Decision { judged, ..decision }
+        }
         Err(why) => fault(observed, &why),
     }
 }
@@ -277,24 +341,51 @@ fn go_on(observed: &Observed, revision: Arc<Revision>) -> Decision {
 /// nothing to tell of it, as in an iteration that is a run of its own.
 type News = (Vec<HistoryEvent>, bool);
 
-fn moved(observed: &Observed, revision: &Revision) -> Result<(Run, News), String> {
+fn moved(
+    observed: &Observed,
+    answered: &mut Vec<String>,
+    revision: &Revision,
+    mut run: Run,
+    has_ended: bool,
+) -> Result<(Run, News, Vec<Judged>), String> {
     let program = &revision.program;
-    let mut run = decode(observed, revision)?;
     let (mut history, mut is_progress) = (Vec::new(), false);
-    let mut events: Vec<Event> = Vec::with_capacity(observed.reports.len() + 3);
+    let mut judged = Vec::new();
+    let mut events: Vec<(Event, Option<&Heard>)> = Vec::with_capacity(observed.reports.len() + 3);
+    if has_ended && run.outcome().is_none() {
+        // Its end was written although it could not be read.
+        events.push((Event::Stop(Stop::new(StopMode::Terminate)), None));
+    }
+    if has_ended || run.outcome().is_some() {
+        events.push((Event::Redrive { stop: observed.facts.stop.as_ref().map(engine_stop) }, None));
+    }
     // First, so that what has happened meanwhile moves nothing, or moves again.
     match (observed.facts.suspend, run.status()) {
-        (true, Status::Running) => events.push(Event::Suspend),
-        (false, Status::Suspended(_)) => events.push(Event::Resume),
+        (true, Status::Running) => events.push((Event::Suspend, None)),
+        (false, Status::Suspended(_)) => events.push((Event::Resume, None)),
         _ => {}
     }
-    let reports = observed.reports.iter().cloned();
-    events.extend(reports.map(|(id, report)| Event::Task { id, report }));
-    if let Some(stop) = &observed.facts.stop {
-        events.push(Event::Stop(engine_stop(stop)));
+    events.extend(observed.reports.iter().map(|heard| {
+        let Heard { task, report, .. } = heard.clone();
+        (Event::Task { id: task, report }, Some(heard))
+    }));
+    if let (Some(stop), true) = (&observed.facts.stop, run.outcome().is_none() && !has_ended) {
+        events.push((Event::Stop(engine_stop(stop)), None));
     }
-    events.push(Event::Tick);
-    for event in events {
+    events.push((Event::Tick, None));
+    for (event, heard) in events {
+        if let Some((heard, source)) = heard.and_then(|heard| Some((heard, heard.from.as_ref()?))) {
+            let is_taken = answered.contains(&source.uid);
+            let refusal = if is_taken { None } else { answer::refusal(program, &run, &heard.task) };
+            let is_refused = refusal.is_some();
+            judged.extend(Judged::new(heard, refusal));
+            if is_taken || is_refused {
+                continue;
+            }
+            if heard.report != Report::Heartbeat {
+                answer::remember(answered, source.uid.clone());
+            }
+        }
         if matches!(event, Event::Tick) && run.next_wake(program).is_none_or(|wake| wake > observed.now) {
             continue;
         }
@@ -309,7 +400,7 @@ fn moved(observed: &Observed, revision: &Revision) -> Result<(Run, News), String
         history.extend(step.history);
         is_progress |= step.is_progress;
     }
-    Ok((run, (history, is_progress)))
+    Ok((run, (history, is_progress), judged))
 }
 
 fn decode(observed: &Observed, revision: &Revision) -> Result<Run, String> {
@@ -372,9 +463,10 @@ fn conclude(
     }
     apply_standing(observed, &mut status, &standing);
     let wake = run.next_wake(program);
+    let has_dependents = jobs.have_children();
     let run = run.outcome().is_none().then_some((run, revision));
     let status = changed(observed, status);
-    Decision { status, contents, parts, run, wake, history, is_fault: false }
+    Decision { status, contents, parts, run, wake, history, has_dependents, ..Decision::nothing() }
 }
 
 /// A run and how it is kept. One that is larger than what can be kept ends here: a status that is refused
@@ -406,91 +498,21 @@ fn kept(
     Ok((step.run, history, kept))
 }
 
-/// An Execution that has ended and whose spec was changed: conditions speak of the newest generation,
-/// everything else stays as it is.
-fn restamp(observed: &Observed) -> Decision {
-    let before = &observed.status;
-    if before.observed_generation == observed.facts.generation {
-        return Decision::nothing();
-    }
-    let said = condition::find(&before.conditions, ConditionType::InProgress);
-    let accepted = condition::find(&before.conditions, ConditionType::Accepted);
-    let (reason, message) = match (before.phase, said, accepted) {
-        (Phase::Rejected, _, Some(accepted)) => (accepted.reason, accepted.message.clone()),
-        (_, Some(said), _) => (said.reason, said.message.clone()),
-        (_, None, _) => (Reason::EngineFault, "the conditions were removed".to_owned()),
-    };
-    let standing = Standing { phase: before.phase, reason, message, stalled: None };
-    let status = with_standing(observed, standing);
-    Decision { status: changed(observed, status), ..Decision::nothing() }
-}
-
 /// Something of ours is broken, or a status was tampered with: it is said, and nothing is done. Who
 /// wishes that it ends has that wish.
 #[must_use]
 pub fn fault(observed: &Observed, why: &str) -> Decision {
+    if observed.status.phase.is_ended() {
+        return redrive::cannot(observed, why);
+    }
     if let Some(stop) = &observed.facts.stop {
         return stop_without_run(observed, stop);
     }
     // What has not begun is tried again from its admission.
     let phase = observed.status.phase;
-    let message = format!(
-        "{why}; stop the Execution (spec.stop) or delete it, or restore what it needs, and it goes on"
-    );
+    let message = format!("{why}{FAULT_ADVICE}");
     let stalled = Some((Reason::EngineFault, message.clone()));
     let standing = Standing { phase, reason: Reason::EngineFault, message, stalled };
     let status = with_standing(observed, standing);
     Decision { status: changed(observed, status), is_fault: true, ..Decision::nothing() }
-}
-
-fn with_standing(observed: &Observed, standing: Standing) -> ExecutionStatus {
-    let mut status = observed.status.clone();
-    apply_standing(observed, &mut status, &standing);
-    status
-}
-
-fn apply_standing(observed: &Observed, status: &mut ExecutionStatus, standing: &Standing) {
-    let facts = &observed.facts;
-    let existing = existing(observed, status, standing);
-    status.conditions =
-        status::conditions(&status.conditions, standing, &existing, facts.generation, observed.now);
-    status.phase = standing.phase;
-    status.observed_generation = facts.generation;
-    if standing.phase.is_ended() {
-        status.active.clear();
-        status.active_count = None;
-    }
-}
-
-/// Whether the newest spec asks for what was accepted.
-fn existing(observed: &Observed, status: &ExecutionStatus, standing: &Standing) -> Existing {
-    let facts = &observed.facts;
-    let was_different = condition::find(&status.conditions, ConditionType::AlreadyExists).is_some();
-    let is_same = match &status.accepted {
-        Some(accepted) => accepted.spec_digest == facts.spec_digest,
-        // Refused: what it asked for was never accepted, and the name is used up all the same.
-        None => status.phase != Phase::Rejected || status.observed_generation == facts.generation,
-    };
-    if is_same {
-        return Existing::Matches { was_different };
-    }
-    let name = facts.shown_name();
-    let flow = status.flow_revision.as_deref().and_then(flow_of).unwrap_or(&facts.flow);
-    Existing::Differs(if standing.phase.is_ended() {
-        format!(
-            "Execution {name} for flow {flow} already exists. It has ended ({}); another run needs another name.",
-            standing.phase.as_str()
-        )
-    } else {
-        let started =
-            status.start_time.map_or_else(String::new, |at| format!(" since {}", status::instant_text(at)));
-        format!(
-            "Execution {name} for flow {flow} is in progress{started} and goes on as it was accepted; another run needs another name."
-        )
-    })
-}
-
-/// The status, where it differs from the stored one.
-fn changed(observed: &Observed, status: ExecutionStatus) -> Option<Box<ExecutionStatus>> {
-    (status != observed.status).then(|| Box::new(status))
 }

@@ -1,18 +1,26 @@
 //! Executions: one look at a time, observe → decide → commit → perform.
 
 pub mod admit;
+pub mod answer;
 pub mod commit;
 pub mod data;
 pub mod decide;
 pub mod digest;
+mod finalizers;
 pub mod history;
 pub mod keep;
 pub mod line;
 pub mod observe;
+mod parent;
 pub mod qualifier;
 pub mod queue;
+mod reach;
+pub mod redrive;
 pub mod registry;
+pub mod retention;
+pub mod settle;
 pub mod siblings;
+mod standing;
 pub mod status;
 mod watched;
 
@@ -33,6 +41,7 @@ use crate::engine::{Run, Status};
 use super::context::Context;
 use super::notice::Notice;
 use super::revision::Revision;
+use answer::{Heard, Judged};
 use commit::Committed;
 use decide::{Decision, Observed};
 use observe::Found;
@@ -55,14 +64,20 @@ pub async fn look(context: Arc<Context>, key: Key) {
 
 async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
     let known = look.uid.clone();
+    let answers: Vec<Heard> = look.reports.iter().filter(|heard| heard.from.is_some()).cloned().collect();
     let (seen, observed) = match observe::observe(context, key, look).await {
         Ok(Found::Execution(found)) => *found,
         Ok(Found::Deleting(seen)) => {
+            refuse(context, key, &answers);
             // Its Jobs hold finalizers of ours that would keep it for ever.
             context.driver.let_go(&seen.facts.uid);
+            context.retention.forget(&seen.facts.uid);
+            settle::begin(context, key, &seen);
             return Ended::Settled(seen, None);
         }
         Ok(Found::Nothing) => {
+            refuse(context, key, &answers);
+            context.driver.child_gone(key);
             known.iter().chain(&look.strays).for_each(|uid| {
                 context.driver.let_go(uid);
                 context.data.forget(uid);
@@ -70,6 +85,7 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             return Ended::Forgotten;
         }
         Ok(Found::Unreadable(why)) => {
+            refuse(context, key, &answers);
             leave_alone(context, key, known.as_deref().unwrap_or_default(), why);
             return Ended::Forgotten;
         }
@@ -84,6 +100,9 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
         context.driver.let_go(uid);
         context.data.forget(uid);
     });
+    if known.as_ref().is_some_and(|known| *known != seen.facts.uid) {
+        refuse(context, key, &answers);
+    }
     let decision = decide_aside(context, &observed).await;
     let committed = commit::commit(context, key, seen, &observed, &decision).await;
     match committed {
@@ -92,12 +111,22 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             Ended::Again { reports: Vec::new(), is_conflict: false }
         }
         Committed::Stands(seen) => {
-            perform(context, key, &seen, &decision);
+            if seen.phase.is_ended() {
+                context.executions.give_back_slot(key);
+            }
+            perform(context, key, &seen, &observed, &decision);
             tell(context, key, &observed, &decision);
             if decision.is_fault && !seen.phase.is_ended() {
                 return Ended::Faulted(seen, observed.reports);
             }
+            let status = decision.status.as_deref().unwrap_or(&observed.status);
+            let is_owed = redrive::is_owed(&observed.facts, status);
             if tidy(context, key, &observed, decision.status.as_deref(), decision.parts).await {
+                if is_owed {
+                    // At once where it has failed again, later where it could not begin.
+                    return Ended::Again { reports: Vec::new(), is_conflict: !decision.is_fault };
+                }
+                retain(context, key, &seen, &observed.status, status);
                 return settled(seen, decision.wake);
             }
             Ended::Again { reports: Vec::new(), is_conflict: false }
@@ -106,14 +135,19 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             if !seen.phase.is_ended() {
                 return Ended::Faulted(seen, observed.reports);
             }
+            context.executions.give_back_slot(key);
             context.driver.let_go(&seen.facts.uid);
+            settle::begin(context, key, &seen);
             // What the refused status would have named is named by nobody.
-            if tidy(context, key, &observed, None, Vec::new()).await {
+            let is_owed = redrive::is_owed(&observed.facts, &observed.status);
+            if tidy(context, key, &observed, None, Vec::new()).await && !is_owed {
                 return settled(seen, None);
             }
             Ended::Again { reports: Vec::new(), is_conflict: false }
         }
         Committed::Gone => {
+            refuse(context, key, &answers);
+            context.driver.child_gone(key);
             context.driver.let_go(&observed.facts.uid);
             context.data.forget(&observed.facts.uid);
             Ended::Forgotten
@@ -144,6 +178,13 @@ async fn tidy(
     context.metrics.data_removed.inc_by(removed.unwrap_or_default() as u64);
     // While it goes on there is another write.
     removed.is_some() || !is_ended
+}
+
+/// Notes when an Execution that has ended is to be removed, and of one that goes on again that it is not.
+fn retain(context: &Context, key: &Key, seen: &Seen, before: &ExecutionStatus, status: &ExecutionStatus) {
+    if before.phase.is_ended() || status.expiration_time.is_some() {
+        context.retention.stands(key, seen, status);
+    }
 }
 
 fn settled(seen: Box<Seen>, wake: Option<Timestamp>) -> Ended {
@@ -178,25 +219,45 @@ async fn decide_aside(context: &Context, observed: &Observed) -> Decision {
 }
 
 /// Makes what was committed so. Takes what stands, so nothing is performed that was not committed.
-fn perform(context: &Context, key: &Key, seen: &Seen, decision: &Decision) {
+fn perform(context: &Context, key: &Key, seen: &Seen, observed: &Observed, decision: &Decision) {
+    for judged in &decision.judged {
+        context.reports.judge(judged.clone(), key);
+    }
+    if seen.facts.parent.is_some() {
+        context.driver.child_stands(key, seen.phase);
+    }
     match &decision.run {
         Some((run, revision)) => {
-            let owner = owner_of(key, seen, run, revision);
+            let status = decision.status.as_deref().unwrap_or(&observed.status);
+            let owner = owner_of(key, seen, status, run, revision);
             let is_stopping = matches!(run.status(), Status::Stopping { .. });
             context.driver.keep_going(&owner, &run.outstanding(&revision.program), is_stopping);
         }
-        None if seen.phase.is_ended() => context.driver.let_go(&seen.facts.uid),
+        None if seen.phase.is_ended() => {
+            context.driver.let_go(&seen.facts.uid);
+            settle::begin(context, key, seen);
+        }
         None => {}
     }
 }
 
-fn owner_of(key: &Key, seen: &Seen, run: &Run, revision: &Revision) -> Owner {
+/// Answers for tasks of an Execution that is gone, or goes.
+fn refuse(context: &Context, key: &Key, answers: &[Heard]) {
+    let why = format!("Execution {} is gone, or is being deleted", key.name);
+    let judged = answers.iter().filter_map(|heard| Judged::new(heard, Some(why.clone())));
+    judged.for_each(|judged| context.reports.judge(judged, key));
+}
+
+fn owner_of(key: &Key, seen: &Seen, status: &ExecutionStatus, run: &Run, revision: &Revision) -> Owner {
     let account = run.execution().service_account.as_deref().unwrap_or(DEFAULT_SERVICE_ACCOUNT);
     Owner {
         key: key.clone(),
         uid: seen.facts.uid.clone(),
         service_account: account.to_owned(),
         bindings: revision.bindings.clone(),
+        child_policy: settle::child_policy(status),
+        depth: seen.facts.parent.as_ref().and_then(|parent| parent.depth).unwrap_or_default(),
+        has_children: seen.is_held,
     }
 }
 
@@ -216,8 +277,10 @@ fn tell(context: &Context, key: &Key, before: &Observed, decision: &Decision) {
             is_warning,
         });
     };
-    if status.phase != before.status.phase && status.phase.is_ended() {
+    let is_redriven = status.redrive_count != before.status.redrive_count;
+    if (status.phase != before.status.phase || is_redriven) && status.phase.is_ended() {
         context.metrics.ended(status.phase);
+        context.schedules.ended(key);
         debug!(execution = %key, phase = status.phase.as_str(), "an Execution has ended");
         let message = message_of(status, ConditionType::InProgress);
         match status.phase {

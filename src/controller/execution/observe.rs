@@ -1,15 +1,19 @@
 //! Everything that a decision about an Execution depends on. Reads only.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
-use super::admit::{self, FlowFacts, FlowView, Latest};
-use super::decide::{Facts, Footing, Observed};
+use super::admit::{FlowFacts, FlowView, Latest};
+use super::decide::{Footing, Observed};
+use super::parent;
 use super::qualifier::{Qualified, qualified};
-use super::queue::{Limits, Rank, Slot};
+use super::reach;
+use super::redrive;
 use super::registry::{Look, Seen};
+use super::retention::{self, DefaultTtl};
 use super::siblings::Sibling;
-use super::status::{self, Obstacles};
-use crate::api::execution::Effective;
+use super::status::Obstacles;
 use crate::api::flow_revision::revision_name;
 use crate::api::{Execution, ExecutionSpec, ExecutionStatus, FlowRevision, Phase};
 use crate::cluster::data::ReadError;
@@ -61,9 +65,15 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         Ok(status) => status,
         Err(error) => return Ok(Found::Unreadable(format!("status cannot be read: {error}"))),
     };
+    let mut facts = seen.facts.clone();
+    if facts.stop.is_none() {
+        facts.stop = parent::wish(context, key, &seen).await?;
+    }
     let mut footing = footing(context, key, look, &seen, &status).await?;
+    let slot = reach::slot(context, key, &seen, &status, &footing).await?;
+    let default_ttl = default_ttl(context, key, &seen, &status, &footing).await?;
     let mut parts = Vec::new();
-    if !status.phase.is_ended() && !status.checkpoint_refs.is_empty() {
+    if matches!(footing, Footing::Revision(_)) && !status.checkpoint_refs.is_empty() {
         // Closed it is never.
         look.place = context.large.clone().acquire_owned().await.ok();
         match context.data.parts(key, &seen.facts.uid, &status.checkpoint_refs).await {
@@ -73,15 +83,17 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         }
     }
     let observed = Observed {
-        facts: seen.facts.clone(),
+        facts,
         status,
         parts,
         footing,
+        slot,
         reports: std::mem::take(&mut look.reports),
         obstacles: std::mem::take(&mut look.obstacles),
+        default_ttl,
         // Whole milliseconds are what is stored and shown.
         now: Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default(),
-        token_key: context.token_key.clone(),
+        token_key: context.token_key.at(&key.to_string()),
     };
     Ok(Found::Execution(Box::new((seen, observed))))
 }
@@ -99,35 +111,65 @@ async fn footing(
     status: &ExecutionStatus,
 ) -> Result<Footing, Unavailable> {
     match status.phase {
-        Phase::Succeeded | Phase::Failed | Phase::TimedOut | Phase::Stopped | Phase::Rejected => {
-            Ok(Footing::Ended)
-        }
-        Phase::Running => {
-            let Some(name) = &status.flow_revision else {
-                return Ok(Footing::Lost("status.flowRevision is missing".to_owned()));
-            };
-            let digest = status.accepted.as_ref().and_then(|accepted| accepted.revision_digest.as_ref());
-            let is_meant = |revision: &Revision| digest.is_none_or(|digest| *digest == revision.digest);
-            match context.revisions.get(&Key::new(&key.namespace, name), is_meant).await {
+        phase if phase.is_ended() && !redrive::is_owed(&seen.facts, status) => Ok(Footing::Ended),
+        phase if phase != Phase::Starting && status.accepted.is_some() => {
+            match pinned(context, key, status).await {
                 Ok(revision) => Ok(Footing::Revision(revision)),
                 Err(RevisionError::Lost(why)) => Ok(Footing::Lost(why)),
                 Err(RevisionError::Unavailable(why)) => Err(Unavailable(why)),
             }
         }
-        Phase::Starting => {
+        // Those that were refused and are asked for again, too.
+        _ => {
             let Some(spec) = seen.spec.clone() else {
                 return Err(Unavailable("the spec was not kept".to_owned()));
             };
-            admission(context, key, look, (seen, status), spec).await
+            admission(context, key, look, seen, spec).await
         }
     }
+}
+
+/// The revision that an Execution was accepted with.
+async fn pinned(
+    context: &Context,
+    key: &Key,
+    status: &ExecutionStatus,
+) -> Result<Arc<Revision>, RevisionError> {
+    let Some(name) = &status.flow_revision else {
+        return Err(RevisionError::Lost("status.flowRevision is missing".to_owned()));
+    };
+    let digest = status.accepted.as_ref().and_then(|accepted| accepted.revision_digest.as_ref());
+    let is_meant = |revision: &Revision| digest.is_none_or(|digest| *digest == revision.digest);
+    context.revisions.get(&Key::new(&key.namespace, name), is_meant).await
+}
+
+/// How long it stays after its end where it does not say.
+async fn default_ttl(
+    context: &Context,
+    key: &Key,
+    seen: &Seen,
+    status: &ExecutionStatus,
+    footing: &Footing,
+) -> Result<DefaultTtl, Unavailable> {
+    let of = |revision: &Revision| revision.defaults.ttl_seconds_after_finished;
+    let is_changed = status.observed_generation != seen.facts.generation;
+    let is_asked = is_changed && status.accepted.is_some() && retention::asks_revision(&seen.facts);
+    let flow = match (footing, is_asked) {
+        (Footing::Ended, true) => match pinned(context, key, status).await {
+            Ok(revision) => of(&revision),
+            Err(RevisionError::Lost(_)) => None,
+            Err(RevisionError::Unavailable(why)) => return Err(Unavailable(why)),
+        },
+        (footing, _) => footing.revision().and_then(of),
+    };
+    Ok(DefaultTtl { flow, controller: context.default_ttl })
 }
 
 async fn admission(
     context: &Context,
     key: &Key,
     look: &mut Look,
-    (seen, status): (&Seen, &ExecutionStatus),
+    seen: &Seen,
     spec: Box<ExecutionSpec>,
 ) -> Result<Footing, Unavailable> {
     let flow_key = Key::new(&key.namespace, &seen.facts.flow);
@@ -147,28 +189,7 @@ async fn admission(
     match context.revisions.get(&Key::new(&key.namespace, &name), is_meant).await {
         Ok(revision) => {
             let siblings = siblings(context, key, look, &spec).await?;
-            let limits = Limits {
-                version: facts.version,
-                concurrency: facts.terms.concurrency,
-                default_priority: facts.terms.default_priority.unwrap_or_default(),
-            };
-            let reach = |priority: i32| {
-                let rank = Rank::new(priority, seen.facts.created_at, &*seen.facts.uid);
-                context.executions.reach_for_slot(key, &flow_key, limits, rank, Timestamp::now())
-            };
-            let slot = match limits.concurrency {
-                None => reach(limits.default_priority),
-                Some(_) => {
-                    let Facts { uid, created_at, .. } = &seen.facts;
-                    let request = admit::Request { uid, spec: &spec, created_at: *created_at };
-                    match admit::with_slot(&flow, &revision, &siblings, request) {
-                        Some(admitted) => reach(priority(seen, status, &admitted.effective)),
-                        // It does not begin whether there is one or not.
-                        None => Slot::Free,
-                    }
-                }
-            };
-            Ok(Footing::Admission { spec, flow, revision: Some(revision), siblings, slot })
+            Ok(Footing::Admission { spec, flow, revision: Some(revision), siblings })
         }
         // As good as no valid definition: the Flow is waited for.
         Err(RevisionError::Lost(why)) => {
@@ -181,13 +202,7 @@ async fn admission(
 
 /// Of what has no revision to begin with, nobody else stands in the way.
 fn without_revision(spec: Box<ExecutionSpec>, flow: FlowView) -> Footing {
-    Footing::Admission { spec, flow, revision: None, siblings: Vec::new(), slot: Slot::Free }
-}
-
-/// The priority by which it stands in line: the one it has been told, as long as it asks for the same.
-fn priority(seen: &Seen, status: &ExecutionStatus, effective: &Effective) -> i32 {
-    let told = status.effective.as_ref().filter(|_| status::is_queued(status, seen.facts.generation));
-    told.unwrap_or(effective).priority.unwrap_or_default()
+    Footing::Admission { spec, flow, revision: None, siblings: Vec::new() }
 }
 
 /// Number and uid of the revision that an Execution asks for, where there is one.

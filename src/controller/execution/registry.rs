@@ -11,17 +11,19 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedSemaphorePermit};
 
+use super::answer::Heard;
 use super::decide::Facts;
 use super::digest::spec_digest;
 use super::keep::Room;
 use super::queue::{Doing, Limits, Queues, Rank, Shown, Slot};
+use super::redrive;
 use super::status::Obstacles;
+use crate::api::condition::{ConditionType, Reason};
 use crate::api::flow_revision::flow_of;
-use crate::api::{Execution, ExecutionSpec, Flow, Phase};
+use crate::api::{Execution, ExecutionSpec, FINALIZER_DEPENDENTS, Flow, LABEL_SCHEDULE, Phase};
 use crate::cluster::object::{Key, Stored};
 use crate::cluster::watch::Listed;
 use crate::driver::{News, What};
-use crate::engine::{Report, TaskId};
 
 /// Pause after a look has failed, doubled up to the other.
 const RETRY_MIN: Duration = Duration::from_millis(100);
@@ -43,8 +45,12 @@ pub struct Seen {
     pub version: u64,
     /// Whether it is being deleted.
     pub is_deleting: bool,
+    /// Whether it carries our finalizer.
+    pub is_held: bool,
     /// Its phase.
     pub phase: Phase,
+    /// Whether it has its phase only because it was asked for again, and waits.
+    pub is_in_line: bool,
     /// The revision that it was accepted with.
     pub flow_revision: Option<String>,
     /// The priority that it stands in line with, unless it has that of its Flow.
@@ -62,18 +68,7 @@ impl Seen {
     /// # Errors
     /// Where the object cannot be read.
     pub fn read(object: &Stored<Execution>, known: Option<&Self>) -> Result<Self, String> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Glance {
-            phase: Phase,
-            flow_revision: Option<String>,
-            effective: Option<Priority>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Priority {
-            priority: Option<i32>,
-        }
-        let Glance { phase, flow_revision, effective } = object.decode_status()?;
+        let Glance { phase, accepted, conditions, flow_revision, effective } = object.decode_status()?;
         let status = object.status.as_deref().map(serde_json::value::RawValue::get).unwrap_or_default();
         let key = object.key();
         let room = Room::beside(object.bytes_beside_status());
@@ -95,21 +90,35 @@ impl Seen {
                     suspend: spec.suspend.unwrap_or_default(),
                     stop: spec.stop.clone(),
                     redrive: spec.redrive,
+                    ttl_seconds: spec.ttl_seconds_after_finished,
+                    is_name_generated: object.has_generated_name()
+                        || object.has_label(LABEL_SCHEDULE)
+                        || spec.parent_ref.is_some(),
+                    parent: spec.parent_ref.clone().map(Box::new),
+                    has_callback: spec.callback.is_some(),
                     room,
                 };
                 (facts, Some(Box::new(spec)))
             }
         };
-        let asked = spec.as_ref().and_then(|spec| spec.priority);
+        let is_accepted = accepted.is_some();
+        // What was accepted has the priority that it was accepted with.
+        let asked = spec.as_ref().filter(|_| !is_accepted).and_then(|spec| spec.priority);
+        let is_queued = || {
+            let said = conditions.iter().find(|said| said.type_ == ConditionType::InProgress.as_str());
+            said.is_some_and(|said| said.reason == Reason::Queued.as_str())
+        };
         Ok(Self {
             facts,
             version: object.version(),
             is_deleting: object.is_deleting(),
+            is_held: object.has_finalizer(FINALIZER_DEPENDENTS),
             phase,
+            is_in_line: phase == Phase::Running && (!is_accepted || is_queued()),
             flow_revision,
             priority: asked.or_else(|| effective.and_then(|effective| effective.priority)),
             // Nothing of a run depends on the spec after it was accepted.
-            spec: spec.filter(|_| phase == Phase::Starting),
+            spec: spec.filter(|_| !is_accepted),
             status: status.into(),
         })
     }
@@ -118,9 +127,10 @@ impl Seen {
     fn shown(&self) -> Shown<'_> {
         let Facts { uid, created_at, flow, suspend, .. } = &self.facts;
         let doing = match self.phase {
-            Phase::Running => Doing::Running,
-            Phase::Starting if !*suspend && !self.is_deleting => Doing::Starting,
+            Phase::Running if !self.is_in_line => Doing::Running,
+            Phase::Starting | Phase::Running if !*suspend && !self.is_deleting => Doing::Starting,
             Phase::Starting
+            | Phase::Running
             | Phase::Succeeded
             | Phase::Failed
             | Phase::TimedOut
@@ -142,7 +152,7 @@ pub struct Look {
     /// Uids of others that had its name, of which something may be left over.
     pub strays: BTreeSet<String>,
     /// News of its tasks.
-    pub reports: Vec<(TaskId, Report)>,
+    pub reports: Vec<Heard>,
     /// Tasks that do not begin.
     pub obstacles: Obstacles,
     /// The place that it takes among looks at large runs.
@@ -161,13 +171,13 @@ pub enum Ended {
     /// Its run has ended, as of this version.
     Over(u64),
     /// It stands still for a reason that may pass: it is looked at again, ever more rarely.
-    Faulted(Box<Seen>, Vec<(TaskId, Report)>),
+    Faulted(Box<Seen>, Vec<Heard>),
     /// It is gone, or cannot be read.
     Forgotten,
     /// It must be looked at again, from the API server's own copy.
     Again {
         /// News that was not taken in.
-        reports: Vec<(TaskId, Report)>,
+        reports: Vec<Heard>,
         /// Whether to hurry: somebody else has written, and nothing is wrong.
         is_conflict: bool,
     },
@@ -178,7 +188,7 @@ struct Entry {
     seen: Option<Seen>,
     uid: Option<String>,
     strays: BTreeSet<String>,
-    reports: Vec<(TaskId, Report)>,
+    reports: Vec<Heard>,
     obstacles: Obstacles,
     turn: Turn,
     wake: Option<Timestamp>,
@@ -243,6 +253,14 @@ impl Registry {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether an object is known to go on.
+    #[must_use]
+    pub fn goes_on(&self, key: &Key, uid: &str) -> bool {
+        let state = self.locked();
+        let seen = state.entries.get(key).and_then(|entry| entry.seen.as_ref());
+        seen.is_some_and(|seen| seen.facts.uid == uid && !seen.phase.is_ended() && !seen.is_deleting)
+    }
+
     /// Executions that are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -293,7 +311,7 @@ impl Registry {
         match entry.turn {
             Turn::Looking { .. } => {
                 // What runs is counted as soon as it is seen.
-                if seen.phase == Phase::Running {
+                if seen.shown().doing == Doing::Running {
                     state.queues.note(&key, &seen.shown());
                 }
                 entry.newer = Some(seen);
@@ -316,8 +334,14 @@ impl Registry {
     pub fn left(&self, object: &Stored<Execution>) {
         let (key, version) = (object.key(), object.version());
         let mut state = self.locked();
-        state.over.remove(&key);
+        if state.over.get(&key).is_some_and(|over| *over <= version) {
+            state.over.remove(&key);
+        }
         let Some(entry) = state.entries.get_mut(&key) else { return };
+        if entry.seen.as_ref().is_some_and(|seen| seen.version > version) {
+            // An end that a redrive has taken back since.
+            return;
+        }
         entry.is_watched = false;
         let is_own = entry.seen.as_ref().is_some_and(|seen| seen.version == version);
         if is_own && entry.turn == Turn::Idle {
@@ -352,7 +376,7 @@ impl Registry {
     pub fn seen_ended(&self, object: &Stored<Execution>) {
         let (key, version) = (object.key(), object.version());
         let mut state = self.locked();
-        if state.written.contains(&version) || speaks_of_newest(object) {
+        if state.written.contains(&version) || owes_nothing(object) {
             return;
         }
         let entry = state.entries.entry(key.clone()).or_default();
@@ -386,7 +410,7 @@ impl Registry {
     /// only with another spec, once that is in service: there may be thousands.
     pub fn flow_seen(&self, flow: &Stored<Flow>) {
         let key = flow.key();
-        let is_in_service = speaks_of_newest(flow);
+        let is_in_service = is_in_service(flow);
         let mut state = self.locked();
         if is_in_service && state.queues.is_unheard(&key, flow.generation()) {
             drop(state);
@@ -440,6 +464,13 @@ impl Registry {
         slot
     }
 
+    /// One that has ended needs its slot no longer.
+    pub fn give_back_slot(&self, key: &Key) {
+        let mut state = self.locked();
+        state.queues.forget(key);
+        self.call(&mut state);
+    }
+
     /// Those at the front of a line that were told their place long ago are looked at, and told anew.
     pub fn tell_places(&self, now: Timestamp) {
         let due = self.locked().queues.due(now);
@@ -482,7 +513,7 @@ impl Registry {
             What::Report(report) => {
                 entry.obstacles.blocked.remove(&task);
                 entry.obstacles.pending.remove(&task);
-                entry.reports.push((task, report));
+                entry.reports.push(Heard { task, report, from: None });
             }
             What::Blocked(why) => drop(entry.obstacles.blocked.insert(task, why)),
             What::Pending(why) => drop(entry.obstacles.pending.insert(task, why)),
@@ -493,6 +524,19 @@ impl Registry {
             What::LeftOver => {}
         }
         self.queue(&key, entry);
+    }
+
+    /// Somebody has answered for a task of an Execution. Whether that may be there: another one of its name
+    /// is not asked.
+    pub fn answered(&self, key: &Key, uid: &str, heard: Heard) -> bool {
+        let mut state = self.locked();
+        let entry = state.entries.entry(key.clone()).or_default();
+        if *entry.uid.get_or_insert_with(|| uid.to_owned()) != uid {
+            return false;
+        }
+        entry.reports.push(heard);
+        self.queue(key, entry);
+        true
     }
 
     /// Executions whose time has come are looked at. Gives the time of the next.
@@ -548,7 +592,7 @@ impl Registry {
         entry.turn = Turn::Idle;
         let newer = entry.newer.take();
         let ended_at = entry.ended_at.take();
-        let is_waiting = matches!(&ended, Ended::Settled(seen, _) if seen.phase == Phase::Starting);
+        let is_waiting = matches!(&ended, Ended::Settled(seen, _) if seen.spec.is_some() || seen.is_in_line);
         if !is_waiting && let Some(flow) = entry.flow.take() {
             waits_no_more(&mut state.waiting, &flow, key);
         }
@@ -568,6 +612,9 @@ impl Registry {
                     entry.uid = Some(seen.facts.uid.clone());
                     entry.obstacles = Obstacles::default();
                 }
+                // The watch is going to show it, also where it shows an earlier end of it first.
+                entry.is_watched |= !seen.phase.is_ended();
+                let ended_at = ended_at.filter(|version| *version > seen.version);
                 let newer = newer.filter(|newer| newer.version > seen.version);
                 let is_changed = newer.is_some() || ended_at.is_some();
                 entry.seen = ended_at.is_none().then(|| newer.unwrap_or(*seen));
@@ -659,6 +706,30 @@ impl Registry {
     }
 }
 
+/// What is decoded of each status that is seen.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Glance {
+    phase: Phase,
+    accepted: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    conditions: Vec<Said>,
+    flow_revision: Option<String>,
+    effective: Option<EffectivePriority>,
+}
+
+#[derive(serde::Deserialize)]
+struct Said {
+    #[serde(rename = "type")]
+    type_: String,
+    reason: String,
+}
+
+#[derive(serde::Deserialize)]
+struct EffectivePriority {
+    priority: Option<i32>,
+}
+
 /// What the end of a look means to others of the Flow.
 fn settle(queues: &mut Queues, key: &Key, ended: &Ended) {
     match ended {
@@ -671,14 +742,41 @@ fn settle(queues: &mut Queues, key: &Key, ended: &Ended) {
     }
 }
 
-/// Whether the status of an object that came whole speaks of its newest spec.
-fn speaks_of_newest<K>(object: &Stored<K>) -> bool {
+/// Whether the newest spec of a Flow is in service.
+fn is_in_service(flow: &Stored<Flow>) -> bool {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Observed {
         observed_generation: i64,
     }
-    object.decode_status::<Observed>().is_ok_and(|status| status.observed_generation == object.generation())
+    flow.decode_status::<Observed>().is_ok_and(|status| status.observed_generation == flow.generation())
+}
+
+/// Whether the status of an object that was listed whole speaks of its newest spec, and nothing is held by it.
+fn owes_nothing(object: &Stored<Execution>) -> bool {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Observed {
+        observed_generation: i64,
+    }
+    let is_observed = |status: Observed| status.observed_generation == object.generation();
+    !object.has_finalizer(FINALIZER_DEPENDENTS)
+        && object.decode_status().is_ok_and(is_observed)
+        && !owes_redrive(object)
+}
+
+/// Whether a redrive is owed that could not begin before, or was one of several.
+fn owes_redrive(object: &Stored<Execution>) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Asked {
+        redrive: Option<i64>,
+    }
+    // Most were never asked for again.
+    if !object.decode_spec::<Asked>().is_ok_and(|asked| asked.redrive.is_some()) {
+        return false;
+    }
+    let Ok(seen) = Seen::read(object, None) else { return false };
+    serde_json::from_str(&seen.status).is_ok_and(|status| redrive::is_owed(&seen.facts, &status))
 }
 
 fn waits_no_more(waiting: &mut BTreeMap<Key, HashSet<Key>>, flow: &Key, key: &Key) {

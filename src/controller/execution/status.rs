@@ -12,7 +12,9 @@ use crate::api::flow::Binding;
 use crate::api::{
     Condition, ConditionStatus, ConditionType, DataRef, ExecutionStatus, Payload, Phase, Reason,
 };
+use crate::driver::attempt::attempt_name;
 use crate::driver::binding::{self, Executor};
+use crate::driver::child::request::ChildRequest;
 use crate::driver::job::manifest::{Owner, job_name};
 use crate::engine::{
     ActiveState, Activity, Failure, Outcome, Run, Status, StopMode, Suspension, TaskCommand, TaskId,
@@ -117,9 +119,18 @@ fn condition_is(conditions: &[Condition], type_: ConditionType, status: Conditio
 /// Whether a status says of this generation that it waits for others of its Flow.
 #[must_use]
 pub fn is_queued(status: &ExecutionStatus, generation: i64) -> bool {
-    let accepted = condition::find(&status.conditions, ConditionType::Accepted);
-    status.observed_generation == generation
-        && accepted.is_some_and(|accepted| accepted.reason == Reason::Queued)
+    status.observed_generation == generation && says_queued(status)
+}
+
+fn says_queued(status: &ExecutionStatus) -> bool {
+    let going = condition::find(&status.conditions, ConditionType::InProgress);
+    going.is_some_and(|going| going.reason == Reason::Queued)
+}
+
+/// Whether it has the phase Running only because it was asked for again, and waits to go on.
+#[must_use]
+pub fn is_in_line(status: &ExecutionStatus) -> bool {
+    status.phase == Phase::Running && (status.accepted.is_none() || says_queued(status))
 }
 
 /// Why a task's work does not begin, as its driver says.
@@ -161,8 +172,26 @@ impl Jobs<'_> {
             | Executor::HttpInvoke
             | Executor::Store(_)
             | Executor::Post(_)
+            | Executor::Child
             | Executor::Unbound => None,
         }
+    }
+
+    /// The name of the Execution that a state's task has started, if it does.
+    fn child_of(&self, active: &ActiveState) -> Option<String> {
+        let id = active.task.as_ref()?;
+        let task = self.tasks.iter().find(|task| task.id == *id)?;
+        if binding::executor_of(task, self.bindings) != Executor::Child {
+            return None;
+        }
+        let request = ChildRequest::of(task).ok()?;
+        Some(request.object_name().unwrap_or_else(|| attempt_name(self.name, self.uid, id)))
+    }
+
+    /// Whether any of the tasks starts an Execution.
+    #[must_use]
+    pub fn have_children(&self) -> bool {
+        self.tasks.iter().any(|task| binding::executor_of(task, self.bindings) == Executor::Child)
     }
 }
 
@@ -218,7 +247,8 @@ fn pending<'o>(active: &ActiveState, obstacles: &'o Obstacles) -> Option<&'o Str
 
 fn going(active: &ActiveState, obstacles: &Obstacles, jobs: &Jobs<'_>) -> (Reason, String) {
     let ActiveState { path, since, attempt, deadline, resource, .. } = active;
-    let job = jobs.job_of(active).map_or_else(String::new, |job| format!(", Job `{job}`"));
+    let child = || jobs.child_of(active).map(|child| format!(", Execution `{child}`"));
+    let job = jobs.job_of(active).map(|job| format!(", Job `{job}`")).or_else(child).unwrap_or_default();
     let resource = resource.as_deref().map_or_else(String::new, |resource| format!(" ({resource}{job})"));
     let since = instant_text(*since);
     let attempt_text = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
@@ -341,6 +371,7 @@ fn entry(active: &ActiveState, jobs: &Jobs<'_>) -> ActiveEntry {
         attempt: i32::try_from(active.attempt).unwrap_or(i32::MAX),
         deadline: active.deadline,
         job: jobs.job_of(active),
+        execution: jobs.child_of(active),
     }
 }
 

@@ -4,6 +4,8 @@
 mod rig;
 
 mod admission;
+mod answers;
+mod children;
 mod commands;
 mod concurrency;
 mod crash;
@@ -19,10 +21,14 @@ mod limits;
 mod names;
 mod objects;
 mod outage;
+mod redrive;
+mod retention;
 mod revisions;
+mod schedules;
 mod secrets;
 mod suspended;
 mod terms;
 mod texts;
+mod triggers;
 mod unanswered;
 mod unreadable;

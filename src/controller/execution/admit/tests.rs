@@ -38,7 +38,7 @@ fn ask(flow: &FlowView, revision: Option<&Revision>, spec: &str, now: i64) -> St
     let flow_ref = if spec.contains("flowRef") { "" } else { r#""flowRef": {"name": "f"}"# };
     let spec = if flow_ref.is_empty() { spec.trim_start_matches(", ") } else { spec };
     let spec = serde_json::from_str(&format!("{{{flow_ref}{spec}}}")).unwrap();
-    let request = Request { uid: "u", spec: &spec, created_at: at(1_000) };
+    let request = Request { uid: "u", spec: &spec, created_at: at(900), waits_since: at(1_000) };
     match admit(flow, revision, &[], Slot::Free, request, at(now)) {
         Admission::Accept(Admitted { input, effective, attributes, alias, run_number: None }) => format!(
             "{input} {:?} {:?} {} {} {}",
@@ -199,7 +199,7 @@ fn what_is_beyond_the_limit_waits_or_is_refused_and_what_cannot_begin_does_not_w
         let FlowView::Present(facts) = present(true, Some(3)) else { panic!() };
         let flow = FlowView::Present(Box::new(FlowFacts { terms: terms(fields), ..*facts }));
         let spec = serde_json::from_str(&format!(r#"{{"flowRef": {{"name": "f"}}{spec}}}"#)).unwrap();
-        let request = Request { uid: "u", spec: &spec, created_at: at(0) };
+        let request = Request { uid: "u", spec: &spec, created_at: at(0), waits_since: at(0) };
         match admit(&flow, Some(&revision), &[], slot, request, at(9_999)) {
             Admission::Accept(_) => "accept".to_owned(),
             Admission::Wait { reason, message, until } => {

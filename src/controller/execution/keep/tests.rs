@@ -12,8 +12,10 @@ use crate::api::flow_revision::FlowRevisionSpec;
 use crate::api::history::{self, Record};
 use crate::api::{ConditionType, ExecutionSpec, Phase, Reason, condition};
 use crate::controller::execution::admit::{FlowFacts, FlowView, Latest};
+use crate::controller::execution::answer::Heard;
 use crate::controller::execution::decide::{Decision, Facts, Footing, Observed, decide};
 use crate::controller::execution::queue::Slot;
+use crate::controller::execution::retention::DefaultTtl;
 use crate::controller::execution::status::Obstacles;
 use crate::controller::revision::Revision;
 use crate::engine::{Report, TokenKey};
@@ -80,13 +82,22 @@ impl World {
                 spec_digest: "s".to_owned(),
                 stop: None,
                 redrive: None,
+                ttl_seconds: None,
+                is_name_generated: false,
+                parent: None,
+                has_callback: false,
                 room: self.room,
             },
             status: self.status.clone(),
             parts: self.parts.clone(),
             footing,
-            reports: reports.into_iter().map(|(id, report)| (id.into(), report)).collect(),
+            slot: Slot::Free,
+            reports: reports
+                .into_iter()
+                .map(|(id, report)| Heard { task: id.into(), report, from: None })
+                .collect(),
             obstacles: Obstacles::default(),
+            default_ttl: DefaultTtl::default(),
             now: self.now,
             token_key: TokenKey::new([7; 32]),
         }
@@ -100,13 +111,7 @@ impl World {
         let flow = FlowView::Present(Box::new(flow));
         let revision = Some(self.revision.clone());
         self.commit(&self.observed(
-            Footing::Admission {
-                spec: Box::new(spec),
-                flow,
-                revision,
-                siblings: Vec::new(),
-                slot: Slot::Free,
-            },
+            Footing::Admission { spec: Box::new(spec), flow, revision, siblings: Vec::new() },
             Vec::new(),
         ))
     }

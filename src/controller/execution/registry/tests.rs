@@ -1,6 +1,7 @@
 //! Turns, news and wakes of Executions.
 
 use super::*;
+use crate::engine::Report;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 fn registry() -> (Registry, UnboundedReceiver<Key>) {
@@ -12,7 +13,8 @@ fn object(version: u64, generation: i64) -> Stored<Execution> {
     serde_json::from_str(&format!(
         r#"{{"metadata": {{"name": "e", "namespace": "n", "uid": "u", "resourceVersion": "{version}", "generation": {generation}}},
             "spec": {{"flowRef": {{"name": "f"}}, "input": {{"k": 1}}}},
-            "status": {{"phase": "Running", "conditions": [], "observedGeneration": 1}}}}"#
+            "status": {{"phase": "Running", "conditions": [], "observedGeneration": 1,
+                "accepted": {{"generation": 1, "specDigest": "d"}}}}}}"#
     ))
     .unwrap()
 }
@@ -79,6 +81,34 @@ fn what_is_over_stays_over_however_late_the_watch_is() {
 }
 
 #[test]
+fn a_run_that_was_taken_up_again_is_over_when_its_new_end_was_shown() {
+    let (registry, mut receiver) = registry();
+    registry.seen(&object(5, 1)).unwrap();
+    let mut seen = registry.begin(&key()).unwrap().seen.unwrap();
+    registry.end(&key(), Ended::Over(9));
+    // Its spec changes, and what is decided stands as 12.
+    registry.look_at(&key());
+    assert!(registry.begin(&key()).unwrap().seen.is_none());
+    seen.version = 12;
+    registry.end(&key(), Ended::Settled(Box::new(seen), None));
+    turns(&mut receiver);
+    // The watch comes after: the first end, then what goes on.
+    registry.left(&object(9, 1));
+    registry.seen(&object(12, 2)).unwrap();
+    assert_eq!((registry.len(), turns(&mut receiver)), (1, 0));
+    // It may be so late that the run has ended again.
+    report(&registry, "u", What::Report(Report::Heartbeat));
+    registry.begin(&key()).unwrap();
+    registry.end(&key(), Ended::Over(14));
+    turns(&mut receiver);
+    registry.left(&object(9, 1));
+    registry.seen(&object(12, 2)).unwrap();
+    assert_eq!((registry.len(), turns(&mut receiver)), (0, 0));
+    registry.left(&object(14, 2));
+    assert!(registry.locked().over.is_empty());
+}
+
+#[test]
 fn echoes_of_an_end_that_overtake_the_answer_are_no_reason_to_look() {
     let (registry, mut receiver) = registry();
     for (shown, is_looked_at) in [(9, false), (10, true)] {
@@ -130,7 +160,7 @@ fn news_that_was_not_taken_in_is_kept_in_order() {
     turns(&mut receiver);
     let look = registry.begin(&key()).unwrap();
     assert!(look.seen.is_none());
-    assert_eq!(look.reports[0].1, Report::Heartbeat);
+    assert_eq!(look.reports[0].report, Report::Heartbeat);
     assert_eq!(look.reports.len(), 2);
 }
 
@@ -140,7 +170,8 @@ fn a_run_that_stands_still_keeps_its_news_and_is_tried_again() {
     registry.seen(&object(5, 1)).unwrap();
     turns(&mut receiver);
     let seen = registry.begin(&key()).unwrap().seen.unwrap();
-    let reports = vec![("T@1".into(), Report::Accepted(crate::value::Value::Null))];
+    let reports =
+        vec![Heard { task: "T@1".into(), report: Report::Accepted(crate::value::Value::Null), from: None }];
     registry.end(&key(), Ended::Faulted(Box::new(seen), reports));
     assert_eq!(turns(&mut receiver), 0);
     let wake = registry.locked().entries[&key()].wake.unwrap();
@@ -149,7 +180,7 @@ fn a_run_that_stands_still_keeps_its_news_and_is_tried_again() {
     assert_eq!(turns(&mut receiver), 1);
     let look = registry.begin(&key()).unwrap();
     assert_eq!((look.seen.unwrap().version, look.reports.len()), (5, 2));
-    assert_eq!(look.reports[0].1, Report::Accepted(crate::value::Value::Null));
+    assert_eq!(look.reports[0].report, Report::Accepted(crate::value::Value::Null));
 }
 
 #[test]
@@ -206,7 +237,7 @@ fn those_that_wait_for_a_flow_are_looked_at_when_it_changes() {
     let flow = Key::new("n", "f");
     registry.seen(&object(5, 1)).unwrap();
     let mut seen = registry.begin(&key()).unwrap().seen.unwrap();
-    seen.phase = Phase::Starting;
+    seen.spec = Some(Box::default());
     turns(&mut receiver);
     registry.waits_for(&key(), flow.clone());
     // While it is being looked at, and after that.
@@ -223,7 +254,7 @@ fn those_that_wait_for_a_flow_are_looked_at_when_it_changes() {
     // Once it was admitted nobody has to remember.
     registry.begin(&key()).unwrap();
     registry.waits_for(&key(), flow);
-    seen.phase = Phase::Running;
+    seen.spec = None;
     registry.end(&key(), Ended::Settled(Box::new(seen), None));
     assert!(registry.locked().waiting.is_empty());
 }
