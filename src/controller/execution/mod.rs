@@ -110,41 +110,8 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
         Committed::Stands(_) | Committed::Faulted(_) | Committed::Gone if !context.leadership.is_valid() => {
             Ended::Again { reports: Vec::new(), is_conflict: false }
         }
-        Committed::Stands(seen) => {
-            if seen.phase.is_ended() {
-                context.executions.give_back_slot(key);
-            }
-            perform(context, key, &seen, &observed, &decision);
-            tell(context, key, &observed, &decision);
-            if decision.is_fault && !seen.phase.is_ended() {
-                return Ended::Faulted(seen, observed.reports);
-            }
-            let status = decision.status.as_deref().unwrap_or(&observed.status);
-            let is_owed = redrive::is_owed(&observed.facts, status);
-            if tidy(context, key, &observed, decision.status.as_deref(), decision.parts).await {
-                if is_owed {
-                    // At once where it has failed again, later where it could not begin.
-                    return Ended::Again { reports: Vec::new(), is_conflict: !decision.is_fault };
-                }
-                retain(context, key, &seen, &observed.status, status);
-                return settled(seen, decision.wake);
-            }
-            Ended::Again { reports: Vec::new(), is_conflict: false }
-        }
-        Committed::Faulted(seen) => {
-            if !seen.phase.is_ended() {
-                return Ended::Faulted(seen, observed.reports);
-            }
-            context.executions.give_back_slot(key);
-            context.driver.let_go(&seen.facts.uid);
-            settle::begin(context, key, &seen);
-            // What the refused status would have named is named by nobody.
-            let is_owed = redrive::is_owed(&observed.facts, &observed.status);
-            if tidy(context, key, &observed, None, Vec::new()).await && !is_owed {
-                return settled(seen, None);
-            }
-            Ended::Again { reports: Vec::new(), is_conflict: false }
-        }
+        Committed::Stands(seen) => stands(context, key, seen, observed, decision).await,
+        Committed::Faulted(seen) => faulted(context, key, seen, observed).await,
         Committed::Gone => {
             refuse(context, key, &answers);
             context.driver.child_gone(key);
@@ -155,6 +122,51 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
         Committed::Conflict => Ended::Again { reports: observed.reports, is_conflict: true },
         Committed::Unavailable => Ended::Again { reports: observed.reports, is_conflict: false },
     }
+}
+
+/// The end of a look whose decision stands.
+async fn stands(
+    context: &Context,
+    key: &Key,
+    seen: Box<Seen>,
+    observed: Observed,
+    decision: Decision,
+) -> Ended {
+    if seen.phase.is_ended() {
+        context.executions.give_back_slot(key);
+    }
+    perform(context, key, &seen, &observed, &decision);
+    tell(context, key, &observed, &decision);
+    if decision.is_fault && !seen.phase.is_ended() {
+        return Ended::Faulted(seen, observed.reports);
+    }
+    let Decision { status: written, parts, wake, is_fault, .. } = decision;
+    if !tidy(context, key, &observed, written.as_deref(), parts).await {
+        return Ended::Again { reports: Vec::new(), is_conflict: false };
+    }
+    let status = written.as_deref().unwrap_or(&observed.status);
+    if redrive::is_owed(&observed.facts, status) {
+        // At once where it has failed again, later where it could not begin.
+        return Ended::Again { reports: Vec::new(), is_conflict: !is_fault };
+    }
+    retain(context, key, &seen, &observed.status, status);
+    settled(seen, wake)
+}
+
+/// The end of a look whose decision was refused.
+async fn faulted(context: &Context, key: &Key, seen: Box<Seen>, observed: Observed) -> Ended {
+    if !seen.phase.is_ended() {
+        return Ended::Faulted(seen, observed.reports);
+    }
+    context.executions.give_back_slot(key);
+    context.driver.let_go(&seen.facts.uid);
+    settle::begin(context, key, &seen);
+    // What the refused status would have named is named by nobody.
+    let is_tidy = tidy(context, key, &observed, None, Vec::new()).await;
+    if is_tidy && !redrive::is_owed(&observed.facts, &observed.status) {
+        return settled(seen, None);
+    }
+    Ended::Again { reports: Vec::new(), is_conflict: false }
 }
 
 /// Removes what nothing names any more, now that what was decided stands. Whether the end of a run left
