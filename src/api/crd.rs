@@ -23,6 +23,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
     let mut crds = vec![Flow::crd(), FlowRevision::crd(), execution, ExecutionData::crd(), TaskReport::crd()];
     for schema in crds.iter_mut().filter_map(schema_of) {
         refuse_null(schema);
+        name_known_formats(schema);
         join_lines(schema);
     }
     crds
@@ -37,6 +38,20 @@ fn refuse_null(schema: &mut JSONSchemaProps) {
     schema.properties.iter_mut().flatten().for_each(|(_, property)| refuse_null(property));
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
         refuse_null(items);
+    }
+}
+
+/// Kubernetes knows signed numbers only, and warns of others whenever the definition is applied. What must not be
+/// negative has a minimum.
+fn name_known_formats(schema: &mut JSONSchemaProps) {
+    schema.format = match schema.format.take().as_deref() {
+        Some("uint32") => Some("int32".to_owned()),
+        Some("uint64") => Some("int64".to_owned()),
+        other => other.map(str::to_owned),
+    };
+    schema.properties.iter_mut().flatten().for_each(|(_, property)| name_known_formats(property));
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        name_known_formats(items);
     }
 }
 

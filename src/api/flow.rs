@@ -4,7 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::execution::{ChildPolicy, TTL_SECONDS_MAX};
+use super::execution::{ChildPolicy, OBJECT_NAME, TTL_SECONDS_MAX};
 use super::trigger::Trigger;
 use super::{Condition, Payload, YEAR_SECONDS};
 
@@ -41,7 +41,10 @@ pub const ALIAS_CHARS_MAX: usize = 64;
         type_ = "string",
         priority = 1,
         json_path = r#".status.conditions[?(@.type=="Ready")].message"#
-    )
+    ),
+    // A revision is named by its Flow, a hyphen and a number of up to 19 digits, in 253 characters.
+    validation = Rule::new("self.metadata.name.size() <= 233")
+        .message("metadata.name must have at most 233 characters: revisions have it with a number"),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct FlowSpec {
@@ -57,11 +60,15 @@ pub struct FlowSpec {
     /// serviceAccountName of the account that every side effect inside the cluster is done as. The
     /// account `default` of the namespace when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("pattern" = OBJECT_NAME))]
     pub service_account_name: Option<String>,
     /// allowedServiceAccounts that an Execution may name instead. None when absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(
+        length(max = 64),
+        inner(length(min = 1, max = 253), regex(pattern = OBJECT_NAME)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
     pub allowed_service_accounts: Vec<String>,
     /// bindings say what the resources of tasks mean here. The longest pattern that matches wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

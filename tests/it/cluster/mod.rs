@@ -20,6 +20,7 @@ mod objects;
 mod outage;
 mod revisions;
 mod secrets;
+mod shapes;
 mod suspended;
 mod terms;
 mod texts;
