@@ -322,7 +322,7 @@ pub struct ExecutionStatus {
     /// observedGeneration is the generation of the object that the status speaks of.
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
-    /// accepted names what was accepted.
+    /// accepted names what was accepted, or refused for good: what the name of the run stands for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Accepted>,
     /// flowRevision that the run runs.
@@ -478,11 +478,11 @@ impl Phase {
     }
 }
 
-/// What was accepted.
+/// What was accepted, or refused for good.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
-    /// generation of the object that was accepted.
+    /// generation of the object that was accepted or refused.
     pub generation: i64,
     /// specDigest over everything in the spec but what may change later.
     #[schemars(length(max = 128))]

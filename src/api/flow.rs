@@ -357,7 +357,7 @@ pub struct SecretKeyRef {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct FlowStatus {
-    /// conditions: Ready says whether the definition is valid.
+    /// conditions: Ready says whether the definition is valid, Stalled whether somebody has to mend it.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -82,47 +82,6 @@ fn a_refused_name_is_used_up_too() {
 }
 
 #[test]
-fn judges_are_right_at_every_moment() {
-    let space = Space::new("judges");
-    space.start("fresh", spec(1));
-    // Nobody has looked yet.
-    assert_eq!(space.kstatus("fresh"), "InProgress");
-    let wait = |name: &str, condition: &str, seconds: u32| {
-        let (condition, timeout) = (format!("--for=condition={condition}"), format!("--timeout={seconds}s"));
-        space.kubectl(&["wait", &condition, &format!("executions/{name}"), &timeout]).status.success()
-    };
-    assert!(!wait("fresh", "Complete", 0) && !wait("fresh", "Ready", 0));
-    let _controller = space.controller();
-    space.flow("f", FLOW);
-    space.flow("fails", "Type: StateMachine\nSpecVersion: v1\nStartAt: f\nStates: [{Type: Fail, Name: f, Code: E, Detail: d}]");
-    assert!(wait("fresh", "Succeeded", 60) && wait("fresh", "Ready", 1) && wait("fresh", "Complete", 1));
-    assert_eq!(space.kstatus("fresh"), "Current");
-
-    space.start("going", spec(300));
-    space.condition("going", "InProgress", "True", "WaitingForTimer");
-    assert_eq!(space.kstatus("going"), "InProgress");
-    assert!(wait("going", "Accepted", 1) && !wait("going", "Complete", 0));
-    let conditions = space.execution("going")["status"]["conditions"].clone();
-    let types: Vec<_> = conditions.as_array().unwrap().iter().map(|c| c["type"].as_str().unwrap()).collect();
-    assert_eq!(types, ["Accepted", "InProgress", "Succeeded", "Complete", "Ready", "Stalled"]);
-
-    space.start("failing", json!({"flowRef": {"name": "fails"}}));
-    assert!(
-        wait("failing", "Complete", 60)
-            && wait("failing", "Succeeded=False", 1)
-            && !wait("failing", "Succeeded", 0)
-    );
-    let failing = space.execution("failing");
-    assert_eq!((&failing["status"]["error"], &failing["status"]["cause"]), (&json!("E"), &json!("d")));
-    assert_eq!(space.kstatus("failing"), "Failed");
-
-    let stop = r#"{"spec": {"stop": {"mode": "Terminate"}}}"#;
-    assert!(space.kubectl(&["patch", "executions", "going", "--type=merge", "-p", stop]).status.success());
-    assert!(wait("going", "Complete", 60));
-    assert_eq!(space.kstatus("going"), "Failed");
-}
-
-#[test]
 fn a_table_of_executions_tells_what_matters() {
     let space = Space::new("table");
     let _controller = space.controller();

@@ -85,7 +85,9 @@ fn expanded_members(members: &Map<String, Value>) -> Map<String, Value> {
     let several = |(name, value): (&String, &Value)| {
         let value = expanded(value);
         let names = match name.rsplit_once('#') {
-            Some((name, count)) => (0..count.parse().unwrap()).map(|number| format!("{name}{number}")).collect(),
+            Some((name, count)) => {
+                (0..count.parse().unwrap()).map(|number| format!("{name}{number}")).collect()
+            }
             None => vec![long(name)],
         };
         names.into_iter().map(|name| (name, value.clone())).collect::<Vec<_>>()
