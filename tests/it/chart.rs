@@ -560,7 +560,7 @@ fn values_that_mean_nothing_are_refused() {
         ("allowEgress: [10.0.0.1]", "at '/allowEgress/0': '10.0.0.1' does not match pattern"),
         ("http: {port: 0}", "at '/http/port': minimum: got 0, want 1"),
         ("image: {digest: latest}", "at '/image/digest': 'latest' does not match pattern"),
-        ("policies: {starts: {rules: [{flows: [f]}]}}", "at '/policies/starts/rules/0': anyOf failed"),
+        ("policies: {starts: {rules: [{flows: [f]}]}}", "at '/policies/starts/rules/0': 'anyOf' failed"),
         (
             "policies: {starts: {rules: [{users: [u], tags: []}]}}",
             "at '/policies/starts/rules/0/tags': minItems",

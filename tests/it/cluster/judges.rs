@@ -1,13 +1,19 @@
-//! What judges say of an object at every moment of its life: `kubectl wait`, and kstatus, the library that Flux
-//! asks.
+//! What judges say of an object at every moment of its life: `kubectl wait`, kstatus, which is the library that
+//! Flux asks, and Argo CD with the script of docs/gitops.md.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::rig::{Space, manifest};
+use crate::readme::blocks;
 use crate::service::{Answer, Service};
+use crate::tools;
 
 /// What `kubectl wait` is asked for.
 const ASKED: &[&str] = &[
@@ -21,8 +27,25 @@ const ASKED: &[&str] = &[
     "AlreadyExists",
 ];
 
-/// A moment: the object that is in it, what kstatus says, what `kubectl wait` finds met.
-type Moment = (&'static str, &'static str, &'static str);
+/// What judges say: kstatus, Argo CD, and what `kubectl wait` finds met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Verdict {
+    kstatus: String,
+    argo: String,
+    met: String,
+}
+
+fn verdict(kstatus: &str, argo: &str, met: &str) -> Verdict {
+    Verdict { kstatus: kstatus.to_owned(), argo: argo.to_owned(), met: met.to_owned() }
+}
+
+/// Nobody has looked at what is there now.
+fn unobserved() -> Verdict {
+    verdict("InProgress", "Progressing", "")
+}
+
+/// A moment: the object that is in it, what kstatus says, what Argo CD says, what `kubectl wait` finds met.
+type Moment = (&'static str, &'static str, &'static str, &'static str);
 
 /// Before it is admitted, or refused.
 const WAITS: &str = "InProgress";
@@ -34,62 +57,106 @@ const ENDED: &str = "Accepted Succeeded=False Complete Stalled";
 const REFUSED: &str = "Succeeded=False Complete Stalled";
 
 const MOMENTS: &[Moment] = &[
-    ("no-flow", "InProgress", WAITS),
-    ("flow-suspended", "InProgress", WAITS),
-    ("held-back", "InProgress", WAITS),
-    ("timer", "InProgress", GOES_ON),
-    ("task", "InProgress", GOES_ON),
-    ("retrying", "InProgress", GOES_ON),
-    ("still", "InProgress", GOES_ON),
-    ("stopping", "InProgress", GOES_ON),
+    ("no-flow", "InProgress", "Progressing", WAITS),
+    ("flow-suspended", "InProgress", "Progressing", WAITS),
+    ("held-back", "InProgress", "Suspended", WAITS),
+    ("timer", "InProgress", "Progressing", GOES_ON),
+    ("task", "InProgress", "Progressing", GOES_ON),
+    ("retrying", "InProgress", "Progressing", GOES_ON),
+    ("still", "InProgress", "Suspended", GOES_ON),
+    ("stopping", "InProgress", "Progressing", GOES_ON),
     // It cannot go on before somebody mends something.
-    ("blocked", "Failed", "Accepted InProgress Stalled"),
-    ("succeeded", "Current", "Accepted Succeeded Complete Ready"),
-    ("failed", "Failed", ENDED),
-    ("timed-out", "Failed", ENDED),
-    ("canceled", "Failed", ENDED),
-    ("terminated", "Failed", ENDED),
-    ("rejected", "Failed", REFUSED),
-    ("stopped-first", "Failed", REFUSED),
+    ("blocked", "Failed", "Degraded", "Accepted InProgress Stalled"),
+    ("succeeded", "Current", "Healthy", "Accepted Succeeded Complete Ready"),
+    ("failed", "Failed", "Degraded", ENDED),
+    ("timed-out", "Failed", "Degraded", ENDED),
+    ("canceled", "Failed", "Degraded", ENDED),
+    ("terminated", "Failed", "Degraded", ENDED),
+    ("rejected", "Failed", "Degraded", REFUSED),
+    ("stopped-first", "Failed", "Degraded", REFUSED),
 ];
 
-fn is_judged(name: &str) -> bool {
-    MOMENTS.iter().any(|(moment, _, met)| *moment == name && *met != WAITS)
-}
-
-/// What `kubectl wait` finds met of an object, without waiting.
-fn met(space: &Space, object: &str) -> String {
-    let is_met = |condition: &&&str| {
-        let condition = format!("--for=condition={condition}");
-        space.kubectl(&["wait", &condition, object, "--timeout=0s"]).status.success()
-    };
-    ASKED.iter().filter(is_met).copied().collect::<Vec<_>>().join(" ")
-}
-
-/// Holds what is found against what is expected of each moment.
-fn judge(space: &Space, resource: &str, when: &str, moments: &[(&str, &str, String)]) {
-    let mut problems = Vec::new();
-    for (name, expected, expected_met) in moments {
-        let found = space.kstatus_of(resource, name);
-        let found_met = met(space, &format!("{resource}/{name}"));
-        if found != *expected || found_met != *expected_met {
-            let status = &space.get(resource, name).unwrap()["status"]["conditions"];
-            problems.push(format!(
-                "{name}: {found}, {found_met}\n  instead of {expected}, {expected_met}\n  {status}"
-            ));
+/// What of each object `kubectl wait` finds met, without waiting.
+fn met(space: &Space, resource: &str, names: &[String]) -> BTreeMap<String, String> {
+    let mut met: BTreeMap<String, Vec<&str>> = names.iter().map(|name| (name.clone(), Vec::new())).collect();
+    for condition in ASKED {
+        let asked = format!("--for=condition={condition}");
+        let objects: Vec<_> = names.iter().map(|name| format!("{resource}/{name}")).collect();
+        let mut wait = vec!["wait", &asked, "--timeout=0s"];
+        wait.extend(objects.iter().map(String::as_str));
+        let said = String::from_utf8(space.kubectl(&wait).stdout).unwrap();
+        for line in said.lines() {
+            let name = line.strip_suffix(" condition met").and_then(|object| object.split('/').nth(1));
+            met.get_mut(name.unwrap_or_else(|| panic!("{line}"))).unwrap().push(condition);
         }
     }
-    assert!(problems.is_empty(), "{when}:\n{}", problems.join("\n"));
+    met.into_iter().map(|(name, met)| (name, met.join(" "))).collect()
 }
 
-fn moments(
-    as_expected: impl Fn(&Moment) -> (&'static str, String),
-) -> Vec<(&'static str, &'static str, String)> {
-    let row = |moment: &Moment| {
-        let (kstatus, met) = as_expected(moment);
-        (moment.0, kstatus, met)
-    };
-    MOMENTS.iter().map(row).collect()
+/// The script by which Argo CD judges objects of a kind, in a file.
+fn argo_script(space: &Space, kind: &str) -> PathBuf {
+    let text = std::fs::read_to_string(tools::root().join("docs/gitops.md")).unwrap();
+    let block = blocks(&text, "yaml").into_iter().find(|block| block.contains("argocd-cm")).unwrap();
+    let settings: Value = serde_saphyr::from_str(&block).unwrap();
+    let script = &settings["data"][format!("resource.customizations.health.millrace.dev_{kind}")];
+    let file = space.kubeconfig.with_file_name(format!("{kind}.lua"));
+    std::fs::write(&file, script.as_str().unwrap()).unwrap();
+    file
+}
+
+/// What a judge says of each object of a list, in its order.
+fn judged(list: &Value, arguments: &[&str]) -> Vec<String> {
+    let mut judge = tools::kstatus();
+    let mut child = judge.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(list.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{arguments:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let status =
+        |line: &str| serde_json::from_str::<Value>(line).unwrap()["status"].as_str().unwrap().to_owned();
+    said.lines().map(status).collect()
+}
+
+/// What judges say of all objects of a kind.
+fn verdicts(space: &Space, resource: &str, kind: &str) -> BTreeMap<String, Verdict> {
+    let objects = space.list(resource);
+    let name = |object: &Value| object["metadata"]["name"].as_str().unwrap().to_owned();
+    let names: Vec<_> = objects.iter().map(name).collect();
+    let script = argo_script(space, kind);
+    let list = Value::Array(objects);
+    let kstatus = judged(&list, &[]);
+    let argo = judged(&list, &["-health", script.to_str().unwrap()]);
+    let mut met = met(space, resource, &names);
+    let verdicts = names.into_iter().zip(kstatus.into_iter().zip(argo)).map(|(name, (kstatus, argo))| {
+        let met = met.remove(&name).unwrap();
+        (name, Verdict { kstatus, argo, met })
+    });
+    verdicts.collect()
+}
+
+/// Holds what judges say of executions against what is expected at each moment.
+fn judge(space: &Space, when: &str, expected: impl Fn(&Moment) -> Verdict) {
+    let found = verdicts(space, "executions", "Execution");
+    let expected = MOMENTS.iter().map(|moment| (moment.0.to_owned(), expected(moment))).collect();
+    check(space, "executions", when, &found, &expected);
+}
+
+fn check(
+    space: &Space,
+    resource: &str,
+    when: &str,
+    found: &BTreeMap<String, Verdict>,
+    expected: &BTreeMap<String, Verdict>,
+) {
+    let differs = expected.iter().filter(|(name, expected)| found.get(*name) != Some(expected));
+    let problems: Vec<_> = differs
+        .map(|(name, expected)| {
+            let object = space.get(resource, name).unwrap_or_default();
+            let conditions = &object["status"]["conditions"];
+            format!("{name}: {:?}\n  instead of {expected:?}\n  {conditions}", found.get(name))
+        })
+        .collect();
+    assert!(problems.is_empty(), "{when}:\n{}", problems.join("\n"));
 }
 
 fn patch(space: &Space, resource: &str, name: &str, patch: &Value) {
@@ -118,13 +185,15 @@ fn definition(states: &Value) -> String {
 
 fn flows(space: &Space, service: &Service) {
     let task = |name: &str, action: &str, parameters: Value| json!({"Type": "Task", "Name": name, "Action": action, "Parameters": parameters, "End": true});
-    let ask = |path: &str| task("Ask", "HTTP:Request", json!({"url": service.url(path)}));
+    // Longer than the test takes.
+    let ask =
+        |path: &str| task("Ask", "HTTP:Request", json!({"url": service.url(path), "timeoutSeconds": 1_000}));
     let mut again = ask("/broken");
     again["Retry"] = json!([{"Errors": ["FnF.ALL"], "IntervalSeconds": 300, "MaxAttempts": 3}]);
     let work = task("Work", "Kubernetes:RunJob", json!({"image": "none"}));
     space.apply("{apiVersion: v1, kind: ServiceAccount, metadata: {name: weak}}");
     for (name, states, spec) in [
-        ("waits", json!([{"Type": "Wait", "Name": "Rest", "Seconds": 600, "End": true}]), json!({})),
+        ("waits", json!([{"Type": "Wait", "Name": "Rest", "Seconds": 300, "End": true}]), json!({})),
         ("ends", json!([{"Type": "Succeed", "Name": "Done"}]), json!({})),
         ("fails", json!([{"Type": "Fail", "Name": "Bad", "Code": "E", "Detail": "d"}]), json!({})),
         ("asks", json!([ask("/")]), json!({})),
@@ -200,35 +269,37 @@ fn judges_are_right_at_every_moment_of_a_run() {
     flows(&space, &service);
     reach(&space);
     let names: Vec<_> = MOMENTS.iter().map(|(name, ..)| *name).collect();
-    let plain = moments(|(_, kstatus, met)| (kstatus, (*met).to_owned()));
-    judge(&space, "executions", "at first", &plain);
+    let plain = |(_, kstatus, argo, met): &Moment| verdict(kstatus, argo, met);
+    judge(&space, "at first", plain);
 
     // Something else under the same name. What nobody has judged yet may change.
-    let changed = moments(|(name, kstatus, met)| {
-        (kstatus, if is_judged(name) { format!("{met} AlreadyExists") } else { (*met).to_owned() })
-    });
+    let changed = |(_, kstatus, argo, met): &Moment| match *met {
+        WAITS => verdict(kstatus, argo, met),
+        met => verdict(kstatus, argo, &format!("{met} AlreadyExists")),
+    };
     patch_all(&space, &json!({"priority": 9}));
     all_observed(&space, "executions", &names);
-    judge(&space, "executions", "changed", &changed);
+    judge(&space, "changed", changed);
 
     // Nobody concludes anything from what is said of an older spec.
     controller.kill();
     patch_all(&space, &json!({"priority": 8}));
-    judge(&space, "executions", "unobserved", &moments(|_| ("InProgress", String::new())));
+    judge(&space, "unobserved", |_| unobserved());
     let _controller = space.controller();
     all_observed(&space, "executions", &names);
-    judge(&space, "executions", "changed again", &changed);
+    judge(&space, "changed again", changed);
     patch_all(&space, &json!({"priority": null}));
     all_observed(&space, "executions", &names);
-    judge(&space, "executions", "taken back", &plain);
+    judge(&space, "taken back", plain);
 
     // Deleted, while somebody still needs them.
     let held = json!({"metadata": {"finalizers": ["millrace.test/held"]}});
     names.iter().for_each(|name| patch(&space, "executions", name, &held));
     let delete = [&["delete", "executions", "--wait=false"], &names[..]].concat();
     assert!(space.kubectl(&delete).status.success());
-    for name in &names {
-        assert_eq!(space.kstatus(name), "Terminating", "{name}");
+    for (name, said) in verdicts(&space, "executions", "Execution") {
+        assert_eq!((&*said.kstatus, &*said.argo), ("Terminating", "Progressing"), "{name}");
+        assert!(!said.met.contains("AlreadyExists"), "{name}: {}", said.met);
     }
     let released = json!({"metadata": {"finalizers": null}});
     names.iter().for_each(|name| patch(&space, "executions", name, &released));
@@ -241,9 +312,9 @@ fn nothing_reads_as_done_before_anybody_has_looked() {
     let definition = definition(&json!([{"Type": "Succeed", "Name": "Done"}]));
     space.apply(&manifest("Flow", "ends", json!({"definition": definition})).to_string());
     space.start("one", json!({"flowRef": {"name": "ends"}}));
-    let unseen = |name| (name, "InProgress", String::new());
-    judge(&space, "flows", "unseen", &[unseen("ends")]);
-    judge(&space, "executions", "unseen", &[unseen("one")]);
+    let unseen = |name: &str| BTreeMap::from([(name.to_owned(), unobserved())]);
+    assert_eq!(verdicts(&space, "flows", "Flow"), unseen("ends"));
+    assert_eq!(verdicts(&space, "executions", "Execution"), unseen("one"));
     let conditions = space.execution("one")["status"]["conditions"].clone();
     let types: Vec<_> = conditions.as_array().unwrap().iter().map(|c| c["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["Accepted", "InProgress", "Succeeded", "Complete", "Ready", "Stalled"]);
@@ -269,22 +340,26 @@ fn judges_are_right_at_every_moment_of_a_flow() {
     // The revision before goes on being run, and yet this is not what was asked for.
     space.flow("spoilt", "Type: StateMachine");
     let rows = [
-        ("valid", "Current", "Ready"),
-        ("suspended", "Current", "Ready"),
-        ("deprecated", "Current", "Ready"),
-        ("invalid", "Failed", "Stalled"),
-        ("spoilt", "Failed", "Stalled"),
+        ("valid", "Current", "Healthy", "Ready"),
+        ("suspended", "Current", "Healthy", "Ready"),
+        ("deprecated", "Current", "Healthy", "Ready"),
+        ("invalid", "Failed", "Degraded", "Stalled"),
+        ("spoilt", "Failed", "Degraded", "Stalled"),
     ];
     let names = rows.map(|(name, ..)| name);
-    let plain = rows.map(|(name, kstatus, met)| (name, kstatus, met.to_owned()));
-    judge(&space, "flows", "at first", &plain);
+    let judge = |when: &str, expected: &dyn Fn(Moment) -> Verdict| {
+        let expected = rows.iter().map(|row| (row.0.to_owned(), expected(*row))).collect();
+        check(&space, "flows", when, &verdicts(&space, "flows", "Flow"), &expected);
+    };
+    let plain = |(_, kstatus, argo, met): Moment| verdict(kstatus, argo, met);
+    judge("at first", &plain);
     assert_eq!(space.kstatus_of("flowrevisions", "valid-1"), "Current");
     controller.kill();
     names.iter().for_each(|name| patch(&space, "flows", name, &json!({"spec": {"revisionHistoryLimit": 9}})));
-    judge(&space, "flows", "unobserved", &rows.map(|(name, ..)| (name, "InProgress", String::new())));
+    judge("unobserved", &|_| unobserved());
     let _controller = space.controller();
     all_observed(&space, "flows", &names);
-    judge(&space, "flows", "changed", &plain);
+    judge("changed", &plain);
     let held = json!({"metadata": {"finalizers": ["millrace.test/held"]}});
     names.iter().for_each(|name| patch(&space, "flows", name, &held));
     assert!(space.kubectl(&["delete", "flows", "--all", "--wait=false"]).status.success());

@@ -10,6 +10,7 @@ mod definitions;
 mod egress;
 mod endpoints;
 mod examples;
+mod gitops;
 mod installed;
 mod jobs;
 mod judges;

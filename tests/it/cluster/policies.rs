@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::rig::{Space, condition, execution, wait};
 use crate::tools;
 
-const FLOW: &str = "Type: StateMachine\nSpecVersion: v1\nStartAt: w\nStates: [{Type: Wait, Name: w, Seconds: 600, End: true}]";
+const FLOW: &str = "Type: StateMachine\nSpecVersion: v1\nStartAt: w\nStates: [{Type: Wait, Name: w, Seconds: 300, End: true}]";
 
 /// Policies that hold in this namespace alone. They go with the value.
 struct Policies<'s> {
