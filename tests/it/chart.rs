@@ -630,7 +630,12 @@ fn the_notes_say_where_and_as_whom_the_controller_works() {
     check(
         "everything",
         EVERYTHING,
-        &["serves the namespaces shop, inventory", "apply -n shop", "accounts of\nshop."],
+        &[
+            "serves the namespaces shop, inventory",
+            "apply -n shop",
+            "accounts of\nshop.",
+            "In these namespaces the API server refuses another spec under the name of an Execution (policies.immutableSpec) and lets accounts start only what 1 rule allows (policies.starts).",
+        ],
     );
     check("all", ALL_NAMESPACES, &["the service accounts runner of ALL namespaces"]);
     check("nothing", NOTHING, &["rbac.create is false"]);

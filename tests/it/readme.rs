@@ -62,6 +62,26 @@ fn what_is_to_be_made_and_read_exists() {
     }
 }
 
+#[test]
+fn what_the_pages_link_to_exists() {
+    let link = regex::Regex::new(r"\]\(([^):#]+)(?:#([^)]+))?\)").unwrap();
+    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
+        let file = entry.unwrap().path();
+        for found in link.captures_iter(&std::fs::read_to_string(&file).unwrap()) {
+            let target = root().join("docs").join(&found[1]);
+            let linked = std::fs::read_to_string(&target);
+            let linked = linked.unwrap_or_else(|error| panic!("{} → {}: {error}", file.display(), &found[1]));
+            if let Some(anchor) = found.get(2) {
+                let is_there = linked.lines().filter(|line| line.starts_with('#')).any(|line| {
+                    let title = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+                    title.replace([',', '`', '\''], "") == anchor.as_str()
+                });
+                assert!(is_there, "{} → {}: no title #{}", file.display(), &found[1], anchor.as_str());
+            }
+        }
+    }
+}
+
 /// Words after `millrace` that are subcommands.
 fn subcommands(text: &str) -> BTreeSet<String> {
     let word = regex::Regex::new(r"(?m)^millrace ([a-z]+)").unwrap();

@@ -287,10 +287,16 @@ fn judges_are_right_at_every_moment_of_a_run() {
     judge(&space, "unobserved", |_| unobserved());
     let _controller = space.controller();
     all_observed(&space, "executions", &names);
-    judge(&space, "changed again", changed);
+    // The call that was waited for went with the controller that was killed.
+    let gone = |moment: &Moment| match moment.0 {
+        "stopping" => ("stopping", "Failed", "Degraded", ENDED),
+        _ => *moment,
+    };
+    space.ended("stopping");
+    judge(&space, "changed again", |moment| changed(&gone(moment)));
     patch_all(&space, &json!({"priority": null}));
     all_observed(&space, "executions", &names);
-    judge(&space, "taken back", plain);
+    judge(&space, "taken back", |moment| plain(&gone(moment)));
 
     // Deleted, while somebody still needs them.
     let held = json!({"metadata": {"finalizers": ["millrace.test/held"]}});
