@@ -155,6 +155,12 @@ words! {
         NameTaken,
         /// The same request was made before.
         DuplicateRequest,
+        /// An answer was taken by the task it is for.
+        Delivered,
+        /// An answer has no token that was made here.
+        InvalidToken,
+        /// The task of an answer does not wait for one.
+        TaskNotWaiting,
         /// Something of ours, or a stored run, is broken.
         EngineFault,
         /// Another spec was applied while the run goes on.

@@ -55,6 +55,9 @@ pub const TOKEN_CHARS_MAX: usize = 2_048;
 /// Deepest nesting of Executions that start each other.
 pub const CHILD_DEPTH_MAX: i32 = 16;
 
+/// TaskReports that an Execution remembers to have taken: more than may wait to be told so.
+pub const ANSWERED_MAX: usize = 32;
+
 /// Longest path shown in `status.active`, in characters.
 pub const PATH_CHARS_MAX: usize = 1_024;
 
@@ -387,6 +390,10 @@ pub struct ExecutionStatus {
     /// progress counts what has happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressCounts>,
+    /// answered lists the uids of the TaskReports that were taken last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = ANSWERED_MAX), inner(length(max = 64)), extend("x-kubernetes-list-type" = "atomic"))]
+    pub answered: Vec<String>,
     /// checkpoint of the run, opaque. Gone after success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
@@ -546,6 +553,10 @@ pub struct ActiveEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub job: Option<String>,
+    /// execution that the task has started, where it starts one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub execution: Option<String>,
 }
 
 /// Counts of what has happened.

@@ -53,6 +53,19 @@ pub const LABEL_OBJECTS_OF: &str = "millrace.dev/objects-of";
 /// Annotation on the first chunk of an object of a run: which one.
 pub const ANNOTATION_OBJECT: &str = "millrace.dev/object";
 
+/// Label on an Execution that another one has started: name of that.
+pub const LABEL_PARENT: &str = "millrace.dev/parent";
+
+/// Label on an Execution that another one has started: uid of that.
+pub const LABEL_PARENT_UID: &str = "millrace.dev/parent-uid";
+
+/// Label on an Execution whose end its parent waits for.
+pub const LABEL_AWAITED: &str = "millrace.dev/awaited";
+
+/// Finalizer on an Execution that has children, or whose end somebody is told: it stays until they were
+/// dealt with.
+pub const FINALIZER_DEPENDENTS: &str = "millrace.dev/dependents";
+
 /// Label on a Job whose result is committed: it has left the controller's watch.
 pub const LABEL_RELEASED: &str = "millrace.dev/released";
 

@@ -32,7 +32,7 @@ const METADATA_PAGE_SIZE: u32 = 500;
 const WHOLE: &str = "application/json";
 
 /// Asks for an answer without spec and status.
-const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+pub const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// Asks for a list without spec and status.
 pub const LIST_OF_METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
@@ -160,7 +160,7 @@ impl ApiServer {
         self.pages(collection::<K>(namespace), params, WHOLE).await
     }
 
-    /// The metadata of all objects with these labels, in a namespace or in all.
+    /// The metadata of all objects with these labels that a field selector means, in a namespace or in all.
     ///
     /// # Errors
     /// [`ApiError`].
@@ -168,11 +168,12 @@ impl ApiServer {
         &self,
         namespace: Option<&str>,
         labels: &str,
+        fields: &str,
     ) -> Result<Vec<ObjectMeta>, ApiError>
     where
         K: Resource<DynamicType = ()> + Clone,
     {
-        let params = ListParams::default().labels(labels).limit(METADATA_PAGE_SIZE);
+        let params = ListParams::default().labels(labels).fields(fields).limit(METADATA_PAGE_SIZE);
         let path = K::url_path(&(), namespace);
         let found: Vec<PartialObjectMeta<K>> = self.pages(path, params, LIST_OF_METADATA).await?;
         Ok(found.into_iter().map(|object| object.metadata).collect())

@@ -44,7 +44,7 @@ pub async fn read(
 /// [`ApiError`].
 pub async fn objects(server: &ApiServer, execution: &Key, uid: &str) -> Result<RunObjects, ApiError> {
     let labels = format!("{LABEL_OBJECTS_OF}={uid}");
-    let chunks = server.list_metadata::<ExecutionData>(Some(&execution.namespace), &labels).await?;
+    let chunks = server.list_metadata::<ExecutionData>(Some(&execution.namespace), &labels, "").await?;
     Ok(RunObjects::read(chunks))
 }
 

@@ -128,6 +128,18 @@ impl<K> Stored<K> {
         self.meta.deletion_timestamp.is_some()
     }
 
+    /// Whether it carries a finalizer.
+    #[must_use]
+    pub fn has_finalizer(&self, finalizer: &str) -> bool {
+        self.meta.finalizers.iter().flatten().any(|one| one == finalizer)
+    }
+
+    /// Its finalizers.
+    #[must_use]
+    pub fn finalizers(&self) -> &[String] {
+        self.meta.finalizers.as_deref().unwrap_or_default()
+    }
+
     /// Its spec, decoded.
     ///
     /// # Errors

@@ -13,9 +13,11 @@ use crate::engine::TokenKey;
 
 use super::execution::data::DataStore;
 use super::execution::registry::Registry;
+use super::execution::settle::Settling;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
 use super::notice::Notices;
+use super::report::Reports;
 use super::reservations::Reservations;
 use super::revisions::Revisions;
 
@@ -37,6 +39,10 @@ pub struct Context {
     pub lost_revisions: UnboundedSender<Key>,
     /// Does tasks.
     pub driver: Driver,
+    /// Answers for tasks.
+    pub reports: Reports,
+    /// Ended Executions whose dependents are being dealt with.
+    pub settling: Settling,
     /// What is too large for an Execution.
     pub data: DataStore,
     /// Places of looks at runs that are: each may take megabytes.

@@ -7,6 +7,7 @@ pub mod flow_reads;
 pub mod metrics;
 pub mod notice;
 pub mod readiness;
+pub mod report;
 pub mod reservations;
 pub mod resources;
 pub mod revision;

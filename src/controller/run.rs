@@ -18,15 +18,17 @@ use tracing::info;
 use super::context::Context;
 use super::execution::data::{DataStore, LARGE_LOOKS_MAX};
 use super::execution::registry::Registry;
+use super::execution::settle::Settling;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
 use super::notice::{self, Level, Notices};
 use super::readiness::Readiness;
+use super::report::{self, Reports};
 use super::reservations::Reservations;
 use super::resources::wait_for_resources;
 use super::revisions::Revisions;
 use super::{execution, flow, token_key};
-use crate::api::{Execution, Flow, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase};
+use crate::api::{Execution, Flow, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase, TaskReport};
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::leader::{Candidate, Election, Leadership};
 use crate::cluster::object::{Key, Stored};
@@ -158,10 +160,12 @@ impl Term {
         let executions = Arc::new(Registry::new(turns));
         let tenure = Arc::new(Tenure::new(leadership.clone()));
         let jobs = Arc::new(JobRunner::new(api.clone(), news.clone(), tenure.clone()));
-        let token_key = token_key::read_or_make(&api, &config.candidate).await;
+        let key = TokenKey::new(token_key::read_or_make(&api, &config.candidate).await);
         let context = Arc::new(Context {
             api: api.clone(),
             executions,
+            reports: Reports::new(api.clone(), tenure.clone()),
+            settling: Settling::new(api.clone(), tenure.clone(), notices.clone(), key.clone()),
             flows: FlowReads::new(api.clone()),
             reservations: Reservations::default(),
             removing_revisions: Arc::default(),
@@ -173,7 +177,7 @@ impl Term {
             leadership,
             notices,
             metrics: metrics.clone(),
-            token_key: TokenKey::new(token_key),
+            token_key: key,
             deciding: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
         });
         let mut tasks = JoinSet::new();
@@ -185,7 +189,8 @@ impl Term {
         watch_flows(&mut watches, client, config, &context, lost_revisions_out);
         for scope in scopes(config) {
             let are_listed = watch_jobs(&mut tasks, client, scope.clone(), &jobs);
-            watches.spawn(watch_executions(client.clone(), scope, context.clone(), are_listed));
+            watches.spawn(watch_executions(client.clone(), scope.clone(), context.clone(), are_listed));
+            watch_reports(&mut watches, client, scope, &context);
         }
         tasks.spawn(take_turns(context.clone(), turns_out));
         Self { context, tenure, tasks, watches }
@@ -353,6 +358,14 @@ async fn watch_executions(
     tasks.spawn(follow_executions(context.clone(), listing, changes_out));
     tasks.spawn(follow_ended(context, ended_out));
     tasks.join_all().await;
+}
+
+fn watch_reports(watches: &mut JoinSet<()>, client: &Client, scope: Option<String>, context: &Arc<Context>) {
+    let (changes, changes_out) = channel(CHANGES_MAX);
+    let api = api_in::<Stored<TaskReport>>(client, scope.as_ref());
+    watches.spawn(watch(api, report::pending(), "TaskReports", changes));
+    watches.spawn(report::follow(context.clone(), changes_out));
+    watches.spawn(report::sweep(context.clone(), scope));
 }
 
 /// A field selector: all phases but those. There is no `in` for fields.

@@ -27,6 +27,8 @@ pub enum Executor<'b> {
     Job,
     /// A Job from the binding's template.
     JobTemplate(&'b Binding),
+    /// Another Execution.
+    Child,
     /// Nobody.
     Unbound,
 }
@@ -39,6 +41,10 @@ const BUILT_IN: &[(&str, Executor<'static>)] = &[
     ("arn:aws*:states:::*s3:getObject", Executor::Store(Operation::Get)),
     ("arn:aws*:states:::*s3:listObjectsV2", Executor::Store(Operation::List)),
     ("arn:aws*:states:::*s3:putObject", Executor::Store(Operation::Put)),
+    ("FNF:StartExecution", Executor::Child),
+    ("fnf:StartExecution", Executor::Child),
+    ("acs:fnf:*flow/*", Executor::Child),
+    ("arn:aws*:states:::states:startExecution*", Executor::Child),
     ("OSS:GetObject", Executor::Store(Operation::Get)),
     ("OSS:ListObjects", Executor::Store(Operation::List)),
     ("OSS:PutObject", Executor::Store(Operation::Put)),
@@ -152,7 +158,7 @@ pub fn warnings(program: &Program, bindings: &[Binding]) -> Vec<Diagnostic> {
         let known = match resolve(resource, function, bindings) {
             Executor::Http => HTTP_PARAMETERS,
             Executor::Job => JOB_PARAMETERS,
-            Executor::HttpInvoke | Executor::Store(_) => continue,
+            Executor::HttpInvoke | Executor::Store(_) | Executor::Child => continue,
             Executor::Post(_) | Executor::JobTemplate(_) => continue,
             Executor::Unbound => {
                 let message =

@@ -48,7 +48,7 @@ pub(super) async fn prepare(
             return StoreRequest::of(operation, task, &unique).map(Effect::Store);
         }
         Executor::HttpInvoke => Request::from_invocation(&task.arguments),
-        Executor::Http | Executor::Job | Executor::JobTemplate(_) | Executor::Unbound => {
+        Executor::Http | Executor::Job | Executor::JobTemplate(_) | Executor::Child | Executor::Unbound => {
             Request::from_arguments(&task.arguments)
         }
     };

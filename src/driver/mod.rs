@@ -4,8 +4,10 @@
 //! it begins what is not going on, ends what is no longer wanted, and leaves the rest alone. Being told
 //! the same twice is being told once. What comes of the tasks is [`News`].
 
+pub mod attempt;
 pub mod binding;
 mod call;
+pub mod child;
 pub mod egress;
 pub mod http;
 pub mod job;
@@ -19,6 +21,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
+use crate::api::Phase;
+use crate::api::execution::ChildPolicy;
 use crate::api::flow::Binding;
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::object::Key;
@@ -26,6 +30,7 @@ use crate::engine::{Report, TaskCommand, TaskError, TaskId};
 use crate::ir::ErrorKind;
 
 use binding::Executor;
+use child::runner::ChildRunner;
 use http::HttpCaller;
 use job::runner::JobRunner;
 use object_store::run_store::RunStore;
@@ -42,6 +47,12 @@ pub struct Owner {
     pub service_account: String,
     /// What resources mean.
     pub bindings: Arc<[Binding]>,
+    /// What becomes of children that nobody waits for any more.
+    pub child_policy: ChildPolicy,
+    /// How deep it stands below the first of all parents.
+    pub depth: i32,
+    /// Whether it may have children of earlier terms.
+    pub has_children: bool,
 }
 
 /// Something was learned of a task.
@@ -76,6 +87,7 @@ pub enum What {
 pub struct Driver {
     http: HttpCaller,
     jobs: Arc<JobRunner>,
+    children: Arc<ChildRunner>,
     api: ApiServer,
     store: Arc<RunStore>,
     news: UnboundedSender<News>,
@@ -95,7 +107,8 @@ impl Driver {
         tenure: Arc<Tenure>,
     ) -> Self {
         let store = Arc::new(RunStore::new(api.clone(), tenure.clone()));
-        Self { http, jobs, api, store, news, tenure, calls: Mutex::default() }
+        let children = Arc::new(ChildRunner::new(api.clone(), news.clone(), tenure.clone()));
+        Self { http, jobs, children, api, store, news, tenure, calls: Mutex::default() }
     }
 
     /// Makes these tasks of a run, and no others, go on. `is_stopping`: nothing begins, and what can be
@@ -106,10 +119,13 @@ impl Driver {
         }
         let wanted: HashSet<&TaskId> = tasks.iter().map(|task| &task.id).collect();
         self.end_calls(&owner.uid, |id| !wanted.contains(id));
-        let mut jobs = Vec::new();
+        let (mut jobs, mut children) = (Vec::new(), Vec::new());
         for task in tasks {
             match binding::executor_of(task, &owner.bindings) {
                 Executor::Job | Executor::JobTemplate(_) => jobs.push(task),
+                // One that waits for its token has its child already.
+                Executor::Child if task.is_accepted => {}
+                Executor::Child => children.push(task),
                 Executor::Http | Executor::HttpInvoke | Executor::Store(_) | Executor::Post(_)
                     if task.is_accepted => {}
                 Executor::Http | Executor::HttpInvoke | Executor::Store(_) | Executor::Post(_) => {
@@ -119,12 +135,24 @@ impl Driver {
             }
         }
         self.jobs.keep_going(owner, &jobs, is_stopping);
+        self.children.keep_going(owner, &children, is_stopping);
+    }
+
+    /// An Execution that has a parent stands like this.
+    pub fn child_stands(&self, child: &Key, phase: Phase) {
+        self.children.stands(child, phase);
+    }
+
+    /// An Execution is gone.
+    pub fn child_gone(&self, child: &Key) {
+        self.children.gone(child);
     }
 
     /// Ends everything of a run that is over or gone, and lets go of what it held.
     pub fn let_go(&self, uid: &str) {
         self.end_calls(uid, |_| true);
         self.jobs.let_go(uid);
+        self.children.let_go(uid);
     }
 
     fn call(&self, owner: &Owner, task: &TaskCommand, is_stopping: bool) {
@@ -233,6 +261,9 @@ mod tests {
             uid: "u".to_owned(),
             service_account: "a".to_owned(),
             bindings: Arc::default(),
+            child_policy: ChildPolicy::default(),
+            depth: 0,
+            has_children: false,
         };
         let url = format!("http://{}/", service.local_addr().unwrap());
         let task = TaskCommand {

@@ -70,7 +70,7 @@ pub use run::{Execution, Outcome, Progress, Run, Status};
 pub use step::{Fault, Step, step, step_in_detail};
 pub use suspend::Suspension;
 pub use time::rfc3339;
-pub use token::TokenKey;
+pub use token::{Named, TokenKey};
 
 #[cfg(doc)]
 use crate::ir::Program;

@@ -298,6 +298,9 @@ fn what_is_switched_off_is_not_rendered() {
 const CONTROLLER: &str = "
     WHO: get,list,watch millrace.dev/flows,executions
     WHO: update millrace.dev/flows/status,executions/status
+    WHO: patch millrace.dev/executions
+    WHO: get,list,watch,create,delete millrace.dev/taskreports
+    WHO: update millrace.dev/taskreports/status
     WHO: get,list,watch,create,delete millrace.dev/flowrevisions
     WHO: get,list,create,delete millrace.dev/executiondata
     WHO: get,list,watch,patch,delete batch/jobs
@@ -316,11 +319,12 @@ const COORDINATION: &str = "
 /// Roles for people and for the accounts of runs.
 const OTHERS: &str = "
     ClusterRole millrace-view: get,list,watch millrace.dev/flows,flowrevisions,executions,executiondata
-    ClusterRole millrace-edit: get,list,watch,create,update,patch,delete,deletecollection millrace.dev/flows,executions
+    ClusterRole millrace-edit: get,list,watch,create,update,patch,delete,deletecollection millrace.dev/flows,executions,taskreports
     ClusterRole millrace-edit: get,list,watch millrace.dev/flowrevisions,executiondata
-    ClusterRole millrace-admin: get,list,watch,create,update,patch,delete,deletecollection millrace.dev/flows,executions
+    ClusterRole millrace-admin: get,list,watch,create,update,patch,delete,deletecollection millrace.dev/flows,executions,taskreports
     ClusterRole millrace-admin: get,list,watch,delete,deletecollection millrace.dev/flowrevisions,executiondata
     ClusterRole millrace-runner: get,create,delete batch/jobs
+    ClusterRole millrace-runner: create millrace.dev/executions
     ClusterRole millrace-runner: get,list /pods
 ";
 

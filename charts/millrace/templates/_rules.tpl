@@ -9,6 +9,17 @@ account and needs no right here.
 - apiGroups: [millrace.dev]
   resources: [flows/status, executions/status]
   verbs: [update]
+# The finalizer of Executions that have children or a callback, and the end of children for their parent's sake. Children themselves are made as the run's account.
+- apiGroups: [millrace.dev]
+  resources: [executions]
+  verbs: [patch]
+# Answers for tasks. Made for runs that tell somebody how they end, removed some time after they were judged.
+- apiGroups: [millrace.dev]
+  resources: [taskreports]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [millrace.dev]
+  resources: [taskreports/status]
+  verbs: [update]
 # Revisions are never changed, and removed when nothing needs them.
 - apiGroups: [millrace.dev]
   resources: [flowrevisions]

@@ -170,6 +170,7 @@ impl World {
             Executor::Job | Executor::JobTemplate(_) => {
                 Err(unbound(task, "runs as a Job, and there is no cluster here"))
             }
+            Executor::Child => Err(unbound(task, "starts another Execution, and there is no cluster here")),
             Executor::Unbound => Err(unbound(task, "is bound to nothing")),
         };
         match request {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use tracing::{debug, error, warn};
 
 use super::decide::{self, Decision, Observed};
+use super::finalizers;
 use super::registry::Seen;
 use crate::api::{Execution, ExecutionStatus, Phase};
 use crate::cluster::api_server::ApiError;
@@ -57,6 +58,15 @@ pub async fn commit(
     if !context.leadership.is_valid() {
         return Committed::Unavailable;
     }
+    let seen = match hold(context, key, seen, decision).await {
+        Ok(seen) => seen,
+        Err(ApiError::Conflict) => return Committed::Conflict,
+        Err(ApiError::NotFound) => return Committed::Gone,
+        Err(error) => {
+            warn!(execution = %key, %error, "a finalizer cannot be written");
+            return Committed::Unavailable;
+        }
+    };
     match put(context, key, seen, status).await {
         Ok(seen) => Committed::Stands(seen),
         Err((seen, ApiError::Refused { status, message })) => {
@@ -80,6 +90,17 @@ pub async fn commit(
             Committed::Unavailable
         }
     }
+}
+
+/// Holds an Execution that others depend on, so that it does not go before they were dealt with. First: what
+/// is committed may be performed at once.
+async fn hold(context: &Context, key: &Key, seen: Seen, decision: &Decision) -> Result<Seen, ApiError> {
+    if seen.is_held || !decision.has_dependents {
+        return Ok(seen);
+    }
+    let version = finalizers::add(&context.api, key, &seen.facts.uid, seen.version).await?;
+    context.executions.wrote(version);
+    Ok(Seen { version, is_held: true, ..seen })
 }
 
 async fn write_contents(

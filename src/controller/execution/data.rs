@@ -77,7 +77,7 @@ impl DataStore {
     pub async fn learn(&self, namespace: Option<&str>) -> BTreeSet<Key> {
         let labels = format!("{LABEL_EXECUTION_UID},{LABEL_EXECUTION}");
         let found = loop {
-            match self.api.list_metadata::<ExecutionData>(namespace, &labels).await {
+            match self.api.list_metadata::<ExecutionData>(namespace, &labels, "").await {
                 Ok(found) => break found,
                 Err(error) => {
                     warn!(%error, "ExecutionData cannot be listed, which is tried again");
@@ -199,7 +199,7 @@ impl DataStore {
         if is_ended {
             // Whoever led before may have left something that nobody knows of.
             let labels = format!("{LABEL_EXECUTION_UID}={uid}");
-            match self.api.list_metadata::<ExecutionData>(Some(&key.namespace), &labels).await {
+            match self.api.list_metadata::<ExecutionData>(Some(&key.namespace), &labels, "").await {
                 Ok(found) => unnamed.extend(found.into_iter().filter_map(|chunk| chunk.name)),
                 Err(error) => {
                     warn!(execution = %key, %error, "ExecutionData cannot be listed");

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::admit::{self, Admission, FlowView};
+use super::answer::{self, Heard, Judged};
 use super::history;
 use super::keep::{self, Kept, Room};
 use super::siblings::Sibling;
 use super::status::{self, Existing, Jobs, Obstacles, Standing};
 use crate::api::condition::{self, ConditionType};
-use crate::api::execution::{Accepted, StopModeName, StopRequest};
+use crate::api::execution::{Accepted, ParentRef, StopModeName, StopRequest};
 use crate::api::execution_data::Content;
 use crate::api::flow_revision::flow_of;
 use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason, stored};
 use crate::controller::revision::Revision;
 use crate::engine::snapshot::{self, Part};
 use crate::engine::{
-    Event, Execution, HistoryEvent, Outcome, Report, Run, Status, Stop, StopMode, TaskId, TokenKey, step,
+    Event, Execution, HistoryEvent, Outcome, Report, Run, Status, Stop, StopMode, TokenKey, step,
 };
 
 /// How long after its making nothing is said of an Execution that waits for its Flow to be looked at.
@@ -48,6 +49,10 @@ pub struct Facts {
     pub stop: Option<StopRequest>,
     /// Redrives that were asked for, in all.
     pub redrive: Option<i64>,
+    /// The Execution that has started it.
+    pub parent: Option<Box<ParentRef>>,
+    /// Whether somebody is told how it ends.
+    pub has_callback: bool,
     /// How much of the object its status may take.
     pub room: Room,
 }
@@ -106,7 +111,7 @@ pub struct Observed {
     /// What it stands on.
     pub footing: Footing,
     /// News of tasks, in the order in which it came.
-    pub reports: Vec<(TaskId, Report)>,
+    pub reports: Vec<Heard>,
     /// Tasks that do not begin.
     pub obstacles: Obstacles,
     /// The time.
@@ -130,6 +135,10 @@ pub struct Decision {
     pub wake: Option<Timestamp>,
     /// What there is to tell.
     pub history: Vec<HistoryEvent>,
+    /// What is told to those who have answered for tasks.
+    pub judged: Vec<Judged>,
+    /// Whether others depend on it: it may have children, or somebody is told of its end.
+    pub has_dependents: bool,
     /// Nothing was taken in: the news are for the next look, which may be luckier.
     pub is_fault: bool,
 }
@@ -143,6 +152,8 @@ impl Decision {
             run: None,
             wake: None,
             history: Vec::new(),
+            judged: Vec::new(),
+            has_dependents: false,
             is_fault: false,
         }
     }
@@ -151,6 +162,15 @@ impl Decision {
 /// Decides.
 #[must_use]
 pub fn decide(observed: &Observed) -> Decision {
+    let mut decision = decide_footing(observed);
+    decision.has_dependents |= observed.facts.has_callback;
+    if decision.run.is_none() && !decision.is_fault && decision.judged.is_empty() {
+        decision.judged = answer::judge_all(observed);
+    }
+    decision
+}
+
+fn decide_footing(observed: &Observed) -> Decision {
     match &observed.footing {
         Footing::Ended => restamp(observed),
         Footing::Admission { spec, flow, revision, siblings } => {
@@ -257,8 +277,14 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
 
 /// A run that goes on: news first, then wishes, then time.
 fn go_on(observed: &Observed, revision: Arc<Revision>) -> Decision {
-    match moved(observed, &revision) {
-        Ok((run, news)) => conclude(observed, observed.status.clone(), revision, run, news),
+    let mut status = observed.status.clone();
+    match moved(observed, &mut status.answered, &revision) {
+        Ok((run, news, judged)) => {
+            let decision = conclude(observed, status, revision, run, news);
+            // What was not taken in is judged when it is.
+            let judged = if decision.is_fault { Vec::new() } else { judged };
+            Decision { judged, ..decision }
+        }
         Err(why) => fault(observed, &why),
     }
 }
@@ -267,24 +293,43 @@ fn go_on(observed: &Observed, revision: Arc<Revision>) -> Decision {
 /// nothing to tell of it, as in an iteration that is a run of its own.
 type News = (Vec<HistoryEvent>, bool);
 
-fn moved(observed: &Observed, revision: &Revision) -> Result<(Run, News), String> {
+fn moved(
+    observed: &Observed,
+    answered: &mut Vec<String>,
+    revision: &Revision,
+) -> Result<(Run, News, Vec<Judged>), String> {
     let program = &revision.program;
     let mut run = decode(observed, revision)?;
     let (mut history, mut is_progress) = (Vec::new(), false);
-    let mut events: Vec<Event> = Vec::with_capacity(observed.reports.len() + 3);
+    let mut judged = Vec::new();
+    let mut events: Vec<(Event, Option<&Heard>)> = Vec::with_capacity(observed.reports.len() + 3);
     // First, so that what has happened meanwhile moves nothing, or moves again.
     match (observed.facts.suspend, run.status()) {
-        (true, Status::Running) => events.push(Event::Suspend),
-        (false, Status::Suspended(_)) => events.push(Event::Resume),
+        (true, Status::Running) => events.push((Event::Suspend, None)),
+        (false, Status::Suspended(_)) => events.push((Event::Resume, None)),
         _ => {}
     }
-    let reports = observed.reports.iter().cloned();
-    events.extend(reports.map(|(id, report)| Event::Task { id, report }));
+    events.extend(observed.reports.iter().map(|heard| {
+        let Heard { task, report, .. } = heard.clone();
+        (Event::Task { id: task, report }, Some(heard))
+    }));
     if let Some(stop) = &observed.facts.stop {
-        events.push(Event::Stop(engine_stop(stop)));
+        events.push((Event::Stop(engine_stop(stop)), None));
     }
-    events.push(Event::Tick);
-    for event in events {
+    events.push((Event::Tick, None));
+    for (event, heard) in events {
+        if let Some((heard, source)) = heard.and_then(|heard| Some((heard, heard.from.as_ref()?))) {
+            let is_taken = answered.contains(&source.uid);
+            let refusal = if is_taken { None } else { answer::refusal(program, &run, &heard.task) };
+            let is_refused = refusal.is_some();
+            judged.extend(Judged::new(heard, refusal));
+            if is_taken || is_refused {
+                continue;
+            }
+            if heard.report != Report::Heartbeat {
+                answer::remember(answered, source.uid.clone());
+            }
+        }
         if matches!(event, Event::Tick) && run.next_wake(program).is_none_or(|wake| wake > observed.now) {
             continue;
         }
@@ -299,7 +344,7 @@ fn moved(observed: &Observed, revision: &Revision) -> Result<(Run, News), String
         history.extend(step.history);
         is_progress |= step.is_progress;
     }
-    Ok((run, (history, is_progress)))
+    Ok((run, (history, is_progress), judged))
 }
 
 fn decode(observed: &Observed, revision: &Revision) -> Result<Run, String> {
@@ -362,9 +407,10 @@ fn conclude(
     }
     apply_standing(observed, &mut status, &standing);
     let wake = run.next_wake(program);
+    let has_dependents = jobs.have_children();
     let run = run.outcome().is_none().then_some((run, revision));
     let status = changed(observed, status);
-    Decision { status, contents, parts, run, wake, history, is_fault: false }
+    Decision { status, contents, parts, run, wake, history, has_dependents, ..Decision::nothing() }
 }
 
 /// A run and how it is kept. One that is larger than what can be kept ends here: a status that is refused

@@ -1,15 +1,19 @@
 //! Executions: one look at a time, observe → decide → commit → perform.
 
 pub mod admit;
+pub mod answer;
 pub mod commit;
 pub mod data;
 pub mod decide;
 pub mod digest;
+mod finalizers;
 pub mod history;
 pub mod keep;
 pub mod observe;
+mod parent;
 pub mod qualifier;
 pub mod registry;
+pub mod settle;
 pub mod siblings;
 pub mod status;
 mod watched;
@@ -31,6 +35,7 @@ use crate::engine::{Run, Status};
 use super::context::Context;
 use super::notice::Notice;
 use super::revision::Revision;
+use answer::{Heard, Judged};
 use commit::Committed;
 use decide::{Decision, Observed};
 use observe::Found;
@@ -53,14 +58,19 @@ pub async fn look(context: Arc<Context>, key: Key) {
 
 async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
     let known = look.uid.clone();
+    let answers: Vec<Heard> = look.reports.iter().filter(|heard| heard.from.is_some()).cloned().collect();
     let (seen, observed) = match observe::observe(context, key, look).await {
         Ok(Found::Execution(found)) => *found,
         Ok(Found::Deleting(seen)) => {
+            refuse(context, key, &answers);
             // Its Jobs hold finalizers of ours that would keep it for ever.
             context.driver.let_go(&seen.facts.uid);
+            settle::begin(context, key, &seen);
             return Ended::Settled(seen, None);
         }
         Ok(Found::Nothing) => {
+            refuse(context, key, &answers);
+            context.driver.child_gone(key);
             known.iter().chain(&look.strays).for_each(|uid| {
                 context.driver.let_go(uid);
                 context.data.forget(uid);
@@ -68,6 +78,7 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             return Ended::Forgotten;
         }
         Ok(Found::Unreadable(why)) => {
+            refuse(context, key, &answers);
             leave_alone(context, key, known.as_deref().unwrap_or_default(), why);
             return Ended::Forgotten;
         }
@@ -82,6 +93,9 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
         context.driver.let_go(uid);
         context.data.forget(uid);
     });
+    if known.as_ref().is_some_and(|known| *known != seen.facts.uid) {
+        refuse(context, key, &answers);
+    }
     let decision = decide_aside(context, &observed).await;
     let committed = commit::commit(context, key, seen, &observed, &decision).await;
     match committed {
@@ -90,7 +104,7 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             Ended::Again { reports: Vec::new(), is_conflict: false }
         }
         Committed::Stands(seen) => {
-            perform(context, key, &seen, &decision);
+            perform(context, key, &seen, &observed, &decision);
             tell(context, key, &observed, &decision);
             if decision.is_fault && !seen.phase.is_ended() {
                 return Ended::Faulted(seen, observed.reports);
@@ -105,6 +119,7 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
                 return Ended::Faulted(seen, observed.reports);
             }
             context.driver.let_go(&seen.facts.uid);
+            settle::begin(context, key, &seen);
             // What the refused status would have named is named by nobody.
             if tidy(context, key, &observed, None, Vec::new()).await {
                 return settled(seen, None);
@@ -112,6 +127,8 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             Ended::Again { reports: Vec::new(), is_conflict: false }
         }
         Committed::Gone => {
+            refuse(context, key, &answers);
+            context.driver.child_gone(key);
             context.driver.let_go(&observed.facts.uid);
             context.data.forget(&observed.facts.uid);
             Ended::Forgotten
@@ -176,25 +193,45 @@ async fn decide_aside(context: &Context, observed: &Observed) -> Decision {
 }
 
 /// Makes what was committed so. Takes what stands, so nothing is performed that was not committed.
-fn perform(context: &Context, key: &Key, seen: &Seen, decision: &Decision) {
+fn perform(context: &Context, key: &Key, seen: &Seen, observed: &Observed, decision: &Decision) {
+    for judged in &decision.judged {
+        context.reports.judge(judged.clone(), key);
+    }
+    if seen.facts.parent.is_some() {
+        context.driver.child_stands(key, seen.phase);
+    }
     match &decision.run {
         Some((run, revision)) => {
-            let owner = owner_of(key, seen, run, revision);
+            let status = decision.status.as_deref().unwrap_or(&observed.status);
+            let owner = owner_of(key, seen, status, run, revision);
             let is_stopping = matches!(run.status(), Status::Stopping { .. });
             context.driver.keep_going(&owner, &run.outstanding(&revision.program), is_stopping);
         }
-        None if seen.phase.is_ended() => context.driver.let_go(&seen.facts.uid),
+        None if seen.phase.is_ended() => {
+            context.driver.let_go(&seen.facts.uid);
+            settle::begin(context, key, seen);
+        }
         None => {}
     }
 }
 
-fn owner_of(key: &Key, seen: &Seen, run: &Run, revision: &Revision) -> Owner {
+/// Answers for tasks of an Execution that is gone, or goes.
+fn refuse(context: &Context, key: &Key, answers: &[Heard]) {
+    let why = format!("Execution {} is gone, or is being deleted", key.name);
+    let judged = answers.iter().filter_map(|heard| Judged::new(heard, Some(why.clone())));
+    judged.for_each(|judged| context.reports.judge(judged, key));
+}
+
+fn owner_of(key: &Key, seen: &Seen, status: &ExecutionStatus, run: &Run, revision: &Revision) -> Owner {
     let account = run.execution().service_account.as_deref().unwrap_or(DEFAULT_SERVICE_ACCOUNT);
     Owner {
         key: key.clone(),
         uid: seen.facts.uid.clone(),
         service_account: account.to_owned(),
         bindings: revision.bindings.clone(),
+        child_policy: settle::child_policy(status),
+        depth: seen.facts.parent.as_ref().and_then(|parent| parent.depth).unwrap_or_default(),
+        has_children: seen.is_held,
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::admit::{FlowFacts, FlowView, Latest};
 use super::decide::{Footing, Observed};
+use super::parent;
 use super::qualifier::{Qualified, qualified};
 use super::registry::{Look, Seen};
 use super::siblings::Sibling;
@@ -59,6 +60,10 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         Ok(status) => status,
         Err(error) => return Ok(Found::Unreadable(format!("status cannot be read: {error}"))),
     };
+    let mut facts = seen.facts.clone();
+    if facts.stop.is_none() {
+        facts.stop = parent::wish(context, key, &seen).await?;
+    }
     let mut footing = footing(context, key, look, &seen, &status).await?;
     let mut parts = Vec::new();
     if !status.phase.is_ended() && !status.checkpoint_refs.is_empty() {
@@ -71,7 +76,7 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         }
     }
     let observed = Observed {
-        facts: seen.facts.clone(),
+        facts,
         status,
         parts,
         footing,
@@ -79,7 +84,7 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         obstacles: std::mem::take(&mut look.obstacles),
         // Whole milliseconds are what is stored and shown.
         now: Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default(),
-        token_key: context.token_key.clone(),
+        token_key: context.token_key.at(&key.to_string()),
     };
     Ok(Found::Execution(Box::new((seen, observed))))
 }

@@ -11,15 +11,15 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedSemaphorePermit};
 
+use super::answer::Heard;
 use super::decide::Facts;
 use super::digest::spec_digest;
 use super::keep::Room;
 use super::status::Obstacles;
-use crate::api::{Execution, ExecutionSpec, Phase};
+use crate::api::{Execution, ExecutionSpec, FINALIZER_DEPENDENTS, Phase};
 use crate::cluster::object::{Key, Stored};
 use crate::cluster::watch::Listed;
 use crate::driver::{News, What};
-use crate::engine::{Report, TaskId};
 
 /// Pause after a look has failed, doubled up to the other.
 const RETRY_MIN: Duration = Duration::from_millis(100);
@@ -41,6 +41,8 @@ pub struct Seen {
     pub version: u64,
     /// Whether it is being deleted.
     pub is_deleting: bool,
+    /// Whether it carries our finalizer.
+    pub is_held: bool,
     /// Its phase.
     pub phase: Phase,
     /// The whole spec, until it was admitted.
@@ -82,6 +84,8 @@ impl Seen {
                     suspend: spec.suspend.unwrap_or_default(),
                     stop: spec.stop.clone(),
                     redrive: spec.redrive,
+                    parent: spec.parent_ref.clone().map(Box::new),
+                    has_callback: spec.callback.is_some(),
                     room,
                 };
                 (facts, Some(Box::new(spec)))
@@ -91,6 +95,7 @@ impl Seen {
             facts,
             version: object.version(),
             is_deleting: object.is_deleting(),
+            is_held: object.has_finalizer(FINALIZER_DEPENDENTS),
             phase,
             // Nothing of a run depends on the spec after it was accepted.
             spec: spec.filter(|_| phase == Phase::Starting),
@@ -109,7 +114,7 @@ pub struct Look {
     /// Uids of others that had its name, of which something may be left over.
     pub strays: BTreeSet<String>,
     /// News of its tasks.
-    pub reports: Vec<(TaskId, Report)>,
+    pub reports: Vec<Heard>,
     /// Tasks that do not begin.
     pub obstacles: Obstacles,
     /// The place that it takes among looks at large runs.
@@ -128,13 +133,13 @@ pub enum Ended {
     /// Its run has ended, as of this version.
     Over(u64),
     /// It stands still for a reason that may pass: it is looked at again, ever more rarely.
-    Faulted(Box<Seen>, Vec<(TaskId, Report)>),
+    Faulted(Box<Seen>, Vec<Heard>),
     /// It is gone, or cannot be read.
     Forgotten,
     /// It must be looked at again, from the API server's own copy.
     Again {
         /// News that was not taken in.
-        reports: Vec<(TaskId, Report)>,
+        reports: Vec<Heard>,
         /// Whether to hurry: somebody else has written, and nothing is wrong.
         is_conflict: bool,
     },
@@ -145,7 +150,7 @@ struct Entry {
     seen: Option<Seen>,
     uid: Option<String>,
     strays: BTreeSet<String>,
-    reports: Vec<(TaskId, Report)>,
+    reports: Vec<Heard>,
     obstacles: Obstacles,
     turn: Turn,
     wake: Option<Timestamp>,
@@ -204,6 +209,14 @@ impl Registry {
     fn locked(&self) -> MutexGuard<'_, State> {
         // Nothing that holds the lock can panic half way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an object is known to go on.
+    #[must_use]
+    pub fn goes_on(&self, key: &Key, uid: &str) -> bool {
+        let state = self.locked();
+        let seen = state.entries.get(key).and_then(|entry| entry.seen.as_ref());
+        seen.is_some_and(|seen| seen.facts.uid == uid && !seen.phase.is_ended() && !seen.is_deleting)
     }
 
     /// Executions that are remembered.
@@ -373,7 +386,7 @@ impl Registry {
             What::Report(report) => {
                 entry.obstacles.blocked.remove(&task);
                 entry.obstacles.pending.remove(&task);
-                entry.reports.push((task, report));
+                entry.reports.push(Heard { task, report, from: None });
             }
             What::Blocked(why) => drop(entry.obstacles.blocked.insert(task, why)),
             What::Pending(why) => drop(entry.obstacles.pending.insert(task, why)),
@@ -384,6 +397,19 @@ impl Registry {
             What::LeftOver => {}
         }
         self.queue(&key, entry);
+    }
+
+    /// Somebody has answered for a task of an Execution. Whether that may be there: another one of its name
+    /// is not asked.
+    pub fn answered(&self, key: &Key, uid: &str, heard: Heard) -> bool {
+        let mut state = self.locked();
+        let entry = state.entries.entry(key.clone()).or_default();
+        if *entry.uid.get_or_insert_with(|| uid.to_owned()) != uid {
+            return false;
+        }
+        entry.reports.push(heard);
+        self.queue(key, entry);
+        true
     }
 
     /// Executions whose time has come are looked at. Gives the time of the next.
@@ -537,14 +563,15 @@ impl Registry {
     }
 }
 
-/// Whether the status of an object that was listed whole speaks of its newest spec.
+/// Whether the status of an object that was listed whole speaks of its newest spec, and nothing is held by it.
 fn owes_nothing(object: &Stored<Execution>) -> bool {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Observed {
         observed_generation: i64,
     }
-    object.decode_status::<Observed>().is_ok_and(|status| status.observed_generation == object.generation())
+    let is_observed = |status: Observed| status.observed_generation == object.generation();
+    !object.has_finalizer(FINALIZER_DEPENDENTS) && object.decode_status().is_ok_and(is_observed)
 }
 
 fn waits_no_more(waiting: &mut BTreeMap<Key, HashSet<Key>>, flow: &Key, key: &Key) {

@@ -12,7 +12,9 @@ use crate::api::flow::Binding;
 use crate::api::{
     Condition, ConditionStatus, ConditionType, DataRef, ExecutionStatus, Payload, Phase, Reason,
 };
+use crate::driver::attempt::attempt_name;
 use crate::driver::binding::{self, Executor};
+use crate::driver::child::request::ChildRequest;
 use crate::driver::job::manifest::{Owner, job_name};
 use crate::engine::{
     ActiveState, Activity, Failure, Outcome, Run, Status, StopMode, Suspension, TaskCommand, TaskId,
@@ -153,8 +155,26 @@ impl Jobs<'_> {
             | Executor::HttpInvoke
             | Executor::Store(_)
             | Executor::Post(_)
+            | Executor::Child
             | Executor::Unbound => None,
         }
+    }
+
+    /// The name of the Execution that a state's task has started, if it does.
+    fn child_of(&self, active: &ActiveState) -> Option<String> {
+        let id = active.task.as_ref()?;
+        let task = self.tasks.iter().find(|task| task.id == *id)?;
+        if binding::executor_of(task, self.bindings) != Executor::Child {
+            return None;
+        }
+        let request = ChildRequest::of(task).ok()?;
+        Some(request.object_name().unwrap_or_else(|| attempt_name(self.name, self.uid, id)))
+    }
+
+    /// Whether any of the tasks starts an Execution.
+    #[must_use]
+    pub fn have_children(&self) -> bool {
+        self.tasks.iter().any(|task| binding::executor_of(task, self.bindings) == Executor::Child)
     }
 }
 
@@ -210,7 +230,8 @@ fn pending<'o>(active: &ActiveState, obstacles: &'o Obstacles) -> Option<&'o Str
 
 fn going(active: &ActiveState, obstacles: &Obstacles, jobs: &Jobs<'_>) -> (Reason, String) {
     let ActiveState { path, since, attempt, deadline, resource, .. } = active;
-    let job = jobs.job_of(active).map_or_else(String::new, |job| format!(", Job `{job}`"));
+    let child = || jobs.child_of(active).map(|child| format!(", Execution `{child}`"));
+    let job = jobs.job_of(active).map(|job| format!(", Job `{job}`")).or_else(child).unwrap_or_default();
     let resource = resource.as_deref().map_or_else(String::new, |resource| format!(" ({resource}{job})"));
     let since = instant_text(*since);
     let attempt_text = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
@@ -333,6 +354,7 @@ fn entry(active: &ActiveState, jobs: &Jobs<'_>) -> ActiveEntry {
         attempt: i32::try_from(active.attempt).unwrap_or(i32::MAX),
         deadline: active.deadline,
         job: jobs.job_of(active),
+        execution: jobs.child_of(active),
     }
 }
 

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use sha2::{Digest as _, Sha256};
 
 use crate::api::{
     ANNOTATION_TASK, API_VERSION, FINALIZER_RESULT, LABEL_EXECUTION, LABEL_EXECUTION_UID, Payload,
 };
+use crate::driver::attempt::attempt_name;
 use crate::engine::{TaskError, TaskId};
 use crate::value::Value;
 
@@ -20,13 +20,6 @@ pub const ARGUMENTS_VARIABLE: &str = "MILLRACE_ARGUMENTS";
 
 /// Name of the container that `image` makes.
 const CONTAINER: &str = "main";
-
-/// Longest name of a Job: its pods' names and labels are made of it.
-const NAME_CHARS_MAX: usize = 63;
-
-/// Hexadecimal digits of the hash at the end of a name: 60 bits, so that two attempts of one
-/// namespace never meet.
-const HASH_CHARS: usize = 15;
 
 /// The execution that a Job belongs to.
 #[derive(Clone, Debug)]
@@ -42,11 +35,7 @@ pub struct Owner<'a> {
 /// The name of the Job of an attempt: the execution's, shortened, and a hash.
 #[must_use]
 pub fn job_name(owner: &Owner<'_>, task: &TaskId) -> String {
-    let digest = Sha256::digest(format!("{}/{task}", owner.uid));
-    let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let hash: String = hash.chars().take(HASH_CHARS).collect();
-    let head: String = owner.name.chars().take(NAME_CHARS_MAX - HASH_CHARS - 1).collect();
-    format!("{}-{hash}", head.trim_end_matches(['-', '.']).replace('.', "-"))
+    attempt_name(owner.name, owner.uid, task)
 }
 
 /// The Job that the arguments of `Kubernetes:RunJob` describe:

@@ -308,6 +308,7 @@ impl JobRunner {
             | Executor::HttpInvoke
             | Executor::Store(_)
             | Executor::Post(_)
+            | Executor::Child
             | Executor::Unbound => manifest::from_arguments(&place, &task.id, &task.arguments),
         };
         let fail = |error: TaskError| {

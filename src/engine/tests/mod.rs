@@ -252,10 +252,14 @@ fn draws_depend_on_the_place_and_nothing_else() {
 #[test]
 fn tokens_name_their_task_and_cannot_be_made_up() {
     let id = TaskId::from("Each/3/Approve#2@1");
-    let token = key().token("uid#1", &id);
+    let named = |execution: &str| {
+        Some(Named { place: "n/run".to_owned(), execution: execution.to_owned(), task: id.clone() })
+    };
+    let there = key().at("n/run");
+    let token = there.token("uid#1", &id);
     // An execution's id is a uid and holds no `#`; one that did would not verify as another.
-    assert_eq!(key().verify(&key().token("uid-1", &id)), Some(("uid-1".to_owned(), id.clone())));
-    assert_ne!(key().verify(&token), Some(("uid#1".to_owned(), id.clone())));
+    assert_eq!(key().verify(&there.token("uid-1", &id)), named("uid-1"));
+    assert_ne!(key().verify(&token), named("uid#1"));
     assert_eq!(TokenKey::new([8; 32]).verify(&token), None);
     let mut forged = token.clone();
     forged.pop();

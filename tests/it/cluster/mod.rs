@@ -4,6 +4,8 @@
 mod rig;
 
 mod admission;
+mod answers;
+mod children;
 mod commands;
 mod crash;
 mod definitions;

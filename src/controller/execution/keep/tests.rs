@@ -12,6 +12,7 @@ use crate::api::flow_revision::FlowRevisionSpec;
 use crate::api::history::{self, Record};
 use crate::api::{ConditionType, ExecutionSpec, Phase, Reason, condition};
 use crate::controller::execution::admit::{FlowFacts, FlowView, Latest};
+use crate::controller::execution::answer::Heard;
 use crate::controller::execution::decide::{Decision, Facts, Footing, Observed, decide};
 use crate::controller::execution::status::Obstacles;
 use crate::controller::revision::Revision;
@@ -79,12 +80,17 @@ impl World {
                 spec_digest: "s".to_owned(),
                 stop: None,
                 redrive: None,
+                parent: None,
+                has_callback: false,
                 room: self.room,
             },
             status: self.status.clone(),
             parts: self.parts.clone(),
             footing,
-            reports: reports.into_iter().map(|(id, report)| (id.into(), report)).collect(),
+            reports: reports
+                .into_iter()
+                .map(|(id, report)| Heard { task: id.into(), report, from: None })
+                .collect(),
             obstacles: Obstacles::default(),
             now: self.now,
             token_key: TokenKey::new([7; 32]),

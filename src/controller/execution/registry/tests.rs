@@ -1,6 +1,7 @@
 //! Turns, news and wakes of Executions.
 
 use super::*;
+use crate::engine::Report;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 fn registry() -> (Registry, UnboundedReceiver<Key>) {
@@ -130,7 +131,7 @@ fn news_that_was_not_taken_in_is_kept_in_order() {
     turns(&mut receiver);
     let look = registry.begin(&key()).unwrap();
     assert!(look.seen.is_none());
-    assert_eq!(look.reports[0].1, Report::Heartbeat);
+    assert_eq!(look.reports[0].report, Report::Heartbeat);
     assert_eq!(look.reports.len(), 2);
 }
 
@@ -140,7 +141,8 @@ fn a_run_that_stands_still_keeps_its_news_and_is_tried_again() {
     registry.seen(&object(5, 1)).unwrap();
     turns(&mut receiver);
     let seen = registry.begin(&key()).unwrap().seen.unwrap();
-    let reports = vec![("T@1".into(), Report::Accepted(crate::value::Value::Null))];
+    let reports =
+        vec![Heard { task: "T@1".into(), report: Report::Accepted(crate::value::Value::Null), from: None }];
     registry.end(&key(), Ended::Faulted(Box::new(seen), reports));
     assert_eq!(turns(&mut receiver), 0);
     let wake = registry.locked().entries[&key()].wake.unwrap();
@@ -149,7 +151,7 @@ fn a_run_that_stands_still_keeps_its_news_and_is_tried_again() {
     assert_eq!(turns(&mut receiver), 1);
     let look = registry.begin(&key()).unwrap();
     assert_eq!((look.seen.unwrap().version, look.reports.len()), (5, 2));
-    assert_eq!(look.reports[0].1, Report::Accepted(crate::value::Value::Null));
+    assert_eq!(look.reports[0].report, Report::Accepted(crate::value::Value::Null));
 }
 
 #[test]

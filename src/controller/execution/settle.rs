@@ -1,0 +1,297 @@
+//! Executions that have ended, or are being deleted, and that others depend on: their children, as the child
+//! policy says, and whoever is told of their end. They are held by a finalizer until that is done.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::ObjectMeta;
+use tracing::{debug, warn};
+
+use super::finalizers;
+use super::registry::Seen;
+use crate::api::condition::{self, ConditionStatus, ConditionType};
+use crate::api::execution::{CAUSE_CHARS_MAX, Callback, ChildPolicy, ERROR_CHARS_MAX};
+use crate::api::task_report::ReportOutcome;
+use crate::api::{
+    Condition, DEFAULT_SERVICE_ACCOUNT, Execution, ExecutionSpec, ExecutionStatus, FINALIZER_DEPENDENTS,
+    LABEL_AWAITED, LABEL_EXECUTION, LABEL_PARENT_UID, Payload, Phase, Reason, TaskReport, TaskReportSpec,
+};
+use crate::cluster::api_server::{ApiError, ApiServer};
+use crate::cluster::data::ReadError;
+use crate::cluster::object::{Key, Stored};
+use crate::controller::context::Context;
+use crate::controller::notice::{Notice, Notices};
+use crate::controller::report::place_of;
+use crate::driver::child::outcome::{self, End};
+use crate::driver::child::policy::{self, Wish};
+use crate::driver::child::runner::output_of;
+use crate::driver::tenure::Tenure;
+use crate::engine::TokenKey;
+
+/// How long to wait before something is tried again; doubled up to the other.
+const RETRY_MIN: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// How often it is tried for an Execution that somebody wants gone, before it is let go: its namespace may be
+/// going, and nothing can be made there any more.
+const TRIES_WHILE_DELETING: u32 = 6;
+
+/// How often a Secret that cannot be read is looked for: some ten minutes.
+const TRIES_FOR_TOKEN: u32 = 25;
+
+/// What settling needs.
+#[derive(Clone)]
+pub struct Settling {
+    api: ApiServer,
+    tenure: Arc<Tenure>,
+    notices: Notices,
+    token_key: TokenKey,
+    /// Uids of those that are at it.
+    at_work: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Settling {
+    /// What settling needs.
+    #[must_use]
+    pub fn new(api: ApiServer, tenure: Arc<Tenure>, notices: Notices, token_key: TokenKey) -> Self {
+        Self { api, tenure, notices, token_key, at_work: Arc::default() }
+    }
+
+    fn at_work(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What becomes of the children of a run.
+#[must_use]
+pub fn child_policy(status: &ExecutionStatus) -> ChildPolicy {
+    status.effective.as_ref().and_then(|effective| effective.child_policy).unwrap_or_default()
+}
+
+/// Deals with the dependents of an Execution that has ended or is being deleted, if it has any.
+pub fn begin(context: &Context, key: &Key, seen: &Seen) {
+    let uid = &seen.facts.uid;
+    if !seen.is_held || !context.settling.at_work().insert(uid.clone()) {
+        return;
+    }
+    let (settling, key, uid) = (context.settling.clone(), key.clone(), uid.clone());
+    let executions = context.executions.clone();
+    context.settling.tenure.spawn(async move {
+        if let Some(version) = settle(&settling, &key, &uid).await {
+            executions.wrote(version);
+        }
+        settling.at_work().remove(&uid);
+    });
+}
+
+/// Until it is done, or the term ends. Gives the version in which the finalizer is gone.
+async fn settle(settling: &Settling, key: &Key, uid: &str) -> Option<u64> {
+    let (mut delay, mut tries) = (RETRY_MIN, 0);
+    while settling.tenure.is_valid() {
+        tries += 1;
+        match try_settle(settling, key, uid, tries).await {
+            Ok(version) => return version,
+            Err(why) => warn!(execution = %key, why, "the dependents of an Execution wait"),
+        }
+        tokio::time::sleep(delay).await;
+        delay = (delay * 2).min(RETRY_MAX);
+    }
+    None
+}
+
+async fn try_settle(settling: &Settling, key: &Key, uid: &str, tries: u32) -> Result<Option<u64>, String> {
+    let api = &settling.api;
+    let object: Option<Stored<Execution>> = api.get(key).await.map_err(|error| error.to_string())?;
+    let is_held =
+        |object: &Stored<Execution>| object.uid() == uid && object.has_finalizer(FINALIZER_DEPENDENTS);
+    let Some(object) = object.filter(is_held) else { return Ok(None) };
+    let status: ExecutionStatus = object.decode_status()?;
+    if !status.phase.is_ended() && !object.is_deleting() {
+        // It was taken up again.
+        return Ok(None);
+    }
+    let dealt = match ask_children(api, key, uid, &status).await {
+        Ok(()) => tell_callback(settling, &object, &status, tries).await,
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(why) = dealt {
+        if !object.is_deleting() || tries < TRIES_WHILE_DELETING {
+            return Err(why);
+        }
+        warn(
+            settling,
+            &object,
+            "DependentsLeft",
+            format!("deleted before its dependents were dealt with: {why}"),
+        );
+    }
+    match finalizers::remove(api, &object).await {
+        Ok(version) => Ok(Some(version)),
+        Err(ApiError::NotFound) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The child policy acts when a run is terminated, takes too long, or is deleted while it runs. Children that
+/// were waited for are not left behind by any other end either.
+async fn ask_children(
+    api: &ApiServer,
+    key: &Key,
+    uid: &str,
+    status: &ExecutionStatus,
+) -> Result<(), ApiError> {
+    let what = match status.phase {
+        Phase::TimedOut => "took longer than its time-out",
+        Phase::Stopped => "was stopped",
+        Phase::Starting | Phase::Running => "was deleted",
+        Phase::Succeeded | Phase::Failed | Phase::Rejected => "has ended",
+    };
+    let cause = format!("Execution `{}`, which has started it, {what}", key.name);
+    let Some(wish) = Wish::of(child_policy(status), &cause) else { return Ok(()) };
+    let awaited = if policy_acts(status) { String::new() } else { format!(",{LABEL_AWAITED}=true") };
+    let labels = format!("{LABEL_PARENT_UID}={uid}{awaited}");
+    for child in policy::open_children(api, &key.namespace, &labels).await? {
+        let is_asked = policy::ask(api, &child, uid, &wish).await?;
+        debug!(execution = %key, %child, is_asked, "child policy");
+    }
+    Ok(())
+}
+
+/// Whether the end of a run, or its deletion where it has none, is one at which the child policy acts.
+#[must_use]
+pub fn policy_acts(status: &ExecutionStatus) -> bool {
+    let is_terminated =
+        |said: &Condition| said.reason == Reason::Terminated && said.status == ConditionStatus::False;
+    match status.phase {
+        Phase::TimedOut | Phase::Starting | Phase::Running => true,
+        Phase::Stopped => {
+            condition::find(&status.conditions, ConditionType::Succeeded).is_some_and(is_terminated)
+        }
+        Phase::Succeeded | Phase::Failed | Phase::Rejected => false,
+    }
+}
+
+/// Tells whoever waits for it how the run ended: by a TaskReport whose name is derived from the run, so that it is
+/// told once however often this is tried.
+async fn tell_callback(
+    settling: &Settling,
+    object: &Stored<Execution>,
+    status: &ExecutionStatus,
+    tries: u32,
+) -> Result<(), String> {
+    let spec: ExecutionSpec = object.decode_spec()?;
+    let Some(callback) = &spec.callback else { return Ok(()) };
+    let key = object.key();
+    let token = match token_of(settling, &key, status, callback).await {
+        Ok(token) => token,
+        Err(TokenError::Later(why)) => return Err(why),
+        Err(TokenError::Missing(why)) if tries < TRIES_FOR_TOKEN => return Err(why),
+        Err(TokenError::Missing(why)) => {
+            warn(settling, object, "CallbackLost", format!("nobody can be told how the run ended: {why}"));
+            return Ok(());
+        }
+    };
+    let namespace = place_of(&settling.token_key, &token).map_or(key.namespace.clone(), |at| at.namespace);
+    let end = end_of(settling, object, status).await?;
+    let report = report_of(&key, object.uid(), token, end);
+    match settling.api.create(&namespace, &report).await {
+        Ok(()) | Err(ApiError::Conflict) => Ok(()),
+        Err(ApiError::Refused { message, .. }) => {
+            warn(
+                settling,
+                object,
+                "CallbackLost",
+                format!("nobody can be told how the run ended: {message}"),
+            );
+            Ok(())
+        }
+        Err(error) => Err(format!("a TaskReport cannot be made: {error}")),
+    }
+}
+
+async fn end_of(
+    settling: &Settling,
+    object: &Stored<Execution>,
+    status: &ExecutionStatus,
+) -> Result<End, String> {
+    let key = object.key();
+    match output_of(&settling.api, &key, object.uid(), status).await {
+        Ok(output) => Ok(outcome::end_of(status, output).unwrap_or_else(|| outcome::removed(&key.name))),
+        Err(ReadError::Lost(why)) => Ok(outcome::lost(&why)),
+        Err(ReadError::Api(error)) => Err(error.to_string()),
+    }
+}
+
+fn report_of(key: &Key, uid: &str, token: String, end: End) -> TaskReport {
+    let cut = |text: &str, max: usize| condition::cut(text.to_owned(), max);
+    let (outcome, output, error, cause) = match end {
+        End::Succeeded(output) => (ReportOutcome::Succeeded, Some(Payload::from(&output)), None, None),
+        End::Failed { error, cause } => {
+            let (error, cause) = (cut(&error, ERROR_CHARS_MAX), cut(&cause, CAUSE_CHARS_MAX));
+            (ReportOutcome::Failed, None, Some(error), Some(cause))
+        }
+    };
+    let labels = [(LABEL_EXECUTION.to_owned(), key.name.clone())];
+    let metadata = ObjectMeta {
+        name: Some(format!("callback-{uid}")),
+        labels: Some(labels.into()),
+        ..ObjectMeta::default()
+    };
+    TaskReport {
+        metadata,
+        spec: TaskReportSpec { task_token: token, outcome, output, error, cause },
+        status: None,
+    }
+}
+
+/// Why there is no token.
+enum TokenError {
+    /// It cannot be read now.
+    Later(String),
+    /// There is none, or it may not be read.
+    Missing(String),
+}
+
+async fn token_of(
+    settling: &Settling,
+    key: &Key,
+    status: &ExecutionStatus,
+    callback: &Callback,
+) -> Result<String, TokenError> {
+    let Some(source) = &callback.task_token_from else {
+        return callback
+            .task_token
+            .clone()
+            .ok_or_else(|| TokenError::Missing("there is no token".to_owned()));
+    };
+    let reference = &source.secret_key_ref;
+    let account = status.effective.as_ref().and_then(|effective| effective.service_account_name.as_deref());
+    let api = settling.api.acting_as(&key.namespace, account.unwrap_or(DEFAULT_SERVICE_ACCOUNT));
+    let secret = api.read::<Secret>(&Key::new(&key.namespace, &reference.name)).await;
+    let missing = |why: String| TokenError::Missing(format!("Secret {}: {why}", reference.name));
+    let secret = match secret {
+        Ok(Some(secret)) => secret,
+        Ok(None) => return Err(missing("it does not exist".to_owned())),
+        Err(ApiError::Forbidden(message)) => return Err(missing(message)),
+        Err(error) => return Err(TokenError::Later(error.to_string())),
+    };
+    let bytes = secret.data.unwrap_or_default().remove(&reference.key);
+    let bytes = bytes.ok_or_else(|| missing(format!("it has no key `{}`", reference.key)))?;
+    let text =
+        String::from_utf8(bytes.0).map_err(|_| missing(format!("key `{}` is no text", reference.key)))?;
+    Ok(text.trim().to_owned())
+}
+
+fn warn(settling: &Settling, object: &Stored<Execution>, reason: &'static str, note: String) {
+    settling.notices.give(Notice {
+        kind: "Execution",
+        key: object.key(),
+        uid: object.uid().to_owned(),
+        reason,
+        note,
+        action: "Settle",
+        is_warning: true,
+    });
+}

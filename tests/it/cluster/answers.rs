@@ -1,0 +1,218 @@
+//! Tasks that wait for an answer, and those who answer.
+
+use serde_json::{Value, json};
+
+use super::children::{parent, waits, with_runner};
+use super::rig::{Space, condition, manifest};
+use crate::service::{Answer, Service};
+
+/// A service that is told tokens.
+fn told() -> Service {
+    Service::on_thread(|_, _| async { Answer::json(&json!({})) })
+}
+
+/// A Flow that tells a token and waits for the answer.
+fn asks(service: &Service) -> String {
+    let parameters =
+        json!({"url": service.url("/"), "method": "POST", "body": {"token.$": "$Context.Current.TaskToken"}});
+    let states = json!([{
+        "Type": "Task", "Name": "Ask", "Action": "HTTP:Request", "TaskMode": "WaitForCustomCallback",
+        "Parameters": parameters, "End": true,
+    }]);
+    json!({"Type": "StateMachine", "SpecVersion": "v1", "StartAt": "Ask", "States": states}).to_string()
+}
+
+/// The token that was told at the nth call.
+fn token(space: &Space, service: &Service, nth: usize) -> String {
+    space.wait("a token", || {
+        let asked = service.asked();
+        Some(asked.get(nth)?.body["token"].as_str().unwrap().to_owned())
+    })
+}
+
+fn report(space: &Space, name: &str, spec: &Value) {
+    let made = space.try_create(&manifest("TaskReport", name, spec.clone()).to_string());
+    assert!(made.status.success(), "{made:?}");
+}
+
+/// What has become of an answer: its phase, and what is said of it.
+fn judged(space: &Space, name: &str) -> (String, String) {
+    space.wait(&format!("{name} to be judged"), || {
+        let report = space.get("taskreports", name)?;
+        let phase = report["status"]["phase"].as_str()?.to_owned();
+        let said = condition(&report, "Ready")?;
+        let stalled = condition(&report, "Stalled")?;
+        assert_ne!(said["status"], stalled["status"]);
+        Some((phase, format!("{} {}", said["reason"].as_str()?, said["message"].as_str()?)))
+    })
+}
+
+#[test]
+fn an_answer_is_taken_once_and_a_second_one_is_told_so() {
+    let (service, space) = (told(), Space::new("answers"));
+    let _controller = space.controller();
+    space.flow("f", &asks(&service));
+    for name in ["good", "bad"] {
+        space.start(name, json!({"flowRef": {"name": "f"}}));
+        space.condition(name, "InProgress", "True", "WaitingForCallback");
+    }
+    let tokens = [token(&space, &service, 0), token(&space, &service, 1)];
+    let of = |name: &str| tokens.iter().find(|token| decoded(token).contains(&format!("/{name}#"))).unwrap();
+    report(
+        &space,
+        "yes",
+        &json!({"taskToken": of("good"), "outcome": "Succeeded", "output": {"ok": [null, 1]}}),
+    );
+    assert_eq!(space.output("good"), json!({"ok": [null, 1]}));
+    let (phase, said) = judged(&space, "yes");
+    assert_eq!((&*phase, &*said), ("Accepted", "Delivered task `Ask` of Execution good has taken it"));
+    let taken = space.get("taskreports", "yes").unwrap();
+    assert_eq!((&taken["status"]["execution"], &taken["status"]["task"]), (&json!("good"), &json!("Ask@1")));
+
+    report(&space, "late", &json!({"taskToken": of("good"), "outcome": "Failed", "error": "E"}));
+    let (phase, said) = judged(&space, "late");
+    assert_eq!(
+        (&*phase, &*said),
+        ("Refused", "TaskNotWaiting Execution good waits for nothing: it is Succeeded")
+    );
+
+    report(
+        &space,
+        "no",
+        &json!({"taskToken": of("bad"), "outcome": "Failed", "error": "Denied", "cause": "by hand"}),
+    );
+    let failed = space.ended("bad");
+    assert_eq!(
+        (&failed["status"]["error"], &failed["status"]["cause"]),
+        (&json!("Denied"), &json!("by hand"))
+    );
+
+    // What is no token of ours, and what cannot be taken.
+    let mut forged = of("good").clone();
+    forged.replace_range(10..11, if forged.as_bytes()[10] == b'A' { "B" } else { "A" });
+    for (name, token) in [("forged", &*forged), ("text", "what")] {
+        report(&space, name, &json!({"taskToken": token, "outcome": "Succeeded"}));
+        let (phase, said) = judged(&space, name);
+        assert!(phase == "Refused" && said.starts_with("InvalidToken spec.taskToken is no token"), "{said}");
+    }
+    space.kubectl(&["delete", "executions", "good"]);
+    report(&space, "gone", &json!({"taskToken": of("good"), "outcome": "Succeeded"}));
+    let (phase, said) = judged(&space, "gone");
+    assert!(phase == "Refused" && said.contains("Execution good is gone"), "{said}");
+}
+
+fn decoded(token: &str) -> String {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[test]
+fn an_answer_is_not_lost_while_nobody_leads_and_one_to_an_earlier_attempt_does_not_count() {
+    let (service, space) = (told(), Space::new("answers-away"));
+    let controller = space.controller();
+    space.flow("f", &asks(&service));
+    space.start("one", json!({"flowRef": {"name": "f"}}));
+    space.condition("one", "InProgress", "True", "WaitingForCallback");
+    controller.kill();
+    let answer = |ok: bool| json!({"taskToken": token(&space, &service, 0), "outcome": "Succeeded", "output": {"ok": ok}});
+    report(&space, "away", &answer(true));
+    let _controller = space.controller();
+    assert_eq!(space.output("one"), json!({"ok": true}));
+    assert_eq!(judged(&space, "away").0, "Accepted");
+    assert_eq!(service.asked().len(), 1);
+
+    // An attempt that took too long is tried again with another token.
+    let mut again: Value = serde_json::from_str(&asks(&service)).unwrap();
+    again["States"][0]["Timeout"] = json!(2);
+    again["States"][0]["Retry"] =
+        json!([{"Description": "again", "Errors": ["FnF.ALL"], "MaxAttempts": 1, "IntervalSeconds": 0}]);
+    space.flow("g", &again.to_string());
+    space.start("two", json!({"flowRef": {"name": "g"}, "taskTimeoutSeconds": 2}));
+    let (first, second) = (token(&space, &service, 1), token(&space, &service, 2));
+    assert_ne!(first, second);
+    report(&space, "old", &json!({"taskToken": first, "outcome": "Succeeded"}));
+    let (phase, said) = judged(&space, "old");
+    assert!(phase == "Refused" && said.starts_with("TaskNotWaiting"), "{said}");
+}
+
+#[test]
+fn whoever_waits_is_told_how_an_execution_ends() {
+    let (service, space) = (told(), Space::new("callbacks"));
+    let controller = space.controller();
+    space.flow("f", &asks(&service));
+    space.flow("waits", &waits(1));
+    space.flow("long", &waits(300));
+    for name in ["first", "second", "third"] {
+        space.start(name, json!({"flowRef": {"name": "f"}}));
+        space.condition(name, "InProgress", "True", "WaitingForCallback");
+    }
+    let token_of = |name: &str| {
+        let asked = service.asked();
+        let mut tokens = asked.iter().map(|asked| asked.body["token"].as_str().unwrap());
+        tokens.find(|token| decoded(token).contains(&format!("/{name}#"))).unwrap().to_owned()
+    };
+    let callback = |name: &str, flow: &str| json!({"flowRef": {"name": flow}, "input": {"k": 1}, "callback": {"taskToken": token_of(name)}});
+    space.start("ends", callback("first", "waits"));
+    assert_eq!(space.output("first"), json!({"k": 1}));
+    // Refused before it has begun: that is an end as well.
+    let mut refused = callback("second", "nobody");
+    refused["startingDeadlineSeconds"] = json!(0);
+    space.start("refused", refused);
+    assert_eq!(space.ended("second")["status"]["error"], "FnF.ExecutionRejected");
+    // By a token from a Secret, deleted while nobody leads.
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "stringData": {"t": token_of("third")}});
+    space.apply(&secret.to_string());
+    space.apply(
+        &json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "reads"},
+            "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}],
+        })
+        .to_string(),
+    );
+    space.apply(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "reads"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reads"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default"}],
+    }).to_string());
+    let from = json!({"taskTokenFrom": {"secretKeyRef": {"name": "token", "key": "t"}}});
+    space.start("deleted", json!({"flowRef": {"name": "long"}, "callback": from}));
+    space.condition("deleted", "InProgress", "True", "WaitingForTimer");
+    controller.kill();
+    assert!(space.kubectl(&["delete", "executions", "deleted", "--wait=false"]).status.success());
+    let _controller = space.controller();
+    assert_eq!(space.ended("third")["status"]["error"], "FnF.ExecutionStopped");
+    space.wait("the deleted one to go", || space.get("executions", "deleted").is_none().then_some(()));
+    // Each was told once.
+    let reports = space.list("taskreports");
+    assert_eq!(reports.len(), 3);
+    assert!(reports.iter().all(|report| report["status"]["phase"] == "Accepted"), "{reports:#?}");
+}
+
+#[test]
+fn a_child_that_answers_by_a_token_in_its_input_lets_its_parent_go_on() {
+    let (service, space) = (told(), Space::new("answers-child"));
+    let _controller = space.controller();
+    let tells = json!([{
+        "Type": "Task", "Name": "Tell", "Action": "HTTP:Request",
+        "Parameters": {"url": service.url("/"), "method": "POST", "body": {"token.$": "$Input.token"}}, "End": true,
+    }]);
+    space.flow(
+        "child",
+        &json!({"Type": "StateMachine", "SpecVersion": "v1", "StartAt": "Tell", "States": tells}).to_string(),
+    );
+    let input = json!({"resourceArn": "child", "input": {"token.$": "$Context.Current.TaskToken"}});
+    with_runner(&space, "f", &parent("WaitForCustomCallback", &input));
+    let step = "  - {type: task, name: t, resourceArn: 'acs:fnf:::flow/child', pattern: waitForCallback, inputMappings: [{target: token, source: $context.task.token}]}\n";
+    with_runner(&space, "legacy", &format!("version: v1\ntype: flow\nsteps:\n{step}"));
+    for (nth, flow) in ["f", "legacy"].into_iter().enumerate() {
+        space.start(flow, json!({"flowRef": {"name": flow}}));
+        let token = token(&space, &service, nth);
+        report(
+            &space,
+            flow,
+            &json!({"taskToken": token, "outcome": "Succeeded", "output": {"by": "somebody"}}),
+        );
+        assert_eq!(space.output(flow)["by"], "somebody");
+    }
+}
