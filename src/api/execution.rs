@@ -325,9 +325,14 @@ pub struct ExecutionStatus {
     /// observedGeneration is the generation of the object that the status speaks of.
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
-    /// accepted names what was accepted, or refused for good: what the name of the run stands for.
+    /// accepted names what was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Accepted>,
+    /// refusedSpecDigest is over the spec of what was refused, or stopped before it was admitted: the name of the
+    /// run stands for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub refused_spec_digest: Option<String>,
     /// flowRevision that the run runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
@@ -485,11 +490,11 @@ impl Phase {
     }
 }
 
-/// What was accepted, or refused for good.
+/// What was accepted.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
-    /// generation of the object that was accepted or refused.
+    /// generation of the object that was accepted.
     pub generation: i64,
     /// specDigest over everything in the spec but what may change later.
     #[schemars(length(max = 128))]

@@ -202,8 +202,8 @@ fn decide_admission(observed: &Observed, admission: Admission, revision: Option<
         }
         (Admission::Reject { reason, message }, _) => {
             let standing = Standing { phase: Phase::Rejected, reason, message, stalled: None };
-            let mut status = with_standing(observed, standing);
-            status.accepted = Some(judged(&observed.facts, None));
+            let mut status = refused(observed);
+            apply_standing(observed, &mut status, &standing);
             status.completion_time = Some(observed.now);
             Decision { status: changed(observed, status), ..Decision::nothing() }
         }
@@ -225,25 +225,24 @@ fn quiet_until(observed: &Observed) -> Option<Timestamp> {
     (until > observed.now).then_some(until)
 }
 
+/// The status of what will never be accepted: its name stands for what it asked for all the same.
+fn refused(observed: &Observed) -> ExecutionStatus {
+    let mut status = observed.status.clone();
+    if status.accepted.is_none() {
+        status.refused_spec_digest = Some(observed.facts.spec_digest.clone());
+    }
+    status
+}
+
 /// The end of what was never admitted, or whose run cannot be read any more.
 fn stop_without_run(observed: &Observed, stop: &StopRequest) -> Decision {
     let outcome = Outcome::Stopped(engine_stop(stop));
-    let mut status = with_standing(observed, status::ended(&outcome));
-    status.accepted = status.accepted.or_else(|| Some(judged(&observed.facts, None)));
+    let mut status = refused(observed);
+    apply_standing(observed, &mut status, &status::ended(&outcome));
     status::show_error(&mut status, stop.error.as_deref(), stop.cause.as_deref());
     status.completion_time = Some(observed.now);
     status.duration = status.start_time.map(|started_at| status::duration_text(started_at, observed.now));
     Decision { status: changed(observed, status), ..Decision::nothing() }
-}
-
-/// What an Execution began with, or was refused with: the name is used up by it.
-fn judged(facts: &Facts, revision: Option<&Revision>) -> Accepted {
-    Accepted {
-        generation: facts.generation,
-        spec_digest: facts.spec_digest.clone(),
-        redrive: facts.redrive,
-        revision_digest: revision.map(|revision| revision.digest.clone()),
-    }
 }
 
 fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>) -> Decision {
@@ -263,7 +262,13 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
     });
     let event = facts.stop.as_ref().map_or(Event::Start, |stop| Event::Stop(engine_stop(stop)));
     let mut status = observed.status.clone();
-    status.accepted = Some(judged(facts, Some(&revision)));
+    status.accepted = Some(Accepted {
+        generation: facts.generation,
+        spec_digest: facts.spec_digest.clone(),
+        redrive: facts.redrive,
+        revision_digest: Some(revision.digest.clone()),
+    });
+    status.refused_spec_digest = None;
     status.flow_revision = Some(revision.name.clone());
     status.flow_alias = admitted.alias;
     status.run_number = admitted.run_number;
@@ -502,9 +507,10 @@ fn apply_standing(observed: &Observed, status: &mut ExecutionStatus, standing: &
 fn existing(observed: &Observed, status: &ExecutionStatus, standing: &Standing) -> Existing {
     let facts = &observed.facts;
     let was_different = condition::find(&status.conditions, ConditionType::AlreadyExists).is_some();
+    let accepted = status.accepted.as_ref().map(|accepted| &accepted.spec_digest);
+    let refused = status.refused_spec_digest.as_ref().filter(|_| standing.phase.is_ended());
     // What nobody has judged yet may still change.
-    let accepted = status.accepted.as_ref();
-    if accepted.is_none_or(|accepted| accepted.spec_digest == facts.spec_digest) {
+    if accepted.or(refused).is_none_or(|digest| *digest == facts.spec_digest) {
         return Existing::Matches { was_different };
     }
     let name = facts.shown_name();

@@ -75,14 +75,14 @@ fn a_name_is_one_run_whichever_way_it_is_said_again() {
     let space = Space::new("duplicates");
     let controller = space.controller();
     space.flow("f", FLOW);
-    space.apply(&execution("done", spec(0, "first")));
+    space.apply(&execution("done", spec(1, "first")));
     assert_eq!(space.output("done")["word"], "first");
     space.apply(&execution("going", spec(120, "first")));
     space.condition("going", "InProgress", "True", "WaitingForTimer");
     say_again(&space, "going", 120, "ExecutionInProgress");
-    say_again(&space, "done", 0, "ExecutionAlreadyExists");
+    say_again(&space, "done", 1, "ExecutionAlreadyExists");
     // With something else in its spec, over a restart and to the end: it runs with what it was accepted with.
-    check_taken(&replace(&space, &execution("going", spec(0, "third"))));
+    check_taken(&replace(&space, &execution("going", spec(1, "third"))));
     space.condition("going", "AlreadyExists", "True", "ExecutionInProgress");
     controller.kill();
     let _controller = space.controller();
@@ -91,19 +91,19 @@ fn a_name_is_one_run_whichever_way_it_is_said_again() {
     let stop = json!({"spec": {"stop": {"mode": "Terminate"}}}).to_string();
     assert!(space.kubectl(&["patch", "executions", "done", "--type=merge", "-p", &stop]).status.success());
     // What somebody has asked for is not taken out by a manifest that does not know of it.
-    let refused = replace(&space, &execution("done", spec(0, "first")));
+    let refused = replace(&space, &execution("done", spec(1, "first")));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("stop cannot be withdrawn"), "{said}");
-    check_taken(&space.try_apply(&execution("done", spec(0, "first")), &[]));
+    check_taken(&space.try_apply(&execution("done", spec(1, "first")), &[]));
 }
 
 #[test]
 fn what_waits_may_change_and_what_was_refused_stands_for_what_it_asked() {
     let space = Space::new("waiting");
     let _controller = space.controller();
-    space.apply(&execution("early", spec(0, "first")));
+    space.apply(&execution("early", spec(1, "first")));
     space.condition("early", "Accepted", "Unknown", "FlowNotFound");
-    space.apply(&execution("early", spec(0, "second")));
+    space.apply(&execution("early", spec(1, "second")));
     space.condition("early", "Accepted", "Unknown", "FlowNotFound");
     assert!(condition(&space.execution("early"), "AlreadyExists").is_none());
     space.flow("f", FLOW);
@@ -121,7 +121,7 @@ fn what_waits_may_change_and_what_was_refused_stands_for_what_it_asked() {
     patch(json!({"suspend": true, "ttlSecondsAfterFinished": 600}));
     space.condition("bad", "Complete", "True", "Rejected");
     assert!(condition(&space.execution("bad"), "AlreadyExists").is_none());
-    space.apply(&execution("bad", spec(0, "first")));
+    space.apply(&execution("bad", spec(1, "first")));
     space.condition("bad", "AlreadyExists", "True", "ExecutionAlreadyExists");
     space.apply(&execution("bad", refused));
     space.condition("bad", "AlreadyExists", "False", "SpecMatches");

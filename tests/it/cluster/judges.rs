@@ -321,12 +321,18 @@ fn nothing_reads_as_done_before_anybody_has_looked() {
     let unseen = |name: &str| BTreeMap::from([(name.to_owned(), unobserved())]);
     assert_eq!(verdicts(&space, "flows", "Flow"), unseen("ends"));
     assert_eq!(verdicts(&space, "executions", "Execution"), unseen("one"));
+    space.apply(&manifest("TaskReport", "r", json!({"taskToken": "t", "outcome": "Succeeded"})).to_string());
+    assert_eq!(space.kstatus_of("taskreports", "r"), "InProgress");
     let conditions = space.execution("one")["status"]["conditions"].clone();
     let types: Vec<_> = conditions.as_array().unwrap().iter().map(|c| c["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["Accepted", "InProgress", "Succeeded", "Complete", "Ready", "Stalled"]);
     let _controller = space.controller();
     let wait = ["wait", "--for=condition=Ready", "flows/ends", "executions/one", "--timeout=60s"];
     assert!(space.kubectl(&wait).status.success());
+    // Nobody waits for that answer, and nobody ever will.
+    let wait = ["wait", "--for=condition=Stalled", "taskreports/r", "--timeout=60s"];
+    assert!(space.kubectl(&wait).status.success());
+    assert_eq!(space.kstatus_of("taskreports", "r"), "Failed");
 }
 
 #[test]

@@ -10,111 +10,120 @@ fn deep(levels: usize) -> Value {
     (1..levels).fold(json!({}), |inner, _| json!({"a": inner}))
 }
 
-/// The Flow, what is said of the Execution beside it, the reason, and words of the message.
-fn refusals() -> Vec<(&'static str, &'static str, Value, &'static str, Vec<&'static str>)> {
+/// A refusal: the Execution, its Flow, what is said of it beside that, the reason, and words of the message.
+type Refusal = (&'static str, &'static str, Value, &'static str, &'static str);
+
+/// Those that lie with the Flow.
+fn refused_by_flows() -> Vec<Refusal> {
+    let qualifier = |text: &str| json!({"flowRef": {"name": "f", "qualifier": text}});
+    let missing =
+        "timeoutSeconds, taskTimeoutSeconds, childPolicy must be known (Flow strict, spec.requiredDefaults)";
     vec![
         (
             "no-flow",
             "missing",
             json!({"startingDeadlineSeconds": 0}),
             "FlowNotFound",
-            vec!["Flow missing does not exist.", "Gave up after waiting 0 s."],
+            "Flow missing does not exist. Gave up after waiting 0 s.",
         ),
         (
             "not-ready",
             "broken",
             json!({"startingDeadlineSeconds": 1}),
             "FlowNotReady",
-            vec!["Flow broken cannot be run yet. E0", "Gave up after waiting 1 s."],
+            "Flow broken cannot be run yet. E0",
         ),
-        ("deprecated", "old", json!({}), "FlowDeprecated", vec!["Flow old is deprecated (spec.lifecycle)"]),
-        (
-            "revision",
-            "f",
-            json!({"flowRef": {"name": "f", "qualifier": "7"}}),
-            "QualifierNotFound",
-            vec!["Flow f has no revision 7 that can be run."],
-        ),
-        (
-            "alias",
-            "f",
-            json!({"flowRef": {"name": "f", "qualifier": "prod"}}),
-            "QualifierNotFound",
-            vec!["`prod` is no alias of Flow f"],
-        ),
+        ("deprecated", "old", json!({}), "FlowDeprecated", "Flow old is deprecated (spec.lifecycle)"),
+        ("revision", "f", qualifier("7"), "QualifierNotFound", "Flow f has no revision 7 that can be run."),
+        ("alias", "f", qualifier("prod"), "QualifierNotFound", "`prod` is no alias of Flow f"),
         (
             "express",
             "express",
             json!({}),
             "ModeNotSupported",
-            vec!["FlowRevision express-1 is Express (spec.executionMode)", "Make it Standard."],
+            "FlowRevision express-1 is Express (spec.executionMode)",
         ),
+        ("undefined", "strict", json!({"taskList": "fast"}), "DefaultUndefined", missing),
+    ]
+}
+
+/// Those that lie with what is asked for.
+fn refused_by_themselves() -> Vec<Refusal> {
+    let input = |input: Value| json!({"input": input});
+    vec![
         (
             "list",
             "f",
-            json!({"input": [1]}),
+            input(json!([1])),
             "InputInvalid",
-            vec!["spec.input cannot be taken: the input must be a JSON object, found an array."],
+            "spec.input cannot be taken: the input must be a JSON object, found an array.",
         ),
-        (
-            "text",
-            "f",
-            json!({"input": "{}"}),
-            "InputInvalid",
-            vec!["the input must be a JSON object, found a string"],
-        ),
+        ("text", "f", input(json!("{}")), "InputInvalid", "must be a JSON object, found a string"),
         (
             "large",
             "f",
-            json!({"input": {"a": "é".repeat(32_765)}}),
+            input(json!({"a": "é".repeat(32_765)})),
             "InputInvalid",
-            vec!["spec.input cannot be taken: the input has 65538 bytes, at most 65536"],
+            "spec.input cannot be taken: the input has 65538 bytes, at most 65536",
         ),
         (
             "deep",
             "f",
-            json!({"input": deep(101)}),
+            input(deep(101)),
             "InputInvalid",
-            vec!["spec.input is nested 101 levels deep, at most 100 are allowed"],
+            "spec.input is nested 101 levels deep, at most 100 are allowed",
         ),
         (
             "large-asl",
             "asl",
-            json!({"input": "x".repeat(262_143)}),
+            input(json!("x".repeat(262_143))),
             "InputInvalid",
-            vec!["spec.input cannot be taken: the input has 262145 bytes, at most 262144"],
+            "spec.input cannot be taken: the input has 262145 bytes, at most 262144",
         ),
         (
             "account",
             "f",
             json!({"serviceAccountName": "admin"}),
             "Forbidden",
-            vec!["spec.serviceAccountName `admin` is not allowed by Flow f: it runs as `default`"],
-        ),
-        (
-            "undefined",
-            "strict",
-            json!({"taskList": "fast"}),
-            "DefaultUndefined",
-            vec![
-                "timeoutSeconds, taskTimeoutSeconds, childPolicy must be known (Flow strict, spec.requiredDefaults)",
-            ],
+            "spec.serviceAccountName `admin` is not allowed by Flow f: it runs as `default`",
         ),
         (
             "name",
             "f",
             json!({"name": "My_Exec"}),
             "NameTaken",
-            vec!["Execution My_Exec for flow f already exists: first has ended."],
+            "Execution My_Exec for flow f already exists: first has ended.",
         ),
         (
             "token",
             "f",
             json!({"clientToken": "t-1"}),
             "DuplicateRequest",
-            vec!["spec.clientToken is that of Execution first of flow f"],
+            "spec.clientToken is that of Execution first of flow f",
         ),
     ]
+}
+
+fn check_refused(space: &Space, (name, _, _, reason, words): &Refusal) {
+    let ended = space.ended(name);
+    let status = &ended["status"];
+    assert_eq!(status["phase"], "Rejected", "{name}: {status:#}");
+    let accepted = condition(&ended, "Accepted").unwrap();
+    assert_eq!((&accepted["status"], &accepted["reason"]), (&json!("False"), &json!(reason)), "{name}");
+    let message = accepted["message"].as_str().unwrap();
+    assert!(message.contains(words), "{name}: `{words}` is not in {message}");
+    for (type_, said) in [("Succeeded", "False"), ("Complete", "True"), ("Stalled", "True")] {
+        let condition = condition(&ended, type_).unwrap();
+        assert_eq!(
+            (&condition["status"], &condition["reason"]),
+            (&json!(said), &json!("Rejected")),
+            "{name}"
+        );
+    }
+    for field in ["startTime", "flowRevision", "checkpoint", "history", "duration"] {
+        assert!(status[field].is_null(), "{name} has begun: {field}");
+    }
+    assert!(status["completionTime"].is_string(), "{name}");
 }
 
 #[test]
@@ -135,29 +144,9 @@ fn every_refusal_says_why_once_and_nothing_begins() {
     };
     start("first", "f", &json!({"name": "My_Exec", "clientToken": "t-1"}));
     space.output("first");
-    let refusals = refusals();
+    let refusals = [refused_by_flows(), refused_by_themselves()].concat();
     refusals.iter().for_each(|(name, flow, more, ..)| start(name, flow, more));
-    for (name, _, _, reason, words) in &refusals {
-        let ended = space.ended(name);
-        let status = &ended["status"];
-        assert_eq!(status["phase"], "Rejected", "{name}: {status:#}");
-        let accepted = condition(&ended, "Accepted").unwrap();
-        assert_eq!((&accepted["status"], &accepted["reason"]), (&json!("False"), &json!(reason)), "{name}");
-        let message = accepted["message"].as_str().unwrap();
-        words.iter().for_each(|word| assert!(message.contains(word), "{name}: `{word}` is not in {message}"));
-        for (type_, said) in [("Succeeded", "False"), ("Complete", "True"), ("Stalled", "True")] {
-            let condition = condition(&ended, type_).unwrap();
-            assert_eq!(
-                (&condition["status"], &condition["reason"]),
-                (&json!(said), &json!("Rejected")),
-                "{name}"
-            );
-        }
-        for field in ["startTime", "flowRevision", "checkpoint", "history", "duration"] {
-            assert!(status[field].is_null(), "{name} has begun: {field}");
-        }
-        assert!(status["completionTime"].is_string(), "{name}");
-    }
+    refusals.iter().for_each(|refusal| check_refused(&space, refusal));
     // One warning for each.
     space.wait("a warning for each", || {
         let events = space.list("events");
