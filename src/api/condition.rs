@@ -86,6 +86,8 @@ words! {
         Stalled,
         /// A later apply asked for something else under the name of this run.
         AlreadyExists,
+        /// The trigger of a Flow starts Executions.
+        Active,
     }
 }
 
@@ -173,6 +175,18 @@ words! {
         Valid,
         /// The definition is not valid.
         InvalidDefinition,
+        /// Runs are started as the schedule says.
+        Scheduled,
+        /// The schedule, or its time zone, cannot be read or never comes.
+        InvalidSchedule,
+        /// So many runs have ended without success that nothing more is started.
+        FailureThresholdReached,
+        /// The schedule has no time any more.
+        Completed,
+        /// The trigger works.
+        Activated,
+        /// The trigger was never activated.
+        Draft,
     }
 }
 

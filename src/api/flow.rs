@@ -42,6 +42,10 @@ pub const ALIAS_CHARS_MAX: usize = 64;
         priority = 1,
         json_path = r#".status.conditions[?(@.type=="Ready")].message"#
     ),
+    validation = Rule::new(
+        "!has(self.spec.trigger) || self.spec.trigger.type != 'Scheduled' || self.metadata.name.size() <= 52"
+    )
+    .message("metadata.name of a Flow with a schedule must have at most 52 characters: Executions are called after it and their time"),
     // A revision is named by its Flow, a hyphen and a number of up to 19 digits, in 253 characters.
     validation = Rule::new("self.metadata.name.size() <= 233")
         .message("metadata.name must have at most 233 characters: revisions have it with a number"),
@@ -106,7 +110,8 @@ pub struct FlowSpec {
     /// lifecycle Deprecated refuses new Executions; those that run go on. Registered when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
-    /// suspend lets new Executions wait until it is false again; those that run go on.
+    /// suspend lets new Executions wait until it is false again; those that run go on. A Scheduled or Event Flow
+    /// that was never anything but suspended is a Draft; the first time that it is not activates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 }
@@ -357,7 +362,8 @@ pub struct SecretKeyRef {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct FlowStatus {
-    /// conditions: Ready says whether the definition is valid, Stalled whether somebody has to mend it.
+    /// conditions: Ready says whether the definition is valid, Stalled whether somebody has to mend it; of a Scheduled
+    /// or Event Flow, Active whether its trigger starts Executions.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -366,7 +372,8 @@ pub struct FlowStatus {
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
     /// flowStatus in one word: Deprecated and Suspended as the spec says, else Draft until there is a valid
-    /// definition, Active while the newest one is valid, Errored while it is not.
+    /// definition, Active while the newest one is valid, Errored while it is not. A Scheduled or Event Flow is a
+    /// Draft also until it is activated, and Errored also when too many of its runs have failed.
     #[serde(default)]
     pub flow_status: FlowState,
     /// latestRevision is the number of the newest valid definition.
@@ -376,26 +383,32 @@ pub struct FlowStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub dialect: Option<String>,
-    /// activatedAt is when the Flow had its first valid definition.
+    /// activatedAt is when the Flow had its first valid definition; of a Scheduled or Event Flow, when it first was
+    /// not suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub activated_at: Option<jiff::Timestamp>,
+    /// consecutiveFailures of a Scheduled Flow, as its Schedule counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub consecutive_failures: Option<i32>,
     /// diagnostics list every problem of the definition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "atomic"))]
     pub diagnostics: Vec<DiagnosticEntry>,
 }
 
-/// States of a Flow: `Draft` (no valid definition yet), `Active`, `Errored` (the newest definition is
-/// not valid), `Suspended` (new Executions wait), `Deprecated` (new Executions are refused).
+/// States of a Flow: `Draft` (no valid definition yet, or a trigger never activated), `Active`, `Errored`
+/// (the newest definition is not valid, or the trigger has given up), `Suspended` (new Executions wait),
+/// `Deprecated` (new Executions are refused).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 pub enum FlowState {
-    /// There is no valid definition yet.
+    /// There is no valid definition yet, or the trigger was never activated.
     #[default]
     Draft,
-    /// The newest definition is valid.
+    /// The newest definition is valid, and the trigger works.
     Active,
-    /// The newest definition is not valid; an older one goes on being run.
+    /// The newest definition is not valid and an older one goes on being run; or the trigger has given up.
     Errored,
     /// New Executions wait.
     Suspended,

@@ -22,7 +22,7 @@ pub struct Record {
     /// Type of the state, resource of the task, or mode of the stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub w: Option<String>,
-    /// Attempt.
+    /// Attempt of a task; number of a redrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n: Option<u32>,
     /// Not before, in milliseconds since 1970.
@@ -55,6 +55,7 @@ pub enum RecordKind {
     StateFailed,
     ExecutionSuspended,
     ExecutionResumed,
+    ExecutionRedriven,
     StopRequested,
     ExecutionSucceeded,
     ExecutionFailed,

@@ -15,6 +15,7 @@ pub mod flow_revision;
 pub mod history;
 pub mod payload;
 pub mod run_object;
+pub mod schedule;
 mod shape;
 pub mod stored;
 pub mod task_report;
@@ -29,6 +30,7 @@ pub use execution_data::{DataRef, ExecutionData};
 pub use flow::{Flow, FlowSpec, FlowStatus};
 pub use flow_revision::{FlowRevision, FlowRevisionSpec};
 pub use payload::Payload;
+pub use schedule::{Schedule, ScheduleSpec, ScheduleStatus};
 pub use task_report::{TaskReport, TaskReportSpec, TaskReportStatus};
 
 /// API group of all kinds.
@@ -49,6 +51,9 @@ pub const LABEL_EXECUTION: &str = "millrace.dev/execution";
 /// Label on ExecutionData: uid of the Execution in whose own store they are objects. They go with the
 /// Execution and not before; whoever removes what a status does not name looks for the other label.
 pub const LABEL_OBJECTS_OF: &str = "millrace.dev/objects-of";
+
+/// Label on an Execution that a Schedule has started: the name of the Schedule.
+pub const LABEL_SCHEDULE: &str = "millrace.dev/schedule";
 
 /// Annotation on the first chunk of an object of a run: which one.
 pub const ANNOTATION_OBJECT: &str = "millrace.dev/object";

@@ -4,6 +4,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::execution::{PARAMETER_CHARS_MAX, PARAMETERS_MAX, TAGS_MAX, WORD_CHARS_MAX};
 use super::flow::ALIAS_CHARS_MAX;
+use super::schedule::EXPRESSION_CHARS_MAX;
 
 pub(super) fn qualifier(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -83,6 +84,19 @@ pub(super) fn parameters(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-validations": [{
             "rule": "self.all(name, name.size() >= 1 && name.size() <= 256)",
             "message": "names of parameters must have 1 to 256 characters",
+        }],
+    })
+}
+
+/// The outlines of a schedule: what is inside is read by the controller (controller/schedule/recurrence.rs).
+pub(super) fn schedule(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": EXPRESSION_CHARS_MAX,
+        "x-kubernetes-validations": [{
+            "rule": r"self.matches(r'^\s*(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|@every\s+\S.*|rate\(.+\)|cron\(\s*\S+(\s+\S+){5}\s*\)|[^@\s=()]+(\s+[^@\s=()]+){4,5})\s*$')",
+            "message": "a schedule must be five fields of cron (`0 3 * * *`), six with the seconds first, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, `@every 90s`, `rate(5 minutes)` or `cron(0 3 * * ? *)`; its time zone belongs into timeZone",
         }],
     })
 }

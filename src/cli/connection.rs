@@ -1,6 +1,7 @@
 //! The cluster that a command speaks to, chosen as kubectl chooses it, and what to say where it
 //! refuses.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use http::header;
@@ -46,6 +47,17 @@ pub(super) struct Connection {
     url: String,
 }
 
+/// A change of an execution's spec.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    /// The fields; what is null goes.
+    pub(super) spec: serde_json::Value,
+    /// The version that it is for, where it is for no other.
+    pub(super) version: Option<u64>,
+    /// Whether it is only tried: nothing is written.
+    pub(super) is_dry_run: bool,
+}
+
 impl Target {
     /// The first of its options that is given.
     pub(super) fn first_given(&self) -> Option<&'static str> {
@@ -56,6 +68,30 @@ impl Target {
             ("--namespace", namespace.is_some()),
         ];
         options.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
+    /// What a line that is being typed says, behind the `--` of its completion; what cannot be read yet
+    /// is left out.
+    pub(super) fn of_line(words: impl Iterator<Item = OsString>) -> Self {
+        let words = words.filter_map(|word| word.into_string().ok()).skip_while(|word| word != "--").skip(1);
+        let mut target = Self::default();
+        let mut words = words.peekable();
+        while let Some(word) = words.next() {
+            let (name, value) = match word.split_once('=') {
+                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                None => (word, None),
+            };
+            let mut value = || value.clone().or_else(|| words.next_if(|next| !next.starts_with('-')));
+            match &*name {
+                "-n" | "--namespace" => {
+                    target.namespace = value().filter(|name| super::name::parse_label(name).is_ok());
+                }
+                "--context" => target.context = value(),
+                "--kubeconfig" => target.kubeconfig = value().map(PathBuf::from),
+                _ => {}
+            }
+        }
+        target
     }
 
     /// Takes over what is not given here.
@@ -179,22 +215,29 @@ impl Connection {
         }
     }
 
-    /// Writes these fields of an execution's spec and nothing else; gives the object as it is then.
+    /// Writes these fields of an execution's spec and nothing else; gives the object as it is then, or
+    /// nothing where it is no longer of the version that the change is for.
     ///
     /// # Errors
     /// Where it cannot be `done`; the message says what to do.
     pub(super) async fn change(
         &self,
         key: &Key,
-        spec: &serde_json::Value,
+        change: &Change,
         done: &str,
-    ) -> Result<String, String> {
+    ) -> Result<Option<String>, String> {
         let path = path_of::<Execution>(key);
-        let path = format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
-        let body = serde_json::json!({"spec": spec}).to_string();
+        let dry_run = if change.is_dry_run { "&dryRun=All" } else { "" };
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict{dry_run}");
+        let mut body = serde_json::json!({"spec": change.spec});
+        if let Some(version) = change.version {
+            body["metadata"] = serde_json::json!({"resourceVersion": version.to_string()});
+        }
+        let body = body.to_string();
         let request = http::Request::patch(path).header(header::CONTENT_TYPE, "application/merge-patch+json");
         match self.server.send(request, body).await {
-            Ok(text) => Ok(text),
+            Ok(text) => Ok(Some(text)),
+            Err(ApiError::Conflict) => Ok(None),
             Err(ApiError::NotFound) => Err(self.no_execution(key).await),
             Err(error) => Err(self.explain(&format!("execution {key} cannot be {done}"), error)),
         }

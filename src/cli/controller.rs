@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use kube::{Client, Config};
 
+use crate::api::execution::TTL_SECONDS_MAX;
 use crate::cluster::leader::Candidate;
 use crate::cluster::object::is_name;
 use crate::controller::metrics::Metrics;
@@ -53,6 +54,9 @@ pub(super) struct Args {
     /// Which Kubernetes Events are made
     #[arg(long, value_enum, default_value_t = Level::Warnings)]
     events: Level,
+    /// Seconds for which ended executions stay where neither they nor their Flow say so, if their name was generated [default: for ever]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..=TTL_SECONDS_MAX))]
+    default_ttl: Option<i64>,
     /// Form of the log; MILLRACE_LOG sets its level, such as `debug` or `millrace=debug`
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -128,6 +132,7 @@ async fn control(args: Args) -> Result<(), String> {
         allowed_egress: args.allowed_egress,
         api_server,
         events: args.events,
+        default_ttl: args.default_ttl,
     };
     let signal = shutdown_signal().map_err(|error| format!("signals cannot be listened to: {error}"))?;
     let listen = args.listen;

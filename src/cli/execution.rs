@@ -21,11 +21,46 @@ pub(super) struct View {
     pub(super) uid: String,
     pub(super) created_at: Timestamp,
     pub(super) is_deleting: bool,
+    /// What it waits for where it is being deleted.
+    pub(super) finalizers: Vec<String>,
+    /// Generation of its spec.
+    pub(super) generation: i64,
+    /// Its version, which a change can be made conditional on.
+    pub(super) version: u64,
     /// Name of the Flow: of a run that was accepted the one that it runs, whatever its spec says since.
     pub(super) flow: String,
+    pub(super) spec: Spec,
     pub(super) status: Status,
     /// What came before the history in its status, where somebody has asked for it.
     pub(super) older: Result<Vec<Arc<Vec<Record>>>, String>,
+}
+
+/// Of the spec of an Execution what is shown and selected by.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Spec {
+    flow_ref: FlowRef,
+    #[serde(default)]
+    pub(super) tags: Vec<String>,
+    #[serde(default)]
+    pub(super) parent_ref: Option<Parent>,
+    #[serde(default)]
+    pub(super) starting_deadline_seconds: Option<i64>,
+    #[serde(default)]
+    pub(super) suspend: Option<bool>,
+    #[serde(default)]
+    pub(super) redrive: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct FlowRef {
+    name: String,
+}
+
+/// The Execution that has started another one.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Parent {
+    pub(super) name: String,
 }
 
 /// Of the status of an Execution what is shown.
@@ -34,10 +69,14 @@ pub(super) struct View {
 pub(super) struct Status {
     pub(super) phase: String,
     pub(super) conditions: Vec<Condition>,
+    pub(super) observed_generation: i64,
     pub(super) accepted: Option<Accepted>,
+    pub(super) effective: Effective,
+    pub(super) redrive_count: Option<i64>,
     pub(super) flow_revision: Option<String>,
     pub(super) start_time: Option<Timestamp>,
     pub(super) completion_time: Option<Timestamp>,
+    pub(super) expiration_time: Option<Timestamp>,
     pub(super) duration: Option<String>,
     #[serde(deserialize_with = "present")]
     pub(super) output: Option<Payload>,
@@ -48,6 +87,14 @@ pub(super) struct Status {
     pub(super) active_count: Option<u32>,
     pub(super) history: Option<String>,
     pub(super) history_refs: Vec<DataRef>,
+}
+
+/// Of the values after all defaults what is shown.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Effective {
+    pub(super) timeout_seconds: Option<i64>,
+    pub(super) service_account_name: Option<String>,
 }
 
 /// A condition with whatever words it has.
@@ -76,15 +123,6 @@ impl View {
     /// # Errors
     /// As [`View::read`].
     pub(super) fn of(stored: &Stored<Execution>) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Spec {
-            flow_ref: FlowRef,
-        }
-        #[derive(Deserialize)]
-        struct FlowRef {
-            name: String,
-        }
         let spec: Spec = stored.decode_spec()?;
         let status: Status = stored.decode_status()?;
         let accepted = status.flow_revision.as_deref().and_then(flow_of).map(str::to_owned);
@@ -93,7 +131,11 @@ impl View {
             uid: stored.uid().to_owned(),
             created_at: stored.created_at(),
             is_deleting: stored.is_deleting(),
-            flow: accepted.unwrap_or(spec.flow_ref.name),
+            finalizers: stored.finalizers().to_vec(),
+            generation: stored.generation(),
+            version: stored.version(),
+            flow: accepted.unwrap_or_else(|| spec.flow_ref.name.clone()),
+            spec,
             status,
             older: Ok(Vec::new()),
         })

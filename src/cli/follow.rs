@@ -19,7 +19,7 @@ use super::plugin;
 use super::terminal::{Reader, complain};
 
 /// Pause after a watch has failed. A person waits for it.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How long the API server may be away. Restarts take minutes; what is away for longer does not come
 /// back while somebody looks.
@@ -74,6 +74,8 @@ pub(super) struct Pace {
     pub(super) refresh: Option<Duration>,
     /// Whether the whole history is shown, also what is kept beside the Execution.
     pub(super) has_history: bool,
+    /// The oldest spec whose end counts: that of an older one is taken back.
+    pub(super) generation: i64,
 }
 
 /// Follows the run `uid` to its end and shows it at every change, for as long as somebody looks.
@@ -136,7 +138,7 @@ async fn watch(
             // Also where another has its name by now.
             Some(Ok(_)) | None => return Ok(End::Gone),
             Some(Err(error)) => {
-                bear(connection, key, error, &mut outage)?;
+                bear(connection, &format!("execution {key}"), error, &mut outage)?;
                 tokio::time::sleep(RETRY_AFTER).await;
                 continue;
             }
@@ -147,7 +149,7 @@ async fn watch(
         if pace.has_history {
             older.fill(connection, &mut seen).await;
         }
-        if seen.is_ended() {
+        if seen.is_ended() && seen.status.observed_generation >= pace.generation {
             return Ok(End::Ended(Box::new(seen)));
         }
         if show(&seen) == Reader::Gone {
@@ -165,14 +167,17 @@ async fn pass(refresh: Option<Duration>) {
     }
 }
 
-/// Bears what passes.
-fn bear(
+/// Bears what passes while something is watched.
+///
+/// # Errors
+/// Where it does not pass; the message says what to do.
+pub(super) fn bear(
     connection: &Connection,
-    key: &Key,
+    what: &str,
     error: watcher::Error,
     outage: &mut Option<Instant>,
 ) -> Result<(), String> {
-    let what = format!("execution {key} cannot be watched");
+    let what = format!("{what} cannot be watched");
     let error = match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)

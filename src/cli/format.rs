@@ -24,6 +24,7 @@ pub(super) enum Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Document {
     /// For a person
+    #[value(alias = "table")]
     Text,
     /// For a program
     Json,

@@ -3,23 +3,17 @@
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::value::RawValue;
 
-use crate::api::{Execution, Phase};
-use crate::cluster::object::{Key, Stored};
+use crate::api::Phase;
 use crate::controller::execution::status::duration_text;
 
-use super::connection::{Connection, Target};
+use super::connection::Target;
 use super::execution::View;
-use super::format::{Format, ListPrinter, resource_name};
-use super::page::{self, Page, Selection};
+use super::format::{ListPrinter, resource_name};
+use super::selection::{Filter, Found, Pages, Scope};
 use super::table::{Cell, Fit, Row, Table};
 use super::terminal::{Reader, harmless, offer_result, tell, write_report, write_result};
-
-/// Objects that a page holds. With the largest objects there are, an answer still comes in time.
-const PAGE_SIZE: u32 = 200;
 
 /// Stands in the list where a later spec asks for something else.
 const ALREADY_EXISTS: &str = "AlreadyExists";
@@ -29,34 +23,39 @@ const ALREADY_EXISTS: &str = "AlreadyExists";
 /// REASON is why an execution is not moving and the state it is in, or the error it ended with. With
 /// AlreadyExists, something else was asked for later under its name, which is not done: `tree` tells more.
 ///
-/// The newest stands last; json and yaml keep the order of the cluster.
+/// The newest stands last; json and yaml keep the order of the cluster. Of what is asked for, all must
+/// hold; of several phases, one.
 ///
 /// Exit status: 0 shown, 2 the request cannot be carried out.
 ///
-/// Example: millrace list --flow order --phase Failed
+/// Example: millrace list --flow order --phase Failed,TimedOut --since 2d
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Only runs of this flow
-    #[arg(long, value_name = "FLOW", value_parser = super::name::parse)]
-    flow: Option<String>,
-    /// Only runs in this phase
-    #[arg(long, value_name = "PHASE", ignore_case = true, value_parser = phases())]
-    phase: Option<Phase>,
     /// In all namespaces, whatever --namespace says
     #[arg(short = 'A', long)]
-    all_namespaces: bool,
+    pub(super) all_namespaces: bool,
     /// What to print
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
     #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
     pub(super) target: Target,
 }
 
-fn phases() -> impl TypedValueParser<Value = Phase> {
-    PossibleValuesParser::new(Phase::ALL.iter().map(|phase| phase.as_str())).map(|word| {
-        let named = Phase::ALL.iter().copied().find(|phase| phase.as_str().eq_ignore_ascii_case(&word));
-        named.unwrap_or_default()
-    })
+/// Who a list is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For a person
+    Text,
+    /// The same with revision, redrives, tags and parent, in as many columns as it takes
+    Wide,
+    /// For a program: the objects as the cluster has them
+    Json,
+    /// The same in YAML
+    Yaml,
+    /// For a script: resource and name, as `kubectl get -o name` prints them
+    Name,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -65,149 +64,132 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 async fn list(args: &Args) -> Result<u8, String> {
     let connection = args.target.connect().await?;
-    let phase = args.phase.map(|phase| format!("status.phase={}", phase.as_str()));
-    let fields = phase.unwrap_or_default();
     let namespace = (!args.all_namespaces).then_some(&*connection.namespace);
-    let selection = Selection { namespace, fields: &fields, limit: PAGE_SIZE };
-    let listing = Listing { connection: &connection, selection, flow: args.flow.as_deref() };
+    let scope = Scope { connection: &connection, namespace, phases: &[] };
+    let pages = Pages::new(scope, &args.filter);
     match args.output {
-        Format::Text => listing.show().await?,
-        Format::Json => listing.print(false).await?,
-        Format::Yaml => listing.print(true).await?,
-        Format::Name => listing.print_names().await?,
+        Format::Text | Format::Wide => show(args, namespace, pages).await?,
+        Format::Json => print(pages, false).await?,
+        Format::Yaml => print(pages, true).await?,
+        Format::Name => print_names(pages).await?,
     }
     Ok(0)
 }
 
-/// What is listed.
-struct Listing<'a> {
-    connection: &'a Connection,
-    selection: Selection<'a>,
-    /// Only runs of this flow. The API server can select only by the flow that is asked for now, and a
-    /// run stays one of the flow that it was accepted with.
-    flow: Option<&'a str>,
+/// A table of all pages: its columns are as wide as all of it needs.
+async fn show(args: &Args, namespace: Option<&str>, mut pages: Pages<'_>) -> Result<(), String> {
+    let now = Timestamp::now();
+    let is_wide = args.output == Format::Wide;
+    let mut rows = Vec::new();
+    while let Some(page) = pages.next().await? {
+        rows.extend(page.into_iter().map(|found| {
+            let cells = cells(&found, now, is_wide);
+            (found.place, cells)
+        }));
+    }
+    if rows.is_empty() {
+        tell(format_args!("there are no {}", executions(&args.filter, namespace)));
+        return Ok(());
+    }
+    rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut table = Table::new(columns(namespace.is_none(), is_wide));
+    if is_wide {
+        table = table.unlimited();
+    }
+    for (_, mut cells) in rows {
+        if namespace.is_some() {
+            cells.remove(0);
+        }
+        table.push(Row { cells, notes: Vec::new() });
+    }
+    write_report(&table.render())
 }
 
-impl Listing<'_> {
-    /// The page behind `after`, or the first; only what is wanted of it.
-    async fn fetch(&self, after: Option<String>) -> Result<Page, String> {
-        let mut page = page::fetch::<Execution>(self.connection, &self.selection, after).await?;
-        if let Some(flow) = self.flow {
-            page.items.retain(|item| View::read(item.get()).is_ok_and(|view| view.flow == flow));
-        }
-        Ok(page)
+fn columns(has_namespace: bool, is_wide: bool) -> Vec<(&'static str, Fit)> {
+    let mut columns = vec![
+        ("NAME", Fit::Whole),
+        ("FLOW", Fit::Cut),
+        ("PHASE", Fit::Fixed),
+        ("REASON", Fit::Cut),
+        ("DURATION", Fit::Right),
+        ("AGE", Fit::Right),
+    ];
+    if has_namespace {
+        columns.insert(0, ("NAMESPACE", Fit::Whole));
     }
+    if is_wide {
+        columns.extend([
+            ("REVISION", Fit::Fixed),
+            ("REDRIVES", Fit::Right),
+            ("PARENT", Fit::Fixed),
+            ("TAGS", Fit::Fixed),
+        ]);
+    }
+    columns
+}
 
-    /// A table of all pages: its columns are as wide as all of it needs.
-    async fn show(&self) -> Result<(), String> {
-        let now = Timestamp::now();
-        let mut columns = vec![
-            ("NAME", Fit::Whole),
-            ("FLOW", Fit::Cut),
-            ("PHASE", Fit::Fixed),
-            ("REASON", Fit::Cut),
-            ("DURATION", Fit::Right),
-            ("AGE", Fit::Right),
-        ];
-        let namespace = self.selection.namespace;
-        if namespace.is_none() {
-            columns.insert(0, ("NAMESPACE", Fit::Whole));
-        }
-        let mut rows = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.fetch(after).await?;
-            rows.extend(page.items.iter().map(|item| (order(item), cells(item, now))));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        if rows.is_empty() {
-            let is_whole = self.selection.fields.is_empty() && self.flow.is_none();
-            let such = if is_whole { "" } else { "such " };
-            let place = namespace.map_or_else(
-                || "in the cluster".to_owned(),
-                |namespace| format!("in namespace `{namespace}`"),
-            );
-            tell(format_args!("there are no {such}executions {place}"));
+/// `such executions in namespace \`shop\``.
+pub(super) fn executions(filter: &Filter, namespace: Option<&str>) -> String {
+    let such = if filter.is_empty() { "" } else { "such " };
+    match namespace {
+        Some(namespace) => format!("{such}executions in namespace `{namespace}`"),
+        None => format!("{such}executions in the cluster"),
+    }
+}
+
+async fn print(mut pages: Pages<'_>, is_yaml: bool) -> Result<(), String> {
+    let mut printer = ListPrinter::new(is_yaml);
+    while let Some(page) = pages.next().await? {
+        let text: String = page.iter().map(|found| printer.item(found.text.get())).collect();
+        if offer_result(&text)? == Reader::Gone {
             return Ok(());
         }
-        rows.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let mut table = Table::new(columns);
-        for (_, mut cells) in rows {
-            if namespace.is_some() {
-                cells.remove(0);
-            }
-            table.push(Row { cells, notes: Vec::new() });
-        }
-        write_report(&table.render())
     }
-
-    async fn print(&self, is_yaml: bool) -> Result<(), String> {
-        let mut printer = ListPrinter::new(is_yaml);
-        let mut after = None;
-        loop {
-            let page = self.fetch(after).await?;
-            let text: String = page.items.iter().map(|item| printer.item(item.get())).collect();
-            if offer_result(&text)? == Reader::Gone {
-                return Ok(());
-            }
-            after = page.next;
-            if after.is_none() {
-                return write_result(printer.end());
-            }
-        }
-    }
-
-    async fn print_names(&self) -> Result<(), String> {
-        let mut places = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.fetch(after).await?;
-            places.extend(page.items.iter().filter_map(|item| order(item)));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        places.sort();
-        let names = places.iter().map(|(_, key)| resource_name(&key.name) + "\n");
-        write_result(&names.collect::<String>())
-    }
+    write_result(printer.end())
 }
 
-/// By what is sorted: the newest stands last, where a terminal shows it.
-fn order(item: &RawValue) -> Option<(Timestamp, Key)> {
-    let stored: Stored<Execution> = serde_json::from_str(item.get()).ok()?;
-    Some((stored.created_at(), stored.key()))
+async fn print_names(mut pages: Pages<'_>) -> Result<(), String> {
+    let mut places = Vec::new();
+    while let Some(page) = pages.next().await? {
+        places.extend(page.into_iter().filter_map(|found| found.place));
+    }
+    places.sort();
+    let names = places.iter().map(|(_, key)| resource_name(&key.name) + "\n");
+    write_result(&names.collect::<String>())
 }
 
-/// Namespace, name, flow, phase, reason, duration, age.
-fn cells(item: &RawValue, now: Timestamp) -> Vec<Cell> {
-    let stored: Stored<Execution> = match serde_json::from_str(item.get()) {
-        Ok(stored) => stored,
-        Err(_) => return vec![Cell::default(), Cell::from("?".to_owned()), Cell::default(), unreadable()],
+/// Namespace, name, flow, phase, reason, duration, age; and what is shown of it beyond that.
+fn cells(found: &Found, now: Timestamp, is_wide: bool) -> Vec<Cell> {
+    let Some((created_at, key)) = &found.place else {
+        return vec![Cell::default(), Cell::from("?".to_owned()), Cell::default(), unreadable()];
     };
-    let key = stored.key();
-    let age = Cell::from(age(stored.created_at(), now));
-    let view = match View::of(&stored) {
+    let age = Cell::from(age(*created_at, now));
+    let (namespace, name) = (Cell::from(key.namespace.clone()), Cell::from(key.name.clone()));
+    let view = match &found.view {
         Ok(view) => view,
         Err(why) => {
-            let why = Cell::from(harmless(&why));
-            let (namespace, name) = (Cell::from(key.namespace), Cell::from(key.name));
+            let why = Cell::from(harmless(why));
             return vec![namespace, name, Cell::default(), unreadable(), why, Cell::default(), age];
         }
     };
-    vec![
-        Cell::from(key.namespace),
-        Cell::from(key.name),
+    let mut cells = vec![
+        namespace,
+        name,
         Cell::from(harmless(&view.flow)),
         Cell { text: harmless(&view.status.phase), style: phase_style(view.phase()) },
-        Cell::from(marked(&view)),
+        Cell::from(marked(view)),
         Cell::from(view.duration(now).map(|text| harmless(&text)).unwrap_or_default()),
         age,
-    ]
+    ];
+    if is_wide {
+        let revision = view.status.flow_revision.clone().unwrap_or_default();
+        let redrives = view.status.redrive_count.filter(|count| *count > 0);
+        let redrives = redrives.map(|count| count.to_string()).unwrap_or_default();
+        let parent = view.spec.parent_ref.as_ref().map(|parent| parent.name.clone()).unwrap_or_default();
+        let texts = [revision, redrives, parent, view.spec.tags.join(",")];
+        cells.extend(texts.map(|text| Cell::from(harmless(&text))));
+    }
+    cells
 }
 
 /// As kubectl shows it: creation times have no fractions.
@@ -256,14 +238,18 @@ pub(super) fn phase_style(phase: Option<Phase>) -> Style {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
+
     use super::*;
+
+    fn read(text: &str) -> Vec<Cell> {
+        let found = Found::read(RawValue::from_string(text.to_owned()).unwrap());
+        cells(&found, Timestamp::UNIX_EPOCH, false)
+    }
 
     #[test]
     fn what_cannot_be_read_is_a_row_like_others() {
-        let row = |text: &str| {
-            let item = RawValue::from_string(text.to_owned()).unwrap();
-            cells(&item, Timestamp::UNIX_EPOCH).into_iter().map(|cell| cell.text).collect::<Vec<_>>()
-        };
+        let row = |text: &str| read(text).into_iter().map(|cell| cell.text).collect::<Vec<_>>();
         let bad = row(r#"{"metadata": {"name": "n", "namespace": "s"}, "spec": 3, "status": {}}"#);
         assert_eq!((&*bad[0], &*bad[1], &*bad[3], bad.len()), ("s", "n", "unreadable", 7));
         assert!(bad[4].contains("spec cannot be read"), "{bad:?}");
@@ -280,8 +266,7 @@ mod tests {
         let text = r#"{"metadata": {}, "spec": {"flowRef": {"name": "g"}}, "status": {"phase": "Failed",
             "flowRevision": "f-1", "error": "E",
             "conditions": [{"type": "AlreadyExists", "status": "True", "reason": "R"}]}}"#;
-        let item = RawValue::from_string(text.to_owned()).unwrap();
-        let cells = cells(&item, Timestamp::UNIX_EPOCH);
+        let cells = read(text);
         assert_eq!((&*cells[2].text, &*cells[4].text), ("f", "AlreadyExists, E"));
     }
 }

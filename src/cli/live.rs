@@ -58,6 +58,11 @@ impl Live {
             false => anstream::adapter::strip_str(text).to_string(),
         });
     }
+
+    /// Writes something that stays above it.
+    pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
 }
 
 impl Drop for Live {

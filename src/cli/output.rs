@@ -23,7 +23,7 @@ use super::{apart, ending, format, wait};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Name of the execution
-    #[arg(value_name = "NAME", value_parser = super::name::parse_execution)]
+    #[arg(value_name = "NAME", value_parser = super::name::parse_execution, add = super::completion::executions())]
     name: String,
     /// Wait for its end
     #[arg(short, long)]

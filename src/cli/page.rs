@@ -31,6 +31,8 @@ pub(super) struct Selection<'a> {
     pub(super) namespace: Option<&'a str>,
     /// A field selector; empty for all.
     pub(super) fields: &'a str,
+    /// A label selector; empty for all.
+    pub(super) labels: &'a str,
     /// Most objects of a page.
     pub(super) limit: u32,
 }
@@ -64,7 +66,7 @@ pub(super) async fn names<K: Resource<DynamicType = ()>>(
     struct Metadata {
         name: String,
     }
-    let selection = Selection { namespace: Some(namespace), fields: "", limit };
+    let selection = Selection { namespace: Some(namespace), fields: "", labels: "", limit };
     let page = request::<K>(connection, &selection, None, LIST_OF_METADATA).await?;
     let named = page.items.iter().filter_map(|item| serde_json::from_str::<Named>(item.get()).ok());
     Ok(named.map(|named| named.metadata.name).collect())
@@ -88,7 +90,8 @@ async fn request<K: Resource<DynamicType = ()>>(
         next: Option<String>,
     }
     let what = format!("{} cannot be listed", K::plural(&()));
-    let mut params = ListParams::default().fields(selection.fields).limit(selection.limit);
+    let mut params = ListParams::default().fields(selection.fields).labels(selection.labels);
+    params.limit = Some(selection.limit);
     params.continue_token = after;
     let request = Request::new(K::url_path(&(), selection.namespace)).list(&params);
     let request = request.map_err(|error| format!("{what}: {error}"))?;

@@ -4,11 +4,14 @@ use std::path::Path;
 
 use clap::Command;
 
-/// What the file of a plugin is called.
-const FILE: &str = "kubectl-millrace";
+/// What the file of the program is called.
+pub(super) const PROGRAM: &str = "millrace";
 
-/// What its user types.
-const NAME: &str = "kubectl millrace";
+/// What the file of a plugin is called.
+pub(super) const FILE: &str = "kubectl-millrace";
+
+/// What the user of the plugin types.
+pub(super) const NAME: &str = "kubectl millrace";
 
 /// How an example begins.
 const EXAMPLE: &str = "Example: millrace ";
@@ -20,7 +23,7 @@ pub(super) fn named(command: Command) -> Command {
 
 /// What a person types to call this program.
 pub(super) fn program() -> &'static str {
-    if is_plugin() { NAME } else { "millrace" }
+    if is_plugin() { NAME } else { PROGRAM }
 }
 
 fn is_plugin() -> bool {
@@ -68,8 +71,8 @@ mod tests {
     fn the_cluster_is_named_before_or_behind_the_command() {
         let aimed = |line: &str| {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-            let Cli { target, mut command } = cli;
-            command.aim(target).map(|()| format!("{command:?}"))
+            let Cli { target, all_namespaces, mut command } = cli;
+            command.aim(target, all_namespaces).map(|()| format!("{command:?}"))
         };
         for line in ["millrace -n shop list", "millrace list -n shop", "millrace -n other list -n shop"] {
             let list = aimed(line).unwrap();
@@ -79,5 +82,9 @@ mod tests {
         assert!(both.contains("context: Some(\"moon\")") && both.contains("shop"), "{both}");
         assert!(aimed("millrace --context moon lint f").unwrap_err().contains("`lint` takes no --context"));
         assert!(aimed("millrace lint f").is_ok());
+        for line in ["millrace -A list", "millrace list -A", "millrace -A watch"] {
+            assert!(aimed(line).unwrap().contains("all_namespaces: true"), "{line}");
+        }
+        assert!(aimed("millrace -A stop one").unwrap_err().contains("`list` and `watch`"));
     }
 }

@@ -51,7 +51,7 @@ pub(super) const FIELD_MANAGER: &str = "millrace-cli";
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Name of the flow
-    #[arg(value_name = "FLOW", value_parser = name::parse)]
+    #[arg(value_name = "FLOW", value_parser = name::parse, add = super::completion::flows())]
     flow: String,
     /// Name of the execution, at most 63 characters [default: generated, `FLOW-…`]
     #[arg(long, value_parser = parse_name)]

@@ -53,11 +53,18 @@ pub(super) struct Row {
 pub(super) struct Table {
     columns: Vec<(&'static str, Fit)>,
     rows: Vec<Row>,
+    /// Columns that a line may take.
+    room: usize,
 }
 
 impl Table {
     pub(super) fn new(columns: Vec<(&'static str, Fit)>) -> Self {
-        Self { columns, rows: Vec::new() }
+        Self { columns, rows: Vec::new(), room: COLUMNS }
+    }
+
+    /// The same, as wide as it takes.
+    pub(super) fn unlimited(self) -> Self {
+        Self { room: usize::MAX, ..self }
     }
 
     pub(super) fn push(&mut self, row: Row) {
@@ -89,7 +96,7 @@ impl Table {
                 *column = (*column).max(width(&cell.text));
             }
         }
-        let room = COLUMNS.saturating_sub(GAP * widths.len().saturating_sub(1));
+        let room = self.room.saturating_sub(GAP * widths.len().saturating_sub(1));
         for (fit, narrowest) in NARROWING {
             while widths.iter().sum::<usize>() > room {
                 let narrowable = widths.iter_mut().zip(&self.columns).filter(|(_, column)| column.1 == fit);
@@ -114,11 +121,11 @@ impl Table {
             if !text.is_empty() {
                 let start = if *fit == Fit::Right { begin + column.saturating_sub(taken) } else { begin };
                 // A name before it was too long, or it is one itself.
-                if at > start || (at > 0 && start + taken > COLUMNS) {
+                if at > start || (at > 0 && start + taken > self.room) {
                     out.push('\n');
                     at = 0;
                 }
-                let start = start.min(COLUMNS.saturating_sub(taken));
+                let start = start.min(self.room.saturating_sub(taken));
                 let style = cell.style;
                 out.push_str(&format!("{}{style}{text}{style:#}", " ".repeat(start - at)));
                 at = start + taken;

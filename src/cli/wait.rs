@@ -58,12 +58,29 @@ pub(super) fn parse_seconds(text: &str) -> Result<i64, String> {
 /// Where it cannot be watched.
 pub(super) async fn wait(
     connection: &Connection,
-    (key, uid): (&Key, &str),
+    subject: (&Key, &str),
     limit: Option<Duration>,
 ) -> Result<End, String> {
+    wait_at(connection, subject, Pace { limit, ..Pace::default() }).await
+}
+
+/// The same for a run that was asked to go on: it has not ended before the newest spec was looked at.
+///
+/// # Errors
+/// As [`wait`].
+pub(super) async fn wait_from(
+    connection: &Connection,
+    view: &View,
+    limit: Option<Duration>,
+) -> Result<End, String> {
+    let pace = Pace { limit, generation: view.generation, ..Pace::default() };
+    wait_at(connection, (&view.key, &view.uid), pace).await
+}
+
+async fn wait_at(connection: &Connection, (key, uid): (&Key, &str), pace: Pace) -> Result<End, String> {
     if is_stderr_live() {
         let live = Live::spinner(Stream::Stderr);
-        let pace = Pace { limit, refresh: Some(REFRESH), ..Pace::default() };
+        let pace = Pace { refresh: Some(REFRESH), ..pace };
         return follow(connection, (key, uid), pace, |view| {
             let text = format!("{}: {} {}", key.name, harmless(&going(view)), list::reason(view));
             // The spinner takes two columns.
@@ -73,7 +90,7 @@ pub(super) async fn wait(
         .await;
     }
     let mut told = None;
-    follow(connection, (key, uid), Pace { limit, ..Pace::default() }, |view| {
+    follow(connection, (key, uid), pace, |view| {
         let mark = mark(view);
         if told.as_ref() != Some(&mark) {
             tell(wrap(&format!("{}: {}", key.name, standing(view)), COLUMNS).join("\n  "));
@@ -85,13 +102,27 @@ pub(super) async fn wait(
 }
 
 /// What makes two views different for who waits: messages hold times that change all along.
-fn mark(view: &View) -> (String, String, Option<(String, i32)>) {
-    let active = view.status.active.first().map(|active| (active.path.clone(), active.attempt));
-    (view.status.phase.clone(), view.reason().to_owned(), active)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    phase: String,
+    reason: String,
+    active: Option<(String, i32)>,
+}
+
+/// What stands in a view.
+pub(super) fn mark(view: &View) -> Mark {
+    Mark {
+        phase: view.status.phase.clone(),
+        reason: view.reason().to_owned(),
+        active: view.status.active.first().map(|active| (active.path.clone(), active.attempt)),
+    }
 }
 
 /// `Running for 7s, WaitingForTask: task …`.
 fn standing(view: &View) -> String {
+    if view.is_ended() {
+        return format!("asked to go on after it ended as {}", harmless(&view.status.phase));
+    }
     let condition = view.stalled().or_else(|| view.condition("InProgress"));
     let why = condition
         .map_or_else(String::new, |condition| format!(", {}: {}", condition.reason, condition.message));

@@ -22,6 +22,9 @@ pub const STATUS_BYTES_MAX: usize = 1_200 * 1024;
 /// which looks as if it might work later.
 const REQUEST_BYTES_MAX: usize = 3 * 1024 * 1024;
 
+/// The form of a patch that names the members to be changed.
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
 /// Objects of a page of a list: whole ones, of up to one and a half megabytes each.
 const PAGE_SIZE: u32 = 20;
 
@@ -240,6 +243,30 @@ impl ApiServer {
         self.send(Request::post(collection::<K>(namespace)), body).await.map(drop)
     }
 
+    /// Puts an object in the place of another; `object` says of which version.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn replace<K>(&self, key: &Key, object: &K) -> Result<(), ApiError>
+    where
+        K: Resource<DynamicType = ()> + serde::Serialize,
+    {
+        let body = serde_json::to_string(object).map_err(|error| ApiError::Unavailable(error.to_string()))?;
+        self.send(Request::put(path_of::<K>(key)), body).await.map(drop)
+    }
+
+    /// Changes members of an object, whatever its version.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn merge<K>(&self, key: &Key, patch: &serde_json::Value) -> Result<(), ApiError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let request = Request::patch(path_of::<K>(key)).header(header::CONTENT_TYPE, MERGE_PATCH);
+        self.send(request.header(header::ACCEPT, METADATA_ONLY), patch.to_string()).await.map(drop)
+    }
+
     /// Removes an object; one that does not exist is removed already.
     ///
     /// # Errors
@@ -249,6 +276,27 @@ impl ApiServer {
         K: Resource<DynamicType = ()>,
     {
         match self.send(Request::delete(path_of::<K>(key)), String::new()).await {
+            Ok(_) | Err(ApiError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes an object, if it still is as it was read; what belongs to it goes after it. One that does not exist
+    /// is removed already.
+    ///
+    /// # Errors
+    /// [`ApiError`]; an object that is another, or has changed, is a conflict.
+    pub async fn delete_version<K>(&self, key: &Key, uid: &str, version: u64) -> Result<(), ApiError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let options = serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid, "resourceVersion": version.to_string()},
+        });
+        match self.send(Request::delete(path_of::<K>(key)), options.to_string()).await {
             Ok(_) | Err(ApiError::NotFound) => Ok(()),
             Err(error) => Err(error),
         }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -122,10 +122,28 @@ impl<K> Stored<K> {
         self.meta.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default()
     }
 
+    /// Whether its name was made by the API server.
+    #[must_use]
+    pub fn has_generated_name(&self) -> bool {
+        self.meta.generate_name.as_ref().is_some_and(|prefix| !prefix.is_empty())
+    }
+
+    /// Whether it has a label.
+    #[must_use]
+    pub fn has_label(&self, label: &str) -> bool {
+        self.meta.labels.as_ref().is_some_and(|labels| labels.contains_key(label))
+    }
+
     /// Whether it is being deleted.
     #[must_use]
     pub fn is_deleting(&self) -> bool {
         self.meta.deletion_timestamp.is_some()
+    }
+
+    /// The object that controls it.
+    #[must_use]
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
     }
 
     /// Whether it carries a finalizer.
@@ -167,6 +185,7 @@ fn decode<T: DeserializeOwned>(what: &str, text: Option<&RawValue>) -> Result<T,
 #[serde(rename_all = "camelCase")]
 struct UsedMeta {
     name: Option<String>,
+    generate_name: Option<String>,
     namespace: Option<String>,
     uid: Option<String>,
     resource_version: Option<String>,
@@ -177,6 +196,8 @@ struct UsedMeta {
     labels: Option<BTreeMap<String, String>>,
     #[serde(default)]
     finalizers: Option<Vec<String>>,
+    #[serde(default)]
+    owner_references: Option<Vec<OwnerReference>>,
     /// Only measured: both may hold as much as the spec.
     #[serde(default)]
     annotations: Option<Box<RawValue>>,
@@ -199,6 +220,7 @@ impl<'de, K> Deserialize<'de> for Stored<K> {
         let accounts_bytes = measured.into_iter().flatten().map(|account| account.get().len()).sum();
         let meta = ObjectMeta {
             name: metadata.name,
+            generate_name: metadata.generate_name,
             namespace: metadata.namespace,
             uid: metadata.uid,
             resource_version: metadata.resource_version,
@@ -207,6 +229,7 @@ impl<'de, K> Deserialize<'de> for Stored<K> {
             deletion_timestamp: metadata.deletion_timestamp,
             labels: metadata.labels,
             finalizers: metadata.finalizers,
+            owner_references: metadata.owner_references,
             ..ObjectMeta::default()
         };
         Ok(Self { meta, accounts_bytes, spec, status, kind: PhantomData })

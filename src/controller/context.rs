@@ -13,6 +13,7 @@ use crate::engine::TokenKey;
 
 use super::execution::data::DataStore;
 use super::execution::registry::Registry;
+use super::execution::retention::Retention;
 use super::execution::settle::Settling;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
@@ -20,6 +21,7 @@ use super::notice::Notices;
 use super::report::Reports;
 use super::reservations::Reservations;
 use super::revisions::Revisions;
+use super::schedule::Schedules;
 
 /// Everything a look at an object needs.
 pub struct Context {
@@ -27,12 +29,18 @@ pub struct Context {
     pub api: ApiServer,
     /// Executions that have not ended.
     pub executions: Arc<Registry>,
+    /// Executions that have ended and are to be removed.
+    pub retention: Retention,
+    /// For how many seconds Executions stay after their end where nobody says so and nobody has chosen their name.
+    pub default_ttl: Option<i64>,
     /// Reads of Flows for admission.
     pub flows: FlowReads,
     /// Names and requests that one admission at a time reaches for.
     pub reservations: Reservations,
     /// Held by looks that begin with a revision which could be removed, and alone by who removes one.
     pub removing_revisions: Arc<RwLock<()>>,
+    /// Schedules.
+    pub schedules: Schedules,
     /// Revisions, compiled.
     pub revisions: Revisions,
     /// Flows whose newest revision was found deleted.

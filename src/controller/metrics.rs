@@ -52,6 +52,8 @@ pub struct Metrics {
     /// Chunks that were removed because nothing names them any more.
     pub data_removed: Counter,
     ended: Family<EndLabels, Counter>,
+    /// Executions that were removed when their time had come.
+    pub executions_removed: Counter,
     /// Looks at Executions.
     pub looks: Counter,
     /// Executions that have not ended.
@@ -72,6 +74,7 @@ impl Default for Metrics {
             data_writes: Family::default(),
             data_removed: Counter::default(),
             ended: Family::default(),
+            executions_removed: Counter::default(),
             looks: Counter::default(),
             executions: Gauge::default(),
             calls: Gauge::default(),
@@ -96,6 +99,11 @@ impl Default for Metrics {
             metrics.data_removed.clone(),
         );
         registry.register("executions_ended", "Executions that have ended", metrics.ended.clone());
+        registry.register(
+            "executions_removed",
+            "Executions removed because their time had come",
+            metrics.executions_removed.clone(),
+        );
         registry.register("looks", "Looks at Executions", metrics.looks.clone());
         registry.register("executions_active", "Executions that have not ended", metrics.executions.clone());
         registry.register("calls_active", "HTTP calls that are out", metrics.calls.clone());

@@ -13,4 +13,5 @@ pub mod resources;
 pub mod revision;
 pub mod revisions;
 pub mod run;
+pub mod schedule;
 pub mod token_key;

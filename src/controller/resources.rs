@@ -6,7 +6,7 @@ use kube::Client;
 use tracing::warn;
 
 use super::readiness::Readiness;
-use crate::api::{Execution, ExecutionData, Flow, FlowRevision, TaskReport};
+use crate::api::{Execution, ExecutionData, Flow, FlowRevision, Schedule, TaskReport};
 
 /// How often it is looked whether the resources are installed.
 const RESOURCES_RETRY: Duration = Duration::from_millis(500);
@@ -40,6 +40,7 @@ async fn first_missing(client: &Client, namespace: Option<&str>) -> Option<Strin
         ("flowrevisions", <FlowRevision as kube::Resource>::url_path(&(), namespace)),
         ("executions", <Execution as kube::Resource>::url_path(&(), namespace)),
         ("executiondata", <ExecutionData as kube::Resource>::url_path(&(), namespace)),
+        ("schedules", <Schedule as kube::Resource>::url_path(&(), namespace)),
         ("taskreports", <TaskReport as kube::Resource>::url_path(&(), namespace)),
     ];
     for (kind, path) in kinds {

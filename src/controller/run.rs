@@ -18,6 +18,7 @@ use tracing::info;
 use super::context::Context;
 use super::execution::data::{DataStore, LARGE_LOOKS_MAX};
 use super::execution::registry::Registry;
+use super::execution::retention::{Retention, remove_expired};
 use super::execution::settle::Settling;
 use super::flow_reads::FlowReads;
 use super::metrics::Metrics;
@@ -27,6 +28,7 @@ use super::report::{self, Reports};
 use super::reservations::Reservations;
 use super::resources::wait_for_resources;
 use super::revisions::Revisions;
+use super::schedule::{self, Schedules};
 use super::{execution, flow, token_key};
 use crate::api::{Execution, Flow, LABEL_EXECUTION_UID, LABEL_RELEASED, Phase, TaskReport};
 use crate::cluster::api_server::ApiServer;
@@ -69,6 +71,8 @@ pub struct Config {
     pub api_server: Vec<IpAddr>,
     /// Which Events it makes.
     pub events: Level,
+    /// For how many seconds Executions stay after their end where nobody says so.
+    pub default_ttl: Option<i64>,
 }
 
 /// Runs until `shutdown` is done.
@@ -164,11 +168,14 @@ impl Term {
         let context = Arc::new(Context {
             api: api.clone(),
             executions,
+            retention: Retention::default(),
+            default_ttl: config.default_ttl,
             reports: Reports::new(api.clone(), tenure.clone()),
             settling: Settling::new(api.clone(), tenure.clone(), notices.clone(), key.clone()),
             flows: FlowReads::new(api.clone()),
             reservations: Reservations::default(),
             removing_revisions: Arc::default(),
+            schedules: Schedules::default(),
             revisions: Revisions::new(api.clone()),
             lost_revisions,
             driver: Driver::new(http.clone(), jobs.clone(), api.clone(), news, tenure.clone()),
@@ -184,10 +191,13 @@ impl Term {
         tasks.spawn(notice::send(client.clone(), notices_out));
         tasks.spawn(hear(context.clone(), news_out));
         tasks.spawn(wake(context.clone()));
+        tasks.spawn(remove_expired(context.clone()));
         tasks.spawn(measure(context.clone(), tenure.clone()));
         let mut watches = JoinSet::new();
-        watch_flows(&mut watches, client, config, &context, lost_revisions_out);
+        let flows = watch_flows(&mut watches, client, config, &context, lost_revisions_out);
         for scope in scopes(config) {
+            let schedules = api_in(client, scope.as_ref());
+            schedule::tend_all(&mut watches, schedules, scope.clone(), &context, &flows);
             let are_listed = watch_jobs(&mut tasks, client, scope.clone(), &jobs);
             watches.spawn(watch_executions(client.clone(), scope.clone(), context.clone(), are_listed));
             watch_reports(&mut watches, client, scope, &context);
@@ -297,7 +307,7 @@ fn watch_flows(
     config: &Config,
     context: &Arc<Context>,
     mut lost_revisions: UnboundedReceiver<Key>,
-) {
+) -> Arc<flow::Turns> {
     let turns = Arc::new(flow::Turns::default());
     let (look_context, look_turns) = (context.clone(), turns.clone());
     tasks.spawn(async move {
@@ -311,6 +321,7 @@ fn watch_flows(
         tasks.spawn(watch(api, watcher::Config::default(), "Flows", changes));
         tasks.spawn(follow_flows(context.clone(), turns.clone(), changes_out));
     }
+    turns
 }
 
 async fn follow_flows(
@@ -397,8 +408,13 @@ async fn follow_executions(
 
 async fn follow_ended(context: Arc<Context>, mut changes: Receiver<Change<Stored<Execution>>>) {
     while let Some(change) = changes.recv().await {
-        if let Change::Seen(object) = change {
-            context.executions.seen_ended(&object);
+        match change {
+            Change::Seen(object) => {
+                context.retention.listed(&object);
+                context.executions.seen_ended(&object);
+            }
+            Change::Gone(object) => context.retention.left(&object),
+            Change::Listing | Change::Listed => {}
         }
     }
 }

@@ -143,6 +143,12 @@ impl Driver {
         self.children.stands(child, phase);
     }
 
+    /// Whether a task of its parent waits for an Execution; nothing where it is not known yet.
+    #[must_use]
+    pub fn is_waited_for(&self, child: &Key, parent_uid: &str) -> Option<bool> {
+        self.children.is_waited_for(child, parent_uid)
+    }
+
     /// An Execution is gone.
     pub fn child_gone(&self, child: &Key) {
         self.children.gone(child);

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::expr::{Root, Scope};
 use crate::value::{Object, Str, Value};
 
+use super::redrive::Redrives;
 use super::run::{Active, Execution, Frame, Item};
 use super::time::rfc3339;
 use super::token::TokenKey;
@@ -58,6 +59,7 @@ pub(super) struct Environment<'a> {
     pub(super) globals: &'a Object,
     pub(super) token_key: &'a TokenKey,
     pub(super) now: Timestamp,
+    pub(super) redrives: Redrives,
     pub(super) frame: &'a Frame,
     pub(super) place: &'a Place<'a>,
     pub(super) active: &'a Active,
@@ -88,7 +90,8 @@ impl Scope for Environment<'_> {
             Root::ErrorCause => failure.map(|failure| text_or_null(failure.cause.as_ref())),
             Root::StateName => Some(Value::String(self.state_name.clone())),
             Root::StateEnteredTime => Some(Value::from(rfc3339(active.entered_at))),
-            Root::RetryCount => Some(Value::from(active.attempt.saturating_sub(1))),
+            // Attempts go on over a redrive, retries begin anew.
+            Root::RetryCount => Some(Value::from(active.retries.iter().sum::<u32>())),
             Root::TaskToken => Some(Value::from(self.token_key.token(&self.execution.id, &active.task_id()))),
             Root::ExecutionInput => Some(self.place.input.as_ref().unwrap_or(&self.execution.input).clone()),
             Root::Now
@@ -99,11 +102,12 @@ impl Scope for Environment<'_> {
             | Root::ExecutionId
             | Root::StartTime
             | Root::RedriveCount
+            | Root::RedriveTime
             | Root::FlowName
             | Root::ServiceAccount
             | Root::Attribute(_) => {
-                let Self { execution, globals, now, frame, .. } = *self;
-                BoundaryScope { execution, globals, now, frame: Some(frame) }.get(root)
+                let Self { execution, globals, now, redrives, frame, .. } = *self;
+                BoundaryScope { execution, globals, now, redrives, frame: Some(frame) }.get(root)
             }
         }
     }
@@ -125,6 +129,7 @@ pub(super) struct BoundaryScope<'a> {
     pub(super) execution: &'a Execution,
     pub(super) globals: &'a Object,
     pub(super) now: Timestamp,
+    pub(super) redrives: Redrives,
     pub(super) frame: Option<&'a Frame>,
 }
 
@@ -142,7 +147,8 @@ impl Scope for BoundaryScope<'_> {
             Root::ExecutionId => Some(Value::String(execution.id.clone())),
             Root::Now => Some(Value::from(rfc3339(self.now))),
             Root::StartTime => Some(Value::from(rfc3339(execution.started_at))),
-            Root::RedriveCount => Some(Value::from(0_u32)),
+            Root::RedriveCount => Some(Value::from(self.redrives.count)),
+            Root::RedriveTime => self.redrives.last_at.map(|at| Value::from(rfc3339(at))),
             Root::FlowName => Some(Value::String(execution.flow.clone())),
             Root::ServiceAccount => execution.service_account.clone().map(Value::String),
             Root::Attribute(attribute) => execution.attributes.get(attribute).cloned(),

@@ -25,6 +25,11 @@ pub enum Event {
     Suspend,
     /// Nobody wants the run to stand still any more.
     Resume,
+    /// Someone wants a run that has not succeeded to go on from where it has ended.
+    Redrive {
+        /// Whether someone still wants its end: then it ends at once.
+        stop: Option<Stop>,
+    },
     /// There is more to remember than can be kept: the run ends here.
     Overflow {
         /// How much there is and how much can be kept, for a person.

@@ -47,6 +47,8 @@ pub enum HistoryKind {
     ExecutionSuspended,
     /// The run goes on.
     ExecutionResumed,
+    /// The run goes on after a bad end, for the so many-th time.
+    ExecutionRedriven { count: u32 },
     /// Someone asked for the end.
     StopRequested { mode: StopMode },
     /// The run succeeded.

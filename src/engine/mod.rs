@@ -11,7 +11,7 @@
 //! * A [`TaskId`] is derived from the place of the task, the visit and the attempt. Starting the
 //!   tasks of [`Run::outstanding`] once more after a crash is harmless to whoever keeps to the id.
 //! * An event for a task that is no longer out changes nothing.
-//! * After the end nothing moves.
+//! * After the end nothing moves, but for a redrive of a run that has not succeeded.
 //! * A run cannot go on forever without events from outside: its history is bounded by the
 //!   language's limit, and so is that of each iteration that is a run of its own; the states entered in
 //!   all of them together are bounded too. Reaching a bound ends the run, or the iteration, with an
@@ -45,6 +45,7 @@ mod failure;
 mod history;
 mod leave;
 mod outlook;
+mod redrive;
 mod retry;
 mod run;
 pub mod snapshot;
@@ -66,6 +67,7 @@ pub use event::{Event, Report, Stop, StopMode, TaskError, TaskErrorName};
 pub use failure::Failure;
 pub use history::{HistoryEvent, HistoryKind};
 pub use outlook::{ActiveState, Activity};
+pub use redrive::Redrives;
 pub use run::{Execution, Outcome, Progress, Run, Status};
 pub use step::{Fault, Step, step, step_in_detail};
 pub use suspend::Suspension;

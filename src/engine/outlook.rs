@@ -5,17 +5,23 @@ use jiff::Timestamp;
 use crate::ir::{Completion, Kind, Program, State};
 use crate::value::Str;
 
-use super::run::{Active, Children, Frame, Phase, Run, Slot, Status, Task};
+use super::run::{Active, Children, Execution, Frame, Phase, Run, Slot, Status, Task};
 use super::{ANSWER_BYTES_MAX, Command, FILE_BYTES_MAX, Failure, TaskCommand, TaskId};
+
+impl Execution {
+    /// How long the run may take.
+    pub(super) fn seconds_max(&self, program: &Program) -> u64 {
+        let limit = program.limits().execution_seconds_max;
+        self.timeout_seconds.or(program.timeout_seconds()).unwrap_or(limit).min(limit)
+    }
+}
 
 impl Run {
     /// When the run is TimedOut.
     #[must_use]
     pub fn deadline(&self, program: &Program) -> Timestamp {
-        let limit = program.limits().execution_seconds_max;
-        let seconds =
-            self.execution.timeout_seconds.or(program.timeout_seconds()).unwrap_or(limit).min(limit);
-        super::time::after(self.execution.started_at, seconds)
+        let began_at = self.redrives.last_at.unwrap_or(self.execution.started_at);
+        super::time::after(began_at, self.execution.seconds_max(program))
     }
 
     /// The next instant at which something is due without news from outside.

@@ -9,6 +9,7 @@ use crate::expr::Attribute;
 use crate::ir::{ScopeIdx, StateIdx};
 use crate::value::{Array, Object, Str, Value};
 
+use super::redrive::{Finished, Redrives};
 use super::suspend::Suspension;
 use super::{Failure, Stop, StopMode, TaskId};
 
@@ -46,6 +47,9 @@ pub struct Run {
     pub(super) progress: Progress,
     /// History events so far.
     pub(super) events: u64,
+    pub(super) redrives: Redrives,
+    /// For a redrive.
+    pub(super) finished: Finished,
 }
 
 /// Where a run stands.
@@ -195,6 +199,8 @@ pub(super) struct Children {
     pub(super) total: usize,
     /// The slots that run. Whatever happens costs by their number, not by that of all.
     pub(super) running: BTreeSet<usize>,
+    /// Those that have failed and are to be run again, as soon as there is room.
+    pub(super) again: BTreeSet<usize>,
     pub(super) concurrency: usize,
     /// One of them failed and nothing caught it: the run has ended here.
     pub(super) is_failed: bool,
@@ -263,6 +269,8 @@ impl Run {
             status: Status::Fresh,
             progress: Progress::default(),
             events: 0,
+            redrives: Redrives::default(),
+            finished: Finished::new(),
         }
     }
 

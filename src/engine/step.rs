@@ -11,6 +11,7 @@ use crate::value::{Object, Str, Value};
 
 use super::environment::Place;
 use super::outlook::cancel_all;
+use super::redrive::{Finished, Redrives};
 use super::run::{Active, Execution, Frame, Phase, Progress, Status};
 use super::token::TokenKey;
 use super::{Command, Event, Failure, HistoryEvent, HistoryKind, Outcome, Report, Run, TaskId, time};
@@ -93,13 +94,20 @@ pub fn step_in_detail(
 fn take_in(mut stepper: Stepper<'_>, run: Run, event: Event) -> Result<Step, Fault> {
     let Run { execution, mut root, status, .. } = run;
     let status = match (status, event) {
+        (Status::Ended(Outcome::Succeeded(output)), _) => Status::Ended(Outcome::Succeeded(output)),
+        (Status::Ended(outcome), Event::Redrive { stop }) => stepper.redrive(&mut root, outcome, stop)?,
         (Status::Ended(outcome), _) => Status::Ended(outcome),
         (Status::Fresh, Event::Start) => stepper.start(&mut root)?,
         // Stopped before it began: nothing is performed.
         (Status::Fresh, Event::Stop(stop)) => stepper.stop_before_start(stop),
         (
             Status::Fresh,
-            Event::Tick | Event::Task { .. } | Event::Suspend | Event::Resume | Event::Overflow { .. },
+            Event::Tick
+            | Event::Task { .. }
+            | Event::Suspend
+            | Event::Resume
+            | Event::Redrive { .. }
+            | Event::Overflow { .. },
         ) => return Err(Fault::NotStarted),
         (Status::Running | Status::Suspended(_) | Status::Stopping { .. }, Event::Start) => {
             return Err(Fault::AlreadyStarted);
@@ -159,6 +167,8 @@ pub(super) struct Stepper<'p> {
     /// Path of the state whose expression was interrupted first.
     pub(super) interrupted: OnceCell<Str>,
     pub(super) deadline: Timestamp,
+    pub(super) redrives: Redrives,
+    pub(super) finished: Finished,
     events: u64,
     iteration: Option<Iteration>,
     history: Vec<HistoryEvent>,
@@ -187,6 +197,8 @@ impl<'p> Stepper<'p> {
             is_progress: false,
             interrupted: OnceCell::new(),
             deadline: run.deadline(program),
+            redrives: run.redrives,
+            finished: run.finished.clone(),
             events: run.events,
             iteration: None,
             history: Vec::new(),
@@ -195,14 +207,17 @@ impl<'p> Stepper<'p> {
     }
 
     fn finish(self, execution: Arc<Execution>, root: Option<Frame>, status: Status) -> Step {
+        // Nothing is owed to a run that succeeded; after a bad end it may be redriven.
+        let has_succeeded = matches!(status, Status::Ended(Outcome::Succeeded(_)));
         let run = Run {
             execution,
-            // Nothing is owed to a run that succeeded; after a bad end it may be redriven.
-            root: root.filter(|_| !matches!(status, Status::Ended(Outcome::Succeeded(_)))),
+            root: root.filter(|root| !has_succeeded && root.active.is_some()),
             globals: self.globals,
             status,
             progress: self.progress,
             events: self.events,
+            redrives: self.redrives,
+            finished: if has_succeeded { Finished::new() } else { self.finished },
         };
         let (is_changed, is_progress) = (self.is_changed, self.is_progress);
         Step { run, commands: self.commands, history: self.history, is_changed, is_progress }
@@ -281,7 +296,13 @@ impl<'p> Stepper<'p> {
 
     fn start(&mut self, root: &mut Option<Frame>) -> Result<Status, Fault> {
         let input = self.execution.input.clone();
-        self.record_run(HistoryKind::ExecutionStarted { input: input.clone() });
+        self.record_run(HistoryKind::ExecutionStarted { input });
+        self.begin(root)
+    }
+
+    /// Enters the first state.
+    pub(super) fn begin(&mut self, root: &mut Option<Frame>) -> Result<Status, Fault> {
+        let input = self.execution.input.clone();
         if self.now >= self.deadline {
             // A time-out of 0: nothing is performed.
             return Ok(self.time_out(None));
@@ -306,14 +327,14 @@ impl<'p> Stepper<'p> {
             Event::Task { id, report } => self.deliver(frame, &place, &id, report)?,
             Event::Stop(stop) => return Ok(self.stop(frame, stop, self.now)),
             // It goes on.
-            Event::Suspend | Event::Resume => Flow::Pending,
+            Event::Suspend | Event::Resume | Event::Redrive { .. } => Flow::Pending,
             Event::Start | Event::Overflow { .. } => return Err(Fault::AlreadyStarted),
         };
         Ok(self.settle(flow, frame))
     }
 
     /// What the flow of the root scope means for the run.
-    fn settle(&mut self, flow: Flow, frame: &Frame) -> Status {
+    pub(super) fn settle(&mut self, flow: Flow, frame: &Frame) -> Status {
         match flow {
             Flow::Pending => Status::Running,
             Flow::Failed(failure) => self.end_failed(failure),
@@ -327,12 +348,12 @@ impl<'p> Stepper<'p> {
         }
     }
 
-    fn end_failed(&mut self, failure: Failure) -> Status {
+    pub(super) fn end_failed(&mut self, failure: Failure) -> Status {
         self.record_run(HistoryKind::ExecutionFailed { failure: failure.clone() });
         Status::Ended(Outcome::Failed(failure))
     }
 
-    fn time_out(&mut self, frame: Option<&Frame>) -> Status {
+    pub(super) fn time_out(&mut self, frame: Option<&Frame>) -> Status {
         if let Some(frame) = frame {
             cancel_all(frame, &mut self.commands);
         }

@@ -102,7 +102,7 @@ impl Stepper<'_> {
                 }));
             }
             // It ends all the same.
-            Event::Stop(_) | Event::Suspend | Event::Resume => {}
+            Event::Stop(_) | Event::Suspend | Event::Resume | Event::Redrive { .. } => {}
             Event::Tick => {
                 // Beyond the run's own time all of them are given up; it was stopped before.
                 let is_over = self.now >= self.deadline;
@@ -123,6 +123,10 @@ impl Stepper<'_> {
     }
 
     fn note_end(&mut self, awaited: &mut BTreeMap<TaskId, Option<Timestamp>>, id: &TaskId, report: Report) {
+        if report == Report::Heartbeat || awaited.remove(id).is_none() {
+            return;
+        }
+        self.keep_finished(id, &report);
         let kind = match report {
             Report::Heartbeat => return,
             Report::Accepted(result) | Report::Succeeded(result) => {
@@ -132,8 +136,6 @@ impl Stepper<'_> {
                 HistoryKind::TaskFailed { attempt: id.attempt(), failure: self.task_failure(error) }
             }
         };
-        if awaited.remove(id).is_some() {
-            self.record(&Arc::from(id.path()), kind);
-        }
+        self.record(&Arc::from(id.path()), kind);
     }
 }

@@ -50,10 +50,10 @@ impl Stepper<'_> {
     ) -> Result<Status, Fault> {
         match event {
             Event::Tick if self.now >= self.deadline => {
-                let timed_out = self.move_on(root, Event::Tick)?;
-                return Ok(timed_out);
+                self.keep_held(&suspension);
+                return self.move_on(root, Event::Tick);
             }
-            Event::Tick | Event::Suspend => {}
+            Event::Tick | Event::Suspend | Event::Redrive { .. } => {}
             Event::Task { id, report } => {
                 let frame = root.as_mut().ok_or(Fault::ForeignProgram)?;
                 if suspension.held.contains_key(&id) {
@@ -74,6 +74,7 @@ impl Stepper<'_> {
                 return self.go_on(root, suspension);
             }
             Event::Stop(stop) => {
+                self.keep_held(&suspension);
                 let frame = root.as_ref().ok_or(Fault::ForeignProgram)?;
                 let status = self.stop(frame, stop, self.now.min(suspension.begun_until()));
                 return self.tell_held(root, status, suspension);

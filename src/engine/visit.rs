@@ -330,6 +330,7 @@ impl Stepper<'_> {
             globals: &self.globals,
             token_key: self.key,
             now: self.now,
+            redrives: self.redrives,
             frame,
             place,
             active,
@@ -370,8 +371,8 @@ impl Stepper<'_> {
     }
 
     fn eval_boundary(&self, what: &str, expr: &Expr, frame: Option<&Frame>) -> Result<Value, Failure> {
-        let scope =
-            BoundaryScope { execution: &self.execution, globals: &self.globals, now: self.now, frame };
+        let (execution, globals, now, redrives) = (&*self.execution, &self.globals, self.now, self.redrives);
+        let scope = BoundaryScope { execution, globals, now, redrives, frame };
         let value = expr.eval(&scope).map(Option::unwrap_or_default);
         let value = value.map_err(|error| self.refused(error, &Arc::from("")))?;
         let (bytes, max) = (value.bytes(), self.program.limits().variables_bytes_max);

@@ -46,6 +46,8 @@ pub enum Root {
     StartTime,
     /// How often the execution was taken up again after a bad end.
     RedriveCount,
+    /// When it was last; nothing where it never was.
+    RedriveTime,
     /// Name of the Flow.
     FlowName,
     /// Account the run acts as.

@@ -296,9 +296,10 @@ fn what_is_switched_off_is_not_rendered() {
 /// The rights of the controller where it works. A change here is a change of what people must trust
 /// it with: it belongs into charts/millrace/README.md and the release notes.
 const CONTROLLER: &str = "
-    WHO: get,list,watch millrace.dev/flows,executions
-    WHO: update millrace.dev/flows/status,executions/status
-    WHO: patch millrace.dev/executions
+    WHO: get,list,watch millrace.dev/flows,executions,schedules
+    WHO: update millrace.dev/flows/status,executions/status,schedules/status
+    WHO: create,patch,delete millrace.dev/executions
+    WHO: create,update,delete millrace.dev/schedules
     WHO: get,list,watch,create,delete millrace.dev/taskreports
     WHO: update millrace.dev/taskreports/status
     WHO: get,list,watch,create,delete millrace.dev/flowrevisions
@@ -318,10 +319,10 @@ const COORDINATION: &str = "
 
 /// Roles for people and for the accounts of runs.
 const OTHERS: &str = "
-    ClusterRole millrace-view: get,list,watch millrace.dev/flows,flowrevisions,executions,executiondata
-    ClusterRole millrace-edit: get,list,watch,create,update,patch,delete,deletecollection millrace.dev/flows,executions,taskreports
+    ClusterRole millrace-view: get,list,watch millrace.dev/flows,flowrevisions,executions,schedules,executiondata
+    ClusterRole millrace-edit: get,list,watch,create,update,patch,delete,deletecollection millrace.dev/flows,executions,schedules,taskreports
     ClusterRole millrace-edit: get,list,watch millrace.dev/flowrevisions,executiondata
-    ClusterRole millrace-admin: get,list,watch,create,update,patch,delete,deletecollection millrace.dev/flows,executions,taskreports
+    ClusterRole millrace-admin: get,list,watch,create,update,patch,delete,deletecollection millrace.dev/flows,executions,schedules,taskreports
     ClusterRole millrace-admin: get,list,watch,delete,deletecollection millrace.dev/flowrevisions,executiondata
     ClusterRole millrace-runner: get,create,delete batch/jobs
     ClusterRole millrace-runner: create millrace.dev/executions

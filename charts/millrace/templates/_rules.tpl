@@ -4,15 +4,21 @@ account and needs no right here.
 */}}
 {{- define "millrace.rules" -}}
 - apiGroups: [millrace.dev]
-  resources: [flows, executions]
+  resources: [flows, executions, schedules]
   verbs: [get, list, watch]
 - apiGroups: [millrace.dev]
-  resources: [flows/status, executions/status]
+  resources: [flows/status, executions/status, schedules/status]
   verbs: [update]
-# The finalizer of Executions that have children or a callback, and the end of children for their parent's sake. Children themselves are made as the run's account.
+# The finalizer of Executions that have children or a callback, and the end of those that have to go for their parent's sake or are replaced by a Schedule.
+# Children themselves are made as the run's account; what a Schedule starts, the controller makes, and it removes what a Schedule keeps no longer
+# and what has ended and whose time has come.
 - apiGroups: [millrace.dev]
   resources: [executions]
-  verbs: [patch]
+  verbs: [create, patch, delete]
+# A Flow with a schedule has a Schedule of its own.
+- apiGroups: [millrace.dev]
+  resources: [schedules]
+  verbs: [create, update, delete]
 # Answers for tasks. Made for runs that tell somebody how they end, removed some time after they were judged.
 - apiGroups: [millrace.dev]
   resources: [taskreports]

@@ -103,6 +103,7 @@ impl Progress {
             HistoryKind::TaskSucceeded { .. }
             | HistoryKind::ExecutionSuspended
             | HistoryKind::ExecutionResumed
+            | HistoryKind::ExecutionRedriven { .. }
             | HistoryKind::StopRequested { .. }
             | HistoryKind::ExecutionStarted { .. }
             | HistoryKind::ExecutionSucceeded { .. }

@@ -133,6 +133,9 @@ impl Trace {
             HistoryKind::StateFailed { failure } => ("StateFailed", error(failure)),
             HistoryKind::ExecutionSuspended => ("ExecutionSuspended", Members::new()),
             HistoryKind::ExecutionResumed => ("ExecutionResumed", Members::new()),
+            HistoryKind::ExecutionRedriven { count } => {
+                ("ExecutionRedriven", vec![("redriveCount", Value::from(*count))])
+            }
             HistoryKind::StopRequested { mode } => ("StopRequested", vec![("mode", stop_mode(*mode))]),
             HistoryKind::ExecutionSucceeded { output } => {
                 ("ExecutionSucceeded", vec![("output", output.clone())])

@@ -72,6 +72,7 @@ impl Changes {
             RecordKind::TaskSucceeded
             | RecordKind::ExecutionSuspended
             | RecordKind::ExecutionResumed
+            | RecordKind::ExecutionRedriven
             | RecordKind::StopRequested
             | RecordKind::ExecutionStarted
             | RecordKind::ExecutionSucceeded

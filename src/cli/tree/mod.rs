@@ -6,6 +6,7 @@ mod fold;
 mod model;
 mod path;
 mod render;
+pub(super) mod stays;
 
 use std::process::ExitCode;
 
@@ -28,7 +29,7 @@ use model::Tree;
 use render::Look;
 
 /// A tree needs all that has happened.
-const WITH_HISTORY: Pace = Pace { limit: None, refresh: None, has_history: true };
+const WITH_HISTORY: Pace = Pace { limit: None, refresh: None, has_history: true, generation: 0 };
 
 /// Show the states of an execution as a tree, and what it is waiting for.
 ///
@@ -43,7 +44,7 @@ const WITH_HISTORY: Pace = Pace { limit: None, refresh: None, has_history: true 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Name of the execution
-    #[arg(value_name = "NAME", value_parser = super::name::parse_execution)]
+    #[arg(value_name = "NAME", value_parser = super::name::parse_execution, add = super::completion::executions())]
     name: String,
     /// Go on until its end: drawn in place on a terminal, elsewhere a line for each event
     #[arg(short, long)]

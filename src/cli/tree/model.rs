@@ -21,6 +21,8 @@ pub(super) struct Tree {
     pub(super) top: Vec<usize>,
     /// Events that are no longer kept.
     pub(super) lost: u64,
+    /// When the run went on after a bad end.
+    pub(super) redriven: Vec<Timestamp>,
 }
 
 /// One visit of a state.
@@ -77,13 +79,22 @@ impl Tree {
     /// Puts a tree together.
     pub(super) fn new(records: &[Record], active: &[ActiveEntry], has_ended: bool) -> Self {
         let mut tree = Self { lost: lost(records), ..Self::default() };
-        for record in records.iter().filter(|record| !record.p.is_empty()) {
+        for record in records {
+            if record.k == RecordKind::ExecutionRedriven {
+                tree.redriven.push(record.at());
+                tree.states.iter_mut().for_each(State::leave_behind);
+            }
+            if record.p.is_empty() {
+                continue;
+            }
+            tree.go_on_around(&record.p);
             if let Some(state) = tree.at(&record.p) {
                 state.note(record);
             }
         }
         // What is cut is no path.
         for entry in active.iter().filter(|entry| !entry.path.ends_with('…')) {
+            tree.go_on_around(&entry.path);
             if let Some(state) = tree.at(&entry.path) {
                 state.kind.get_or_insert_with(|| entry.type_.clone());
                 state.entered_at.get_or_insert(entry.since);
@@ -100,6 +111,16 @@ impl Tree {
     /// A state by its number.
     pub(super) fn state(&self, number: usize) -> Option<&State> {
         self.states.get(number)
+    }
+
+    /// The state at a path.
+    pub(super) fn find(&self, path: &str) -> Option<&State> {
+        self.by_path.get(path).and_then(|number| self.state(*number))
+    }
+
+    /// All states, in the order in which they were entered.
+    pub(super) fn states(&self) -> impl Iterator<Item = &State> {
+        self.states.iter()
     }
 
     /// States by their numbers.
@@ -130,6 +151,23 @@ impl Tree {
             None => self.top.push(number),
         }
         number
+    }
+
+    /// After a redrive the run is again in the states around one that something happens to.
+    fn go_on_around(&mut self, path: &str) {
+        if self.redriven.is_empty() {
+            return;
+        }
+        let mut outer = Place::of(path).outer;
+        while let Some(place) = outer {
+            let number = self.by_path.get(&place.path);
+            if let Some(state) = number.and_then(|number| self.states.get_mut(*number))
+                && matches!(state.standing, Standing::Failed | Standing::Abandoned)
+            {
+                (state.standing, state.left_at) = (Standing::Active, None);
+            }
+            outer = Place::of(&place.path).outer;
+        }
     }
 
     /// Nobody is any longer in a state whose outer state is over, or tries again.
@@ -181,6 +219,13 @@ impl State {
         }
     }
 
+    /// A redrive enters it again, as another visit.
+    fn leave_behind(&mut self) {
+        if self.standing == Standing::Active {
+            self.standing = Standing::Abandoned;
+        }
+    }
+
     /// Takes in what happened to it.
     fn note(&mut self, record: &Record) {
         match record.k {
@@ -219,6 +264,7 @@ impl State {
             RecordKind::TaskSucceeded
             | RecordKind::ExecutionSuspended
             | RecordKind::ExecutionResumed
+            | RecordKind::ExecutionRedriven
             | RecordKind::StopRequested
             | RecordKind::ExecutionStarted
             | RecordKind::ExecutionSucceeded

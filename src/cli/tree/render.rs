@@ -53,6 +53,10 @@ pub(super) fn to_text(view: &View, tree: &Result<Tree, String>, look: Look) -> S
             if tree.lost > 0 {
                 text.push_str(&said("History", &format!("{} earlier events are no longer kept", tree.lost)));
             }
+            if let Some(last) = tree.redriven.last() {
+                let times = super::super::terminal::count(tree.redriven.len() as u64, "time");
+                text.push_str(&said("Redriven", &format!("{times}, last at {}", instant_text(*last))));
+            }
             text.push_str(&states(tree, view, look));
         }
     }

@@ -117,6 +117,8 @@ pub struct Request<'a> {
     pub spec: &'a ExecutionSpec,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Since when it waits.
+    pub waits_since: Timestamp,
 }
 
 /// Why an Execution does not begin.
@@ -148,7 +150,7 @@ pub fn admit(
         Hindrance::Final(reason, message) => Admission::Reject { reason, message },
         Hindrance::Awaited(reason, message) => {
             let seconds = request.spec.starting_deadline_seconds.unwrap_or(STARTING_DEADLINE_SECONDS);
-            let deadline = request.created_at.saturating_add(SignedDuration::from_secs(seconds));
+            let deadline = request.waits_since.saturating_add(SignedDuration::from_secs(seconds));
             let until = deadline.unwrap_or(Timestamp::MAX);
             if until > now {
                 let message = format!("{message} Waits until {}.", instant_text(until));

@@ -6,7 +6,7 @@ use tracing::{debug, error, warn};
 use super::decide::{self, Decision, Observed};
 use super::finalizers;
 use super::registry::Seen;
-use crate::api::{Execution, ExecutionStatus, Phase};
+use crate::api::{Execution, ExecutionStatus};
 use crate::cluster::api_server::ApiError;
 use crate::cluster::object::Key;
 use crate::controller::context::Context;
@@ -156,7 +156,7 @@ async fn put(
     match written {
         Ok(version) => {
             context.executions.wrote(version);
-            let spec = seen.spec.filter(|_| status.phase == Phase::Starting);
+            let spec = seen.spec.filter(|_| status.accepted.is_none());
             Ok(Box::new(Seen { version, phase: status.phase, spec, status: text.into(), ..seen }))
         }
         Err(error) => Err((Box::new(seen), error)),

@@ -107,6 +107,8 @@ impl DataStore {
         let known = self.known(uid);
         let mut parts = Vec::with_capacity(refs.len());
         for reference in refs {
+            // Of a run that has ended they were forgotten.
+            self.locked().chunks.entry(uid.to_owned()).or_default().extend(reference.names(&key.name));
             let part = match known.iter().find(|part| part.key() == reference.digest) {
                 Some(known) => known.clone(),
                 None => {

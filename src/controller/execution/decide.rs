@@ -9,12 +9,13 @@ use super::admit::{self, Admission, FlowView};
 use super::answer::{self, Heard, Judged};
 use super::history;
 use super::keep::{self, Kept, Room};
+use super::redrive;
+use super::retention::DefaultTtl;
 use super::siblings::Sibling;
-use super::status::{self, Existing, Jobs, Obstacles, Standing};
-use crate::api::condition::{self, ConditionType};
+use super::standing::{apply_standing, changed, refused, restamp, with_standing};
+use super::status::{self, Jobs, Obstacles, Standing};
 use crate::api::execution::{Accepted, ParentRef, StopModeName, StopRequest};
 use crate::api::execution_data::Content;
-use crate::api::flow_revision::flow_of;
 use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason, stored};
 use crate::controller::revision::Revision;
 use crate::engine::snapshot::{self, Part};
@@ -25,6 +26,10 @@ use crate::engine::{
 /// How long after its making nothing is said of an Execution that waits for its Flow to be looked at.
 /// Objects know their making to the second.
 const QUIET_SECONDS: i64 = 2;
+
+/// What can be done about a fault.
+pub const FAULT_ADVICE: &str =
+    "; stop the Execution (spec.stop) or delete it, or restore what it needs, and it goes on";
 
 /// The object as far as it matters, whatever its payloads weigh.
 #[derive(Clone, Debug)]
@@ -49,6 +54,10 @@ pub struct Facts {
     pub stop: Option<StopRequest>,
     /// Redrives that were asked for, in all.
     pub redrive: Option<i64>,
+    /// For how many seconds it asks to stay after its end.
+    pub ttl_seconds: Option<i64>,
+    /// Whether nobody has chosen its name.
+    pub is_name_generated: bool,
     /// The Execution that has started it.
     pub parent: Option<Box<ParentRef>>,
     /// Whether somebody is told how it ends.
@@ -114,6 +123,8 @@ pub struct Observed {
     pub reports: Vec<Heard>,
     /// Tasks that do not begin.
     pub obstacles: Obstacles,
+    /// How long it stays where it does not say.
+    pub default_ttl: DefaultTtl,
     /// The time.
     pub now: Timestamp,
     /// Makes task tokens.
@@ -144,7 +155,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    fn nothing() -> Self {
+    pub(super) fn nothing() -> Self {
         Self {
             status: None,
             contents: Vec::new(),
@@ -162,7 +173,10 @@ impl Decision {
 /// Decides.
 #[must_use]
 pub fn decide(observed: &Observed) -> Decision {
-    let mut decision = decide_footing(observed);
+    let mut decision = match redrive::is_owed(&observed.facts, &observed.status) {
+        true => redrive::decide(observed),
+        false => as_it_stands(observed),
+    };
     decision.has_dependents |= observed.facts.has_callback;
     if decision.run.is_none() && !decision.is_fault && decision.judged.is_empty() {
         decision.judged = answer::judge_all(observed);
@@ -170,17 +184,19 @@ pub fn decide(observed: &Observed) -> Decision {
     decision
 }
 
-fn decide_footing(observed: &Observed) -> Decision {
+/// Decides about an Execution in its phase.
+pub(super) fn as_it_stands(observed: &Observed) -> Decision {
     match &observed.footing {
         Footing::Ended => restamp(observed),
         Footing::Admission { spec, flow, revision, siblings } => {
             let revision = revision.clone();
             let Facts { uid, created_at, .. } = &observed.facts;
-            let request = admit::Request { uid, spec, created_at: *created_at };
+            let waits_since = redrive::waits_since(&observed.facts, &observed.status);
+            let request = admit::Request { uid, spec, created_at: *created_at, waits_since };
             let admission = admit::admit(flow, revision.as_deref(), siblings, request, observed.now);
             decide_admission(observed, admission, revision)
         }
-        Footing::Revision(revision) => go_on(observed, revision.clone()),
+        Footing::Revision(revision) => go_on(observed, revision.clone(), false),
         Footing::Lost(why) => fault(observed, why),
     }
 }
@@ -196,15 +212,16 @@ fn decide_admission(observed: &Observed, admission: Admission, revision: Option<
                 let wake = until.map_or(quiet_until, |until| until.min(quiet_until));
                 return Decision { wake: Some(wake), ..Decision::nothing() };
             }
-            let standing = Standing { phase: Phase::Starting, reason, message, stalled: None };
+            // Starting, or Running where it is admitted again.
+            let standing = Standing { phase: observed.status.phase, reason, message, stalled: None };
             let status = with_standing(observed, standing);
             Decision { status: changed(observed, status), wake: until, ..Decision::nothing() }
         }
         (Admission::Reject { reason, message }, _) => {
             let standing = Standing { phase: Phase::Rejected, reason, message, stalled: None };
-            let mut status = refused(observed);
-            apply_standing(observed, &mut status, &standing);
+            let mut status = refused(observed, &standing);
             status.completion_time = Some(observed.now);
+            redrive::nothing_is_owed(&observed.facts, &mut status);
             Decision { status: changed(observed, status), ..Decision::nothing() }
         }
         (Admission::Accept(admitted), Some(revision)) => begin(observed, admitted, revision),
@@ -225,22 +242,13 @@ fn quiet_until(observed: &Observed) -> Option<Timestamp> {
     (until > observed.now).then_some(until)
 }
 
-/// The status of what will never be accepted: its name stands for what it asked for all the same.
-fn refused(observed: &Observed) -> ExecutionStatus {
-    let mut status = observed.status.clone();
-    if status.accepted.is_none() {
-        status.refused_spec_digest = Some(observed.facts.spec_digest.clone());
-    }
-    status
-}
-
 /// The end of what was never admitted, or whose run cannot be read any more.
 fn stop_without_run(observed: &Observed, stop: &StopRequest) -> Decision {
     let outcome = Outcome::Stopped(engine_stop(stop));
-    let mut status = refused(observed);
-    apply_standing(observed, &mut status, &status::ended(&outcome));
+    let mut status = refused(observed, &status::ended(&outcome));
     status::show_error(&mut status, stop.error.as_deref(), stop.cause.as_deref());
     status.completion_time = Some(observed.now);
+    redrive::nothing_is_owed(&observed.facts, &mut status);
     status.duration = status.start_time.map(|started_at| status::duration_text(started_at, observed.now));
     Decision { status: changed(observed, status), ..Decision::nothing() }
 }
@@ -260,12 +268,15 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
         task_timeout_seconds: seconds(effective.task_timeout_seconds),
         attributes: admitted.attributes,
     });
+    let redrives = redrive::count(&observed.status);
+    let run = run.after_redrives(u32::try_from(redrives).unwrap_or(u32::MAX));
     let event = facts.stop.as_ref().map_or(Event::Start, |stop| Event::Stop(engine_stop(stop)));
     let mut status = observed.status.clone();
     status.accepted = Some(Accepted {
         generation: facts.generation,
         spec_digest: facts.spec_digest.clone(),
-        redrive: facts.redrive,
+        // Those that were performed are counted.
+        redrive: facts.redrive.map(|asked| asked.saturating_sub(redrives)).filter(|asked| *asked > 0),
         revision_digest: Some(revision.digest.clone()),
     });
     status.refused_spec_digest = None;
@@ -280,10 +291,22 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
     }
 }
 
-/// A run that goes on: news first, then wishes, then time.
-fn go_on(observed: &Observed, revision: Arc<Revision>) -> Decision {
+/// A run that goes on: news first, then wishes, then time. `has_ended`: by its phase it had ended.
+pub(super) fn go_on(observed: &Observed, revision: Arc<Revision>, has_ended: bool) -> Decision {
+    let run = match decode(observed, &revision) {
+        Ok(run) => run,
+        Err(why) => return fault(observed, &why),
+    };
+    // Under a phase that has not ended, one that has waits to be taken up.
+    if (has_ended || run.outcome().is_some())
+        && let Some((reason, message)) = redrive::hindrance(observed)
+    {
+        let standing = Standing { phase: Phase::Running, reason, message, stalled: None };
+        let status = changed(observed, with_standing(observed, standing));
+        return Decision { status, parts: observed.parts.clone(), ..Decision::nothing() };
+    }
     let mut status = observed.status.clone();
-    match moved(observed, &mut status.answered, &revision) {
+    match moved(observed, &mut status.answered, &revision, run, has_ended) {
         Ok((run, news, judged)) => {
             let decision = conclude(observed, status, revision, run, news);
             // What was not taken in is judged when it is.
@@ -302,12 +325,20 @@ fn moved(
     observed: &Observed,
     answered: &mut Vec<String>,
     revision: &Revision,
+    mut run: Run,
+    has_ended: bool,
 ) -> Result<(Run, News, Vec<Judged>), String> {
     let program = &revision.program;
-    let mut run = decode(observed, revision)?;
     let (mut history, mut is_progress) = (Vec::new(), false);
     let mut judged = Vec::new();
     let mut events: Vec<(Event, Option<&Heard>)> = Vec::with_capacity(observed.reports.len() + 3);
+    if has_ended && run.outcome().is_none() {
+        // Its end was written although it could not be read.
+        events.push((Event::Stop(Stop::new(StopMode::Terminate)), None));
+    }
+    if has_ended || run.outcome().is_some() {
+        events.push((Event::Redrive { stop: observed.facts.stop.as_ref().map(engine_stop) }, None));
+    }
     // First, so that what has happened meanwhile moves nothing, or moves again.
     match (observed.facts.suspend, run.status()) {
         (true, Status::Running) => events.push((Event::Suspend, None)),
@@ -318,7 +349,7 @@ fn moved(
         let Heard { task, report, .. } = heard.clone();
         (Event::Task { id: task, report }, Some(heard))
     }));
-    if let Some(stop) = &observed.facts.stop {
+    if let (Some(stop), true) = (&observed.facts.stop, run.outcome().is_none() && !has_ended) {
         events.push((Event::Stop(engine_stop(stop)), None));
     }
     events.push((Event::Tick, None));
@@ -447,89 +478,21 @@ fn kept(
     Ok((step.run, history, kept))
 }
 
-/// An Execution that has ended and whose spec was changed: conditions speak of the newest generation,
-/// everything else stays as it is.
-fn restamp(observed: &Observed) -> Decision {
-    let before = &observed.status;
-    if before.observed_generation == observed.facts.generation {
-        return Decision::nothing();
-    }
-    let said = condition::find(&before.conditions, ConditionType::InProgress);
-    let accepted = condition::find(&before.conditions, ConditionType::Accepted);
-    let (reason, message) = match (before.phase, said, accepted) {
-        (Phase::Rejected, _, Some(accepted)) => (accepted.reason, accepted.message.clone()),
-        (_, Some(said), _) => (said.reason, said.message.clone()),
-        (_, None, _) => (Reason::EngineFault, "the conditions were removed".to_owned()),
-    };
-    let standing = Standing { phase: before.phase, reason, message, stalled: None };
-    let status = with_standing(observed, standing);
-    Decision { status: changed(observed, status), ..Decision::nothing() }
-}
-
 /// Something of ours is broken, or a status was tampered with: it is said, and nothing is done. Who
 /// wishes that it ends has that wish.
 #[must_use]
 pub fn fault(observed: &Observed, why: &str) -> Decision {
+    if observed.status.phase.is_ended() {
+        return redrive::cannot(observed, why);
+    }
     if let Some(stop) = &observed.facts.stop {
         return stop_without_run(observed, stop);
     }
     // What has not begun is tried again from its admission.
     let phase = observed.status.phase;
-    let message = format!(
-        "{why}; stop the Execution (spec.stop) or delete it, or restore what it needs, and it goes on"
-    );
+    let message = format!("{why}{FAULT_ADVICE}");
     let stalled = Some((Reason::EngineFault, message.clone()));
     let standing = Standing { phase, reason: Reason::EngineFault, message, stalled };
     let status = with_standing(observed, standing);
     Decision { status: changed(observed, status), is_fault: true, ..Decision::nothing() }
-}
-
-fn with_standing(observed: &Observed, standing: Standing) -> ExecutionStatus {
-    let mut status = observed.status.clone();
-    apply_standing(observed, &mut status, &standing);
-    status
-}
-
-fn apply_standing(observed: &Observed, status: &mut ExecutionStatus, standing: &Standing) {
-    let facts = &observed.facts;
-    let existing = existing(observed, status, standing);
-    status.conditions =
-        status::conditions(&status.conditions, standing, &existing, facts.generation, observed.now);
-    status.phase = standing.phase;
-    status.observed_generation = facts.generation;
-    if standing.phase.is_ended() {
-        status.active.clear();
-        status.active_count = None;
-    }
-}
-
-/// Whether the newest spec asks for what was accepted.
-fn existing(observed: &Observed, status: &ExecutionStatus, standing: &Standing) -> Existing {
-    let facts = &observed.facts;
-    let was_different = condition::find(&status.conditions, ConditionType::AlreadyExists).is_some();
-    let accepted = status.accepted.as_ref().map(|accepted| &accepted.spec_digest);
-    let refused = status.refused_spec_digest.as_ref().filter(|_| standing.phase.is_ended());
-    // What nobody has judged yet may still change.
-    if accepted.or(refused).is_none_or(|digest| *digest == facts.spec_digest) {
-        return Existing::Matches { was_different };
-    }
-    let name = facts.shown_name();
-    let flow = status.flow_revision.as_deref().and_then(flow_of).unwrap_or(&facts.flow);
-    Existing::Differs(if standing.phase.is_ended() {
-        format!(
-            "Execution {name} for flow {flow} already exists. It has ended ({}); another run needs another name.",
-            standing.phase.as_str()
-        )
-    } else {
-        let started =
-            status.start_time.map_or_else(String::new, |at| format!(" since {}", status::instant_text(at)));
-        format!(
-            "Execution {name} for flow {flow} is in progress{started} and goes on as it was accepted; another run needs another name."
-        )
-    })
-}
-
-/// The status, where it differs from the stored one.
-fn changed(observed: &Observed, status: ExecutionStatus) -> Option<Box<ExecutionStatus>> {
-    (status != observed.status).then(|| Box::new(status))
 }

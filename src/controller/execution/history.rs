@@ -101,6 +101,7 @@ pub fn record(event: &HistoryEvent) -> Record {
         | HistoryKind::ExecutionSucceeded { .. }
         | HistoryKind::ExecutionFailed { .. }
         | HistoryKind::ExecutionTimedOut => {}
+        HistoryKind::ExecutionRedriven { count } => record.n = Some(*count),
     }
     record
 }
@@ -121,6 +122,7 @@ pub fn kind(kind: &HistoryKind) -> RecordKind {
         HistoryKind::StateFailed { .. } => RecordKind::StateFailed,
         HistoryKind::ExecutionSuspended => RecordKind::ExecutionSuspended,
         HistoryKind::ExecutionResumed => RecordKind::ExecutionResumed,
+        HistoryKind::ExecutionRedriven { .. } => RecordKind::ExecutionRedriven,
         HistoryKind::StopRequested { .. } => RecordKind::StopRequested,
         HistoryKind::ExecutionSucceeded { .. } => RecordKind::ExecutionSucceeded,
         HistoryKind::ExecutionFailed { .. } => RecordKind::ExecutionFailed,
@@ -146,6 +148,7 @@ fn failure(kind: &HistoryKind) -> (Option<String>, Option<String>) {
         | HistoryKind::TaskSucceeded { .. }
         | HistoryKind::ExecutionSuspended
         | HistoryKind::ExecutionResumed
+        | HistoryKind::ExecutionRedriven { .. }
         | HistoryKind::StopRequested { .. }
         | HistoryKind::ExecutionSucceeded { .. }
         | HistoryKind::ExecutionTimedOut => return (None, None),

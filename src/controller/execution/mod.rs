@@ -12,9 +12,12 @@ pub mod keep;
 pub mod observe;
 mod parent;
 pub mod qualifier;
+pub mod redrive;
 pub mod registry;
+pub mod retention;
 pub mod settle;
 pub mod siblings;
+mod standing;
 pub mod status;
 mod watched;
 
@@ -65,6 +68,7 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             refuse(context, key, &answers);
             // Its Jobs hold finalizers of ours that would keep it for ever.
             context.driver.let_go(&seen.facts.uid);
+            context.retention.forget(&seen.facts.uid);
             settle::begin(context, key, &seen);
             return Ended::Settled(seen, None);
         }
@@ -109,7 +113,14 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             if decision.is_fault && !seen.phase.is_ended() {
                 return Ended::Faulted(seen, observed.reports);
             }
+            let status = decision.status.as_deref().unwrap_or(&observed.status);
+            let is_owed = redrive::is_owed(&observed.facts, status);
             if tidy(context, key, &observed, decision.status.as_deref(), decision.parts).await {
+                if is_owed {
+                    // At once where it has failed again, later where it could not begin.
+                    return Ended::Again { reports: Vec::new(), is_conflict: !decision.is_fault };
+                }
+                retain(context, key, &seen, &observed.status, status);
                 return settled(seen, decision.wake);
             }
             Ended::Again { reports: Vec::new(), is_conflict: false }
@@ -121,7 +132,8 @@ async fn attend(context: &Context, key: &Key, look: &mut Look) -> Ended {
             context.driver.let_go(&seen.facts.uid);
             settle::begin(context, key, &seen);
             // What the refused status would have named is named by nobody.
-            if tidy(context, key, &observed, None, Vec::new()).await {
+            let is_owed = redrive::is_owed(&observed.facts, &observed.status);
+            if tidy(context, key, &observed, None, Vec::new()).await && !is_owed {
                 return settled(seen, None);
             }
             Ended::Again { reports: Vec::new(), is_conflict: false }
@@ -159,6 +171,13 @@ async fn tidy(
     context.metrics.data_removed.inc_by(removed.unwrap_or_default() as u64);
     // While it goes on there is another write.
     removed.is_some() || !is_ended
+}
+
+/// Notes when an Execution that has ended is to be removed, and of one that goes on again that it is not.
+fn retain(context: &Context, key: &Key, seen: &Seen, before: &ExecutionStatus, status: &ExecutionStatus) {
+    if before.phase.is_ended() || status.expiration_time.is_some() {
+        context.retention.stands(key, seen, status);
+    }
 }
 
 fn settled(seen: Box<Seen>, wake: Option<Timestamp>) -> Ended {
@@ -251,8 +270,10 @@ fn tell(context: &Context, key: &Key, before: &Observed, decision: &Decision) {
             is_warning,
         });
     };
-    if status.phase != before.status.phase && status.phase.is_ended() {
+    let is_redriven = status.redrive_count != before.status.redrive_count;
+    if (status.phase != before.status.phase || is_redriven) && status.phase.is_ended() {
         context.metrics.ended(status.phase);
+        context.schedules.ended(key);
         debug!(execution = %key, phase = status.phase.as_str(), "an Execution has ended");
         let message = message_of(status, ConditionType::InProgress);
         match status.phase {

@@ -1,12 +1,16 @@
 //! Everything that a decision about an Execution depends on. Reads only.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::admit::{FlowFacts, FlowView, Latest};
 use super::decide::{Footing, Observed};
 use super::parent;
 use super::qualifier::{Qualified, qualified};
+use super::redrive;
 use super::registry::{Look, Seen};
+use super::retention::{self, DefaultTtl};
 use super::siblings::Sibling;
 use super::status::Obstacles;
 use crate::api::flow_revision::revision_name;
@@ -65,8 +69,9 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         facts.stop = parent::wish(context, key, &seen).await?;
     }
     let mut footing = footing(context, key, look, &seen, &status).await?;
+    let default_ttl = default_ttl(context, key, &seen, &status, &footing).await?;
     let mut parts = Vec::new();
-    if !status.phase.is_ended() && !status.checkpoint_refs.is_empty() {
+    if matches!(footing, Footing::Revision(_)) && !status.checkpoint_refs.is_empty() {
         // Closed it is never.
         look.place = context.large.clone().acquire_owned().await.ok();
         match context.data.parts(key, &seen.facts.uid, &status.checkpoint_refs).await {
@@ -82,6 +87,7 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         footing,
         reports: std::mem::take(&mut look.reports),
         obstacles: std::mem::take(&mut look.obstacles),
+        default_ttl,
         // Whole milliseconds are what is stored and shown.
         now: Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default(),
         token_key: context.token_key.at(&key.to_string()),
@@ -102,28 +108,58 @@ async fn footing(
     status: &ExecutionStatus,
 ) -> Result<Footing, Unavailable> {
     match status.phase {
-        Phase::Succeeded | Phase::Failed | Phase::TimedOut | Phase::Stopped | Phase::Rejected => {
-            Ok(Footing::Ended)
-        }
-        Phase::Running => {
-            let Some(name) = &status.flow_revision else {
-                return Ok(Footing::Lost("status.flowRevision is missing".to_owned()));
-            };
-            let digest = status.accepted.as_ref().and_then(|accepted| accepted.revision_digest.as_ref());
-            let is_meant = |revision: &Revision| digest.is_none_or(|digest| *digest == revision.digest);
-            match context.revisions.get(&Key::new(&key.namespace, name), is_meant).await {
+        phase if phase.is_ended() && !redrive::is_owed(&seen.facts, status) => Ok(Footing::Ended),
+        phase if phase != Phase::Starting && status.accepted.is_some() => {
+            match pinned(context, key, status).await {
                 Ok(revision) => Ok(Footing::Revision(revision)),
                 Err(RevisionError::Lost(why)) => Ok(Footing::Lost(why)),
                 Err(RevisionError::Unavailable(why)) => Err(Unavailable(why)),
             }
         }
-        Phase::Starting => {
+        // Those that were refused and are asked for again, too.
+        _ => {
             let Some(spec) = seen.spec.clone() else {
                 return Err(Unavailable("the spec was not kept".to_owned()));
             };
             admission(context, key, look, seen, spec).await
         }
     }
+}
+
+/// The revision that an Execution was accepted with.
+async fn pinned(
+    context: &Context,
+    key: &Key,
+    status: &ExecutionStatus,
+) -> Result<Arc<Revision>, RevisionError> {
+    let Some(name) = &status.flow_revision else {
+        return Err(RevisionError::Lost("status.flowRevision is missing".to_owned()));
+    };
+    let digest = status.accepted.as_ref().and_then(|accepted| accepted.revision_digest.as_ref());
+    let is_meant = |revision: &Revision| digest.is_none_or(|digest| *digest == revision.digest);
+    context.revisions.get(&Key::new(&key.namespace, name), is_meant).await
+}
+
+/// How long it stays after its end where it does not say.
+async fn default_ttl(
+    context: &Context,
+    key: &Key,
+    seen: &Seen,
+    status: &ExecutionStatus,
+    footing: &Footing,
+) -> Result<DefaultTtl, Unavailable> {
+    let of = |revision: &Revision| revision.defaults.ttl_seconds_after_finished;
+    let is_changed = status.observed_generation != seen.facts.generation;
+    let is_asked = is_changed && status.accepted.is_some() && retention::asks_revision(&seen.facts);
+    let flow = match (footing, is_asked) {
+        (Footing::Ended, true) => match pinned(context, key, status).await {
+            Ok(revision) => of(&revision),
+            Err(RevisionError::Lost(_)) => None,
+            Err(RevisionError::Unavailable(why)) => return Err(Unavailable(why)),
+        },
+        (footing, _) => footing.revision().and_then(of),
+    };
+    Ok(DefaultTtl { flow, controller: context.default_ttl })
 }
 
 async fn admission(

@@ -15,8 +15,9 @@ use super::answer::Heard;
 use super::decide::Facts;
 use super::digest::spec_digest;
 use super::keep::Room;
+use super::redrive;
 use super::status::Obstacles;
-use crate::api::{Execution, ExecutionSpec, FINALIZER_DEPENDENTS, Phase};
+use crate::api::{Execution, ExecutionSpec, FINALIZER_DEPENDENTS, LABEL_SCHEDULE, Phase};
 use crate::cluster::object::{Key, Stored};
 use crate::cluster::watch::Listed;
 use crate::driver::{News, What};
@@ -59,10 +60,11 @@ impl Seen {
     /// Where the object cannot be read.
     pub fn read(object: &Stored<Execution>, known: Option<&Self>) -> Result<Self, String> {
         #[derive(serde::Deserialize)]
-        struct PhaseOnly {
+        struct Stage {
             phase: Phase,
+            accepted: Option<serde::de::IgnoredAny>,
         }
-        let PhaseOnly { phase } = object.decode_status()?;
+        let Stage { phase, accepted } = object.decode_status()?;
         let status = object.status.as_deref().map(serde_json::value::RawValue::get).unwrap_or_default();
         let key = object.key();
         let room = Room::beside(object.bytes_beside_status());
@@ -84,6 +86,10 @@ impl Seen {
                     suspend: spec.suspend.unwrap_or_default(),
                     stop: spec.stop.clone(),
                     redrive: spec.redrive,
+                    ttl_seconds: spec.ttl_seconds_after_finished,
+                    is_name_generated: object.has_generated_name()
+                        || object.has_label(LABEL_SCHEDULE)
+                        || spec.parent_ref.is_some(),
                     parent: spec.parent_ref.clone().map(Box::new),
                     has_callback: spec.callback.is_some(),
                     room,
@@ -98,7 +104,7 @@ impl Seen {
             is_held: object.has_finalizer(FINALIZER_DEPENDENTS),
             phase,
             // Nothing of a run depends on the spec after it was accepted.
-            spec: spec.filter(|_| phase == Phase::Starting),
+            spec: spec.filter(|_| accepted.is_none()),
             status: status.into(),
         })
     }
@@ -283,8 +289,14 @@ impl Registry {
     pub fn left(&self, object: &Stored<Execution>) {
         let (key, version) = (object.key(), object.version());
         let mut state = self.locked();
-        state.over.remove(&key);
+        if state.over.get(&key).is_some_and(|over| *over <= version) {
+            state.over.remove(&key);
+        }
         let Some(entry) = state.entries.get_mut(&key) else { return };
+        if entry.seen.as_ref().is_some_and(|seen| seen.version > version) {
+            // An end that a redrive has taken back since.
+            return;
+        }
         entry.is_watched = false;
         let is_own = entry.seen.as_ref().is_some_and(|seen| seen.version == version);
         if is_own && entry.turn == Turn::Idle {
@@ -457,7 +469,7 @@ impl Registry {
         entry.turn = Turn::Idle;
         let newer = entry.newer.take();
         let ended_at = entry.ended_at.take();
-        let is_waiting = matches!(&ended, Ended::Settled(seen, _) if seen.phase == Phase::Starting);
+        let is_waiting = matches!(&ended, Ended::Settled(seen, _) if seen.spec.is_some());
         if !is_waiting && let Some(flow) = entry.flow.take() {
             waits_no_more(&mut state.waiting, &flow, key);
         }
@@ -477,6 +489,9 @@ impl Registry {
                     entry.uid = Some(seen.facts.uid.clone());
                     entry.obstacles = Obstacles::default();
                 }
+                // The watch is going to show it, also where it shows an earlier end of it first.
+                entry.is_watched |= !seen.phase.is_ended();
+                let ended_at = ended_at.filter(|version| *version > seen.version);
                 let newer = newer.filter(|newer| newer.version > seen.version);
                 let is_changed = newer.is_some() || ended_at.is_some();
                 entry.seen = ended_at.is_none().then(|| newer.unwrap_or(*seen));
@@ -571,7 +586,23 @@ fn owes_nothing(object: &Stored<Execution>) -> bool {
         observed_generation: i64,
     }
     let is_observed = |status: Observed| status.observed_generation == object.generation();
-    !object.has_finalizer(FINALIZER_DEPENDENTS) && object.decode_status().is_ok_and(is_observed)
+    !object.has_finalizer(FINALIZER_DEPENDENTS)
+        && object.decode_status().is_ok_and(is_observed)
+        && !owes_redrive(object)
+}
+
+/// Whether a redrive is owed that could not begin before, or was one of several.
+fn owes_redrive(object: &Stored<Execution>) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Asked {
+        redrive: Option<i64>,
+    }
+    // Most were never asked for again.
+    if !object.decode_spec::<Asked>().is_ok_and(|asked| asked.redrive.is_some()) {
+        return false;
+    }
+    let Ok(seen) = Seen::read(object, None) else { return false };
+    serde_json::from_str(&seen.status).is_ok_and(|status| redrive::is_owed(&seen.facts, &status))
 }
 
 fn waits_no_more(waiting: &mut BTreeMap<Key, HashSet<Key>>, flow: &Key, key: &Key) {

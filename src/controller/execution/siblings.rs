@@ -47,9 +47,13 @@ impl Sibling {
         struct Status {
             phase: Phase,
             run_number: Option<i64>,
+            accepted: Option<serde::de::IgnoredAny>,
         }
         let Spec { name, client_token } = object.decode_spec().ok()?;
-        let Status { phase, run_number } = object.decode_status().ok()?;
+        let Status { phase, run_number, accepted } = object.decode_status().ok()?;
+        // One that was refused and is admitted again waits like any other.
+        let is_waiting = phase == Phase::Running && accepted.is_none();
+        let phase = if is_waiting { Phase::Starting } else { phase };
         let key = object.key();
         let never_runs = phase == Phase::Rejected || phase == Phase::Starting && object.is_deleting();
         (!never_runs).then(|| Self {
@@ -148,7 +152,8 @@ mod tests {
             client_token: token.map(str::to_owned),
             ..ExecutionSpec::default()
         };
-        let request = Request { uid: "m", spec: &spec, created_at: Timestamp::from_second(100_000).unwrap() };
+        let created_at = Timestamp::from_second(100_000).unwrap();
+        let request = Request { uid: "m", spec: &spec, created_at, waits_since: created_at };
         match run_number(siblings, request, reuse) {
             Ok(number) => format!("{number:?}"),
             Err((reason, message)) => format!("{} {message}", reason.as_str()),

@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::trigger::{self, ScheduleChange, ScheduleView, Subject};
 use crate::api::condition::{self, Claim, cut};
-use crate::api::flow::{Binding, DiagnosticEntry, DialectName, FlowState, Lifecycle, REVISION_HISTORY_LIMIT};
+use crate::api::flow::{Binding, DiagnosticEntry, DialectName, REVISION_HISTORY_LIMIT};
 use crate::api::flow_revision::revision_name;
 use crate::api::{
     ConditionStatus, ConditionType, FlowRevision, FlowRevisionSpec, FlowSpec, FlowStatus, Reason,
@@ -54,6 +55,8 @@ pub struct Observed {
     pub published: Vec<Published>,
     /// The highest number under which something else stands that is no revision of this Flow.
     pub taken: i64,
+    /// What stands under the name of its Schedule.
+    pub schedule: ScheduleView,
     /// The time.
     pub now: Timestamp,
 }
@@ -65,6 +68,8 @@ pub struct Decision {
     pub publish: Option<FlowRevision>,
     /// The status to be written after it.
     pub status: FlowStatus,
+    /// What becomes of its Schedule after that.
+    pub schedule: ScheduleChange,
     /// Numbers of revisions that the Flow needs no longer: to be removed where no Execution needs them.
     pub garbage: Vec<i64>,
 }
@@ -72,7 +77,7 @@ pub struct Decision {
 /// Decides.
 #[must_use]
 pub fn decide(observed: &Observed) -> Decision {
-    let Observed { name, generation, spec, status: before, published, taken, now } = observed;
+    let Observed { name, generation, spec, status: before, published, taken, schedule, now } = observed;
     let forced = spec.dialect.map(dialect_of);
     let Compiled { dialect, program, mut diagnostics } = revision::compile(&spec.definition, forced);
     if let Some(program) = &program {
@@ -109,19 +114,26 @@ pub fn decide(observed: &Observed) -> Decision {
             }
         };
         status.latest_revision = Some(number);
-        status.activated_at = status.activated_at.or(Some(*now));
     }
-    status.flow_status = match (spec.lifecycle, spec.suspend, is_valid, status.latest_revision) {
-        (Some(Lifecycle::Deprecated), ..) => FlowState::Deprecated,
-        (_, Some(true), ..) => FlowState::Suspended,
-        (_, _, true, _) => FlowState::Active,
-        (_, _, false, Some(_)) => FlowState::Errored,
-        (_, _, false, None) => FlowState::Draft,
+    let latest_revision = status.latest_revision;
+    let subject = Subject {
+        name,
+        generation: *generation,
+        spec,
+        before,
+        schedule,
+        is_valid,
+        latest_revision,
+        now: *now,
     };
-    status.conditions =
-        condition::merge(&before.conditions, claims(is_valid, &status, &diagnostics), *generation, *now);
+    let life = trigger::life(&subject);
+    status.flow_status = life.state;
+    status.activated_at = life.activated_at;
+    status.consecutive_failures = life.consecutive_failures;
+    let claims = claims(is_valid, &status, &diagnostics).into_iter().chain(life.active).collect();
+    status.conditions = condition::merge(&before.conditions, claims, *generation, *now);
     let garbage = garbage(observed, status.latest_revision);
-    Decision { publish, status, garbage }
+    Decision { publish, status, schedule: life.change, garbage }
 }
 
 /// Revisions beyond the limit. Who begins with the newest one at this moment may still begin with what was
@@ -276,6 +288,7 @@ fn revision_of(name: &str, number: i64, digest: String, dialect: Dialect, spec: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::flow::FlowState;
 
     const VALID: &str =
         "Type: StateMachine\\nSpecVersion: v1\\nStartAt: a\\nStates: [{Type: Succeed, Name: a}]";
@@ -323,6 +336,7 @@ mod tests {
             status: before.map(|before| before.status.clone()).unwrap_or_default(),
             published,
             taken: 0,
+            schedule: ScheduleView::Absent,
             now: Timestamp::UNIX_EPOCH,
         }
     }

@@ -1,6 +1,8 @@
 //! Flows: their definitions compiled, valid ones published as revisions.
 
 pub mod decide;
+mod schedule;
+pub mod trigger;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -91,9 +93,6 @@ async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiE
         return Ok(Looked::Enough);
     };
     let status: FlowStatus = flow.decode_status().unwrap_or_default();
-    if status.observed_generation == flow.generation() && is_published(context, key, &status).await? {
-        return Ok(Looked::Enough);
-    }
     let spec: FlowSpec = match flow.decode_spec() {
         Ok(spec) => spec,
         Err(why) => {
@@ -101,6 +100,13 @@ async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiE
             return Ok(Looked::Enough);
         }
     };
+    let schedule = schedule::view(context, key, flow.uid(), &spec).await?;
+    if status.observed_generation == flow.generation()
+        && is_published(context, key, &status).await?
+        && !schedule::is_behind(key, &spec, &status, &schedule)
+    {
+        return Ok(Looked::Enough);
+    }
     let observed = Observed {
         name: key.name.clone(),
         generation: flow.generation(),
@@ -108,14 +114,18 @@ async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiE
         status,
         published: published(context, key).await?,
         taken,
+        schedule,
         now: jiff::Timestamp::now(),
     };
     let decision = tokio::task::block_in_place(|| decide::decide(&observed));
     if !context.leadership.is_valid() {
         return Err(ApiError::Unavailable("the lease has run out".to_owned()));
     }
-    let garbage = decision.garbage.clone();
+    let (garbage, change) = (decision.garbage.clone(), decision.schedule.clone());
     let looked = commit(context, key, &flow, decision).await?;
+    if matches!(looked, Looked::Enough) && !schedule::change(context, key, flow.uid(), change).await? {
+        return Ok(Looked::Again);
+    }
     if matches!(looked, Looked::Enough) {
         collect(context, key, &garbage).await?;
     }

@@ -36,6 +36,7 @@ const EXECUTION: Part = Part::Group(&[
     ("RoleArn", Part::Value(Root::ServiceAccount)),
     ("StartTime", Part::Value(Root::StartTime)),
     ("RedriveCount", Part::Value(Root::RedriveCount)),
+    ("RedriveTime", Part::Value(Root::RedriveTime)),
     ("Tags", Part::Value(Root::Attribute(Attribute::Tags))),
     ("Priority", Part::Value(Root::Attribute(Attribute::Priority))),
     ("TaskList", Part::Value(Root::Attribute(Attribute::TaskList))),

@@ -140,6 +140,13 @@ impl ChildRunner {
         }
     }
 
+    /// Whether a task of its parent waits for a child; nothing where it is not known yet.
+    pub fn is_waited_for(&self, child: &Key, parent_uid: &str) -> Option<bool> {
+        let state = self.locked();
+        let is_wanted = state.wanted.contains_key(child);
+        (is_wanted || state.looked_through.contains(parent_uid)).then_some(is_wanted)
+    }
+
     /// Children that nobody waits for any more.
     fn give_up(self: &Arc<Self>, uid: &str, is_over: impl Fn(&Key) -> bool) {
         let mut over = Vec::new();

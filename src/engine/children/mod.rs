@@ -3,6 +3,7 @@
 
 mod batch;
 mod map;
+mod redrive;
 mod tolerance;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use super::visit::{Payload, branch_of};
 use super::{Failure, Report, TaskId, time};
 
 pub(super) use map::STATE_DATA;
+pub(super) use redrive::is_written;
 
 /// The state that scopes run within, as they see it.
 struct Inner<'a> {
@@ -89,6 +91,7 @@ impl Children {
             slots: Vec::new(),
             total,
             running: BTreeSet::new(),
+            again: BTreeSet::new(),
             concurrency: total,
             is_failed: false,
         }
@@ -189,6 +192,13 @@ impl Stepper<'_> {
 
     /// Begins as many as may run; ends the state's work where all have ended.
     fn begin_more(&mut self, children: &mut Children, inner: &Inner<'_>) -> Result<Work, Fault> {
+        while children.running.len() < children.concurrency
+            && let Some(slot) = children.again.first().copied()
+        {
+            if let Some(failure) = self.redrive_child(children, inner, slot)? {
+                return Ok(self.fail_children(children, Some(slot), failure));
+            }
+        }
         while children.running.len() < children.concurrency && children.has_more() {
             let slot = children.slots.len();
             let input = match self.next_input(children, inner) {
@@ -199,7 +209,7 @@ impl Stepper<'_> {
                 return Ok(self.fail_children(children, Some(slot), failure));
             }
         }
-        if !children.running.is_empty() || children.has_more() {
+        if !children.running.is_empty() || children.has_more() || !children.again.is_empty() {
             return Ok(Work::Pending);
         }
         let mut results = children.results();

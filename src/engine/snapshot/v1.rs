@@ -15,7 +15,7 @@ use crate::engine::run::{
 use crate::engine::snapshot::Part;
 use crate::engine::visit::{branch_of, path_text};
 use crate::engine::{
-    Failure, Fault, Report, Run, Stop, StopMode, Suspension, TaskError, TaskErrorName, TaskId,
+    Failure, Fault, Redrives, Report, Run, Stop, StopMode, Suspension, TaskError, TaskErrorName, TaskId,
 };
 use crate::expr::Attribute;
 use crate::ir::{ErrorKind, Kind, Program, ScopeIdx, State};
@@ -46,6 +46,12 @@ pub(super) struct Snapshot {
     /// Run-wide variables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     g: Option<Ref>,
+    /// Redrives: how many, and when last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r: Option<(u32, Millis)>,
+    /// How tasks have ended that nobody has acted upon, for a redrive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    w: Vec<(String, ReportV1)>,
     /// Frames; a frame stands before those within it. The first one is the root.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     f: Vec<FrameV1>,
@@ -215,6 +221,9 @@ struct ChildrenV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     i: Option<Ref>,
     s: Vec<SlotV1>,
+    /// Those that have failed and are to be run again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    g: Vec<usize>,
     /// Concurrency.
     c: usize,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -290,6 +299,9 @@ impl Snapshot {
         let Progress { transitions, tasks_succeeded, tasks_failed, retries, held } = run.progress;
         let s = writer.status(&run.status);
         let g = (!run.globals.is_empty()).then(|| writer.value(&Value::Object(run.globals.clone())));
+        let finished = run.finished.iter();
+        let finished = finished.filter_map(|(id, report)| Some((id.to_string(), writer.report(report)?)));
+        let w = finished.collect();
         if let Some(root) = &run.root {
             writer.frame(root);
         }
@@ -301,6 +313,8 @@ impl Snapshot {
             h: held,
             e: run.events,
             g,
+            r: run.redrives.last_at.map(|at| (run.redrives.count, at.as_millisecond())),
+            w,
             f: writer.frames.into_iter().flatten().collect(),
             k: parts.iter().map(|part| part.key.clone()).collect(),
             d: writer.values,
@@ -337,6 +351,12 @@ impl Snapshot {
         };
         let globals = self.g.map(|g| reader.object(g)).transpose()?.unwrap_or_default();
         let status = reader.status(self.s)?;
+        let last = self.r.map(|(count, at)| Ok((count, instant(at)?))).transpose()?;
+        let redrives =
+            last.map_or_else(Redrives::default, |(count, at)| Redrives { count, last_at: Some(at) });
+        let finished = (self.w.into_iter())
+            .map(|(id, report)| Ok((TaskId::from(&*id), reader.report(report)?)))
+            .collect::<Result<_, Fault>>()?;
         let mut frames: Vec<Option<FrameV1>> = self.f.into_iter().map(Some).collect();
         let root = match frames.is_empty() {
             true => None,
@@ -358,6 +378,8 @@ impl Snapshot {
             status,
             progress: Progress { transitions, tasks_succeeded, tasks_failed, retries, held: self.h },
             events: self.e,
+            redrives,
+            finished,
         })
     }
 }
@@ -537,6 +559,7 @@ impl Writer {
                 Elements::Object(members) => self.value(&Value::Object(members.clone())),
             }),
             s: children.slots.iter().map(|slot| self.slot(slot)).collect(),
+            g: children.again.iter().copied().collect(),
             c: children.concurrency,
             x: children.is_failed,
             m: mapping.map(|mapping| self.mapping(mapping, children.total)).unwrap_or_default(),
@@ -759,6 +782,7 @@ impl Reader<'_> {
         if stored.s.len() > total || stored.c == 0 && total > 0 {
             return Err(corrupt("a state runs more than it has"));
         }
+        let again: BTreeSet<usize> = stored.g.into_iter().collect();
         let (mut running, mut failed) = (BTreeSet::new(), 0_usize);
         let mut slots = Vec::with_capacity(stored.s.len());
         for (number, slot) in stored.s.into_iter().enumerate() {
@@ -769,8 +793,8 @@ impl Reader<'_> {
                     Slot::Running(Box::new(self.child(frames, position, active, state, number)?))
                 }
                 SlotV1::Failed(position) => {
-                    failed =
-                        failed.saturating_add(mapping.as_ref().map_or(0, |mapping| mapping.size(number)));
+                    let size = mapping.as_ref().map_or(0, |mapping| mapping.size(number));
+                    failed = failed.saturating_add(if again.contains(&number) { 0 } else { size });
                     Slot::Failed(Box::new(self.child(frames, position, active, state, number)?))
                 }
             });
@@ -778,7 +802,11 @@ impl Reader<'_> {
         if let Some(mapping) = &mut mapping {
             mapping.failed = failed;
         }
-        Ok(Children { mapping, slots, total, running, concurrency: stored.c, is_failed: stored.x })
+        if again.iter().any(|slot| !matches!(slots.get(*slot), Some(Slot::Failed(_)))) {
+            return Err(corrupt("what is to be run again has not failed"));
+        }
+        let (concurrency, is_failed) = (stored.c, stored.x);
+        Ok(Children { mapping, slots, total, running, again, concurrency, is_failed })
     }
 
     /// What a Map runs over, and how many elements of it.

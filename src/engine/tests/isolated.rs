@@ -4,7 +4,7 @@ use super::maps::{each, each_with, pass, retry_once};
 use super::*;
 use crate::ir::{Batch, Catcher, Next, Pattern, Tolerance, Until, VariableScope, Variables};
 
-fn tolerating(count: Option<&str>, percentage: Option<&str>) -> impl FnOnce(&mut Map) {
+pub(super) fn tolerating(count: Option<&str>, percentage: Option<&str>) -> impl FnOnce(&mut Map) {
     let tolerance = Tolerance { count: count.map(literal), percentage: percentage.map(literal) };
     |map| {
         map.is_isolated = true;

@@ -217,6 +217,7 @@ fn event_of(choice: Choice, program: &Program, run: &Run, now: &mut Timestamp) -
         12 if choice.pick.is_multiple_of(16) => Event::Stop(Stop::new(StopMode::Terminate)),
         13 if choice.pick.is_multiple_of(2) => Event::Suspend,
         14 | 15 if matches!(run.status(), Status::Suspended(_)) => Event::Resume,
+        _ if run.outcome().is_some() && choice.pick.is_multiple_of(2) => Event::Redrive { stop: None },
         _ => {
             let ahead = i64::try_from(choice.pick % 30).unwrap();
             let passed = *now + jiff::SignedDuration::from_secs(ahead);
@@ -233,21 +234,37 @@ fn take(program: &Program, run: Run, now: Timestamp, event: Event) -> Step {
     step(program, run, now, event, &key()).unwrap()
 }
 
+fn success(id: &TaskId) -> Event {
+    Event::Task { id: id.clone(), report: Report::Succeeded(json(r#"{"ok": 1}"#)) }
+}
+
 /// Lets everything that is out succeed and all time pass.
-fn finish(program: &Program, mut run: Run, mut now: Timestamp) -> Run {
+fn finish(program: &Program, run: Run, now: Timestamp) -> Run {
+    finish_counting(program, run, now).0
+}
+
+/// The same, and how many tasks that were; nothing where any of it failed meanwhile.
+fn finish_counting(program: &Program, mut run: Run, mut now: Timestamp) -> (Run, Option<usize>) {
+    let (mut count, mut has_failed) = (0, run.progress().retries > 0);
     for _ in 0..10_000 {
         if run.outcome().is_some() {
-            return run;
+            return (run, (!has_failed).then_some(count));
         }
         let event = match run.outstanding(program).into_iter().next() {
             _ if matches!(run.status(), Status::Suspended(_)) => Event::Resume,
-            Some(task) => Event::Task { id: task.id, report: Report::Succeeded(json(r#"{"ok": 1}"#)) },
+            Some(task) => {
+                count += 1;
+                success(&task.id)
+            }
             None => {
                 now = now.max(run.next_wake(program).expect("a run without tasks waits for time"));
                 Event::Tick
             }
         };
-        run = take(program, run, now, event).run;
+        let step = take(program, run, now, event);
+        has_failed |= step.run.progress().retries > 0;
+        has_failed |= step.history.iter().any(|event| matches!(event.kind, HistoryKind::StateFailed { .. }));
+        run = step.run;
     }
     panic!("the run does not end: {run:?}");
 }
@@ -381,6 +398,47 @@ proptest! {
         prop_assert!(ended.events() <= LIMITS.events_max + 100);
         if !is_disturbed {
             prop_assert_eq!(ended.outcome(), undisturbed.outcome());
+        }
+    }
+
+    /// A run that was stopped anywhere and goes on does what is left and nothing twice.
+    #[test]
+    fn a_redriven_run_does_what_is_left(shapes in any_shape(), before in 0_usize..12, picks in prop::collection::vec(any::<usize>(), 16), mode in prop_oneof![Just(StopMode::Cancel), Just(StopMode::Terminate)]) {
+        let program = program_of(Handover::Replace, &shapes);
+        let begun = take(&program, Run::new(execution("{}")), at(0), Event::Start);
+        let has_failed = begun.history.iter().any(|event| matches!(event.kind, HistoryKind::StateFailed { .. }));
+        let begun = begun.run;
+        let (undisturbed, all) = finish_counting(&program, begun.clone(), at(0));
+        let (mut run, mut done, mut now) = (begun, 0, at(0));
+        for pick in picks.iter().take(before) {
+            let tasks = run.outstanding(&program);
+            let event = match tasks.get(pick.checked_rem(tasks.len()).unwrap_or_default()) {
+                Some(task) => success(&task.id),
+                None => {
+                    now = run.next_wake(&program).map_or(now, |wake| wake.max(now));
+                    Event::Tick
+                }
+            };
+            done += usize::from(event != Event::Tick);
+            run = take(&program, run, now, event).run;
+        }
+        run = take(&program, run, now, Event::Stop(Stop::new(mode))).run;
+        for (number, task) in run.outstanding(&program).into_iter().enumerate() {
+            // What reads and writes for a Map does so again.
+            let is_done = picks[number % picks.len()].is_multiple_of(2) && !task.id.as_str().contains("#read@") && !task.id.as_str().contains("#write@");
+            let failed = Report::Failed(TaskError::named("E", "it was canceled"));
+            let event = if is_done { success(&task.id) } else { Event::Task { id: task.id, report: failed } };
+            done += usize::from(is_done);
+            run = take(&program, run, now, event).run;
+        }
+        let stored = snapshot::decode(&snapshot::encode(&run), &program).unwrap();
+        prop_assert_eq!(&stored, &run);
+        run = take(&program, stored, now, Event::Redrive { stop: None }).run;
+        let (ended, left) = finish_counting(&program, run, now);
+        // What fails by itself is done again, as often as that is tolerated.
+        if let (Some(Outcome::Succeeded(_)), Some(all), false) = (undisturbed.outcome(), all, has_failed) {
+            prop_assert!(matches!(ended.outcome(), Some(Outcome::Succeeded(_))), "{:?}", ended.outcome());
+            prop_assert_eq!(left.map(|left| done + left), Some(all));
         }
     }
 

@@ -7,6 +7,7 @@ mod legacy_shape;
 mod lifecycle;
 mod maps;
 mod parts;
+mod redrive;
 mod suspend;
 mod tasks;
 

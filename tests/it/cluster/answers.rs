@@ -117,10 +117,19 @@ fn an_answer_is_not_lost_while_nobody_leads_and_one_to_an_earlier_attempt_does_n
     controller.kill();
     let answer = |ok: bool| json!({"taskToken": token(&space, &service, 0), "outcome": "Succeeded", "output": {"ok": ok}});
     report(&space, "away", &answer(true));
-    let _controller = space.controller();
+    let controller = space.controller();
     assert_eq!(space.output("one"), json!({"ok": true}));
     assert_eq!(judged(&space, "away").0, "Accepted");
     assert_eq!(service.asked().len(), 1);
+    // As after a crash between taking it and saying so.
+    controller.kill();
+    let untold = json!({"status": {"phase": "Pending", "conditions": []}}).to_string();
+    let arguments = ["patch", "taskreports", "away", "--subresource=status", "--type=merge", "-p", &untold];
+    let patched = space.kubectl(&arguments);
+    assert!(patched.status.success(), "{patched:?}");
+    report(&space, "second", &answer(false));
+    let _controller = space.controller();
+    assert_eq!((judged(&space, "away").0, judged(&space, "second").0), ("Accepted".into(), "Refused".into()));
 
     // An attempt that took too long is tried again with another token.
     let mut again: Value = serde_json::from_str(&asks(&service)).unwrap();

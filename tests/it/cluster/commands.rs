@@ -11,8 +11,14 @@ use super::rig::{Space, execution, wait};
 use crate::command::{Ended, Running, file, program, start_as};
 use crate::service::{Answer, Service};
 
+mod chosen;
+mod completion;
+mod outlasts;
 mod program;
+mod redriven;
+mod reported;
 mod stop;
+mod told;
 
 const GREET: &str = "Type: StateMachine\nSpecVersion: v1\nStartAt: Greet\nStates:\n- {Type: Pass, Name: Greet, End: true, OutputConstructor: {\"hello.$\": $Input.name}}";
 

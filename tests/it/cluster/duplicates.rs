@@ -95,6 +95,10 @@ fn a_name_is_one_run_whichever_way_it_is_said_again() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("stop cannot be withdrawn"), "{said}");
     check_taken(&space.try_apply(&execution("done", spec(1, "first")), &[]));
+    // The name is free again when the object is gone.
+    assert!(space.kubectl(&["delete", "executions", "done"]).status.success());
+    space.apply(&execution("done", spec(1, "second")));
+    assert_eq!(space.output("done")["word"], "second");
 }
 
 #[test]

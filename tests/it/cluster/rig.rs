@@ -81,7 +81,7 @@ impl Cluster {
         let output =
             self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", crds.to_str().unwrap()]);
         assert!(output.status.success(), "{output:?}");
-        for crd in ["flows", "flowrevisions", "executions", "executiondata", "taskreports"] {
+        for crd in ["flows", "flowrevisions", "executions", "executiondata", "schedules", "taskreports"] {
             let crd = format!("crd/{crd}.millrace.dev");
             let output = self.kubectl(&["wait", "--for=condition=Established", &crd, "--timeout=30s"]);
             assert!(output.status.success(), "{output:?}");
@@ -248,8 +248,11 @@ subjects: [{{kind: ServiceAccount, name: user-{role}}}]
         // The services of tests are on loopback.
         let egress: &[&str] =
             if arguments.contains(&"--allow-egress") { &[] } else { &["--allow-egress", "127.0.0.0/8"] };
+        let lease: &[&str] =
+            if arguments.contains(&"--lease-name") { &[] } else { &["--lease-name", &self.name] };
         let child = Command::new(env!("CARGO_BIN_EXE_millrace"))
-            .args(["controller", "--namespace", &self.name, "--lease-name", &self.name])
+            .args(["controller", "--namespace", &self.name])
+            .args(lease)
             .args(["--lease-namespace", &self.name, "--identity", identity])
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .args(egress)

@@ -37,7 +37,7 @@ fn ask(flow: &FlowView, revision: Option<&Revision>, spec: &str, now: i64) -> St
     let flow_ref = if spec.contains("flowRef") { "" } else { r#""flowRef": {"name": "f"}"# };
     let spec = if flow_ref.is_empty() { spec.trim_start_matches(", ") } else { spec };
     let spec = serde_json::from_str(&format!("{{{flow_ref}{spec}}}")).unwrap();
-    let request = Request { uid: "u", spec: &spec, created_at: at(1_000) };
+    let request = Request { uid: "u", spec: &spec, created_at: at(900), waits_since: at(1_000) };
     match admit(flow, revision, &[], request, at(now)) {
         Admission::Accept(Admitted { input, effective, attributes, alias, run_number: None }) => format!(
             "{input} {:?} {:?} {} {} {}",

@@ -14,6 +14,7 @@ use crate::api::{ConditionType, ExecutionSpec, Phase, Reason, condition};
 use crate::controller::execution::admit::{FlowFacts, FlowView, Latest};
 use crate::controller::execution::answer::Heard;
 use crate::controller::execution::decide::{Decision, Facts, Footing, Observed, decide};
+use crate::controller::execution::retention::DefaultTtl;
 use crate::controller::execution::status::Obstacles;
 use crate::controller::revision::Revision;
 use crate::engine::{Report, TokenKey};
@@ -80,6 +81,8 @@ impl World {
                 spec_digest: "s".to_owned(),
                 stop: None,
                 redrive: None,
+                ttl_seconds: None,
+                is_name_generated: false,
                 parent: None,
                 has_callback: false,
                 room: self.room,
@@ -92,6 +95,7 @@ impl World {
                 .map(|(id, report)| Heard { task: id.into(), report, from: None })
                 .collect(),
             obstacles: Obstacles::default(),
+            default_ttl: DefaultTtl::default(),
             now: self.now,
             token_key: TokenKey::new([7; 32]),
         }

@@ -13,7 +13,8 @@ fn object(version: u64, generation: i64) -> Stored<Execution> {
     serde_json::from_str(&format!(
         r#"{{"metadata": {{"name": "e", "namespace": "n", "uid": "u", "resourceVersion": "{version}", "generation": {generation}}},
             "spec": {{"flowRef": {{"name": "f"}}, "input": {{"k": 1}}}},
-            "status": {{"phase": "Running", "conditions": [], "observedGeneration": 1}}}}"#
+            "status": {{"phase": "Running", "conditions": [], "observedGeneration": 1,
+                "accepted": {{"generation": 1, "specDigest": "d"}}}}}}"#
     ))
     .unwrap()
 }
@@ -77,6 +78,34 @@ fn what_is_over_stays_over_however_late_the_watch_is() {
     // Another object of the same name.
     registry.seen(&object(12, 1)).unwrap();
     assert_eq!((registry.len(), turns(&mut receiver)), (1, 1));
+}
+
+#[test]
+fn a_run_that_was_taken_up_again_is_over_when_its_new_end_was_shown() {
+    let (registry, mut receiver) = registry();
+    registry.seen(&object(5, 1)).unwrap();
+    let mut seen = registry.begin(&key()).unwrap().seen.unwrap();
+    registry.end(&key(), Ended::Over(9));
+    // Its spec changes, and what is decided stands as 12.
+    registry.look_at(&key());
+    assert!(registry.begin(&key()).unwrap().seen.is_none());
+    seen.version = 12;
+    registry.end(&key(), Ended::Settled(Box::new(seen), None));
+    turns(&mut receiver);
+    // The watch comes after: the first end, then what goes on.
+    registry.left(&object(9, 1));
+    registry.seen(&object(12, 2)).unwrap();
+    assert_eq!((registry.len(), turns(&mut receiver)), (1, 0));
+    // It may be so late that the run has ended again.
+    report(&registry, "u", What::Report(Report::Heartbeat));
+    registry.begin(&key()).unwrap();
+    registry.end(&key(), Ended::Over(14));
+    turns(&mut receiver);
+    registry.left(&object(9, 1));
+    registry.seen(&object(12, 2)).unwrap();
+    assert_eq!((registry.len(), turns(&mut receiver)), (0, 0));
+    registry.left(&object(14, 2));
+    assert!(registry.locked().over.is_empty());
 }
 
 #[test]
@@ -208,7 +237,7 @@ fn those_that_wait_for_a_flow_are_looked_at_when_it_changes() {
     let flow = Key::new("n", "f");
     registry.seen(&object(5, 1)).unwrap();
     let mut seen = registry.begin(&key()).unwrap().seen.unwrap();
-    seen.phase = Phase::Starting;
+    seen.spec = Some(Box::default());
     turns(&mut receiver);
     registry.waits_for(&key(), flow.clone());
     // While it is being looked at, and after that.
@@ -225,7 +254,7 @@ fn those_that_wait_for_a_flow_are_looked_at_when_it_changes() {
     // Once it was admitted nobody has to remember.
     registry.begin(&key()).unwrap();
     registry.waits_for(&key(), flow);
-    seen.phase = Phase::Running;
+    seen.spec = None;
     registry.end(&key(), Ended::Settled(Box::new(seen), None));
     assert!(registry.locked().waiting.is_empty());
 }
