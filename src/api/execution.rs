@@ -13,7 +13,7 @@ use super::shape;
 use super::{Condition, DataRef, Payload, YEAR_SECONDS};
 
 /// Names that objects can have. A name of another form would be part of a path to something else.
-const OBJECT_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+pub(super) const OBJECT_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
 /// Longest name of an Execution: it names Jobs and stands in labels.
 pub const NAME_CHARS_MAX: usize = 63;
@@ -132,7 +132,7 @@ pub struct ExecutionSpec {
     /// clientToken of the request that this is: of two Executions of a Flow with the same one, made within 8
     /// hours, the younger is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(schema_with = "shape::client_token")]
     pub client_token: Option<String>,
     /// input of the run, `{}` when absent. FDL takes an object of at most 64 KiB, up to 100 levels deep.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
@@ -155,7 +155,7 @@ pub struct ExecutionSpec {
     pub starting_deadline_seconds: Option<i64>,
     /// serviceAccountName of the account that the run acts as: the Flow's, or one that the Flow allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("pattern" = OBJECT_NAME))]
     pub service_account_name: Option<String>,
     /// priority among Executions that wait for the same, higher ones first; readable in the definition.
     /// The Flow's default when absent.
@@ -328,6 +328,11 @@ pub struct ExecutionStatus {
     /// accepted names what was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Accepted>,
+    /// refusedSpecDigest is over the spec of what was refused, or stopped before it was admitted: the name of the
+    /// run stands for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub refused_spec_digest: Option<String>,
     /// flowRevision that the run runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]

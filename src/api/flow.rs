@@ -4,7 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::execution::{ChildPolicy, TTL_SECONDS_MAX};
+use super::execution::{ChildPolicy, OBJECT_NAME, TTL_SECONDS_MAX};
 use super::trigger::Trigger;
 use super::{Condition, Payload, YEAR_SECONDS};
 
@@ -46,6 +46,9 @@ pub const ALIAS_CHARS_MAX: usize = 64;
         "!has(self.spec.trigger) || self.spec.trigger.type != 'Scheduled' || self.metadata.name.size() <= 52"
     )
     .message("metadata.name of a Flow with a schedule must have at most 52 characters: Executions are called after it and their time"),
+    // A revision is named by its Flow, a hyphen and a number of up to 19 digits, in 253 characters.
+    validation = Rule::new("self.metadata.name.size() <= 233")
+        .message("metadata.name must have at most 233 characters: revisions have it with a number"),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct FlowSpec {
@@ -61,11 +64,15 @@ pub struct FlowSpec {
     /// serviceAccountName of the account that every side effect inside the cluster is done as. The
     /// account `default` of the namespace when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("pattern" = OBJECT_NAME))]
     pub service_account_name: Option<String>,
     /// allowedServiceAccounts that an Execution may name instead. None when absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(
+        length(max = 64),
+        inner(length(min = 1, max = 253), regex(pattern = OBJECT_NAME)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
     pub allowed_service_accounts: Vec<String>,
     /// bindings say what the resources of tasks mean here. The longest pattern that matches wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -355,8 +362,8 @@ pub struct SecretKeyRef {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct FlowStatus {
-    /// conditions: Ready says whether the definition is valid; of a Scheduled or Event Flow, Active whether its
-    /// trigger starts Executions.
+    /// conditions: Ready says whether the definition is valid, Stalled whether somebody has to mend it; of a Scheduled
+    /// or Event Flow, Active whether its trigger starts Executions.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

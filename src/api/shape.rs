@@ -18,6 +18,19 @@ pub(super) fn qualifier(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// What AppFlow takes as a token (start-apis.md §1.4).
+pub(super) fn client_token(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": WORD_CHARS_MAX,
+        "x-kubernetes-validations": [{
+            "rule": "self.matches('^[ -~]+$')",
+            "message": "clientToken must consist of printable ASCII characters",
+        }],
+    })
+}
+
 pub(super) fn outer_name(_: &mut SchemaGenerator) -> Schema {
     word("name")
 }

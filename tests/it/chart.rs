@@ -5,6 +5,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Service, ServiceAccount};
 use k8s_openapi::api::flowcontrol::v1::{FlowSchema, PriorityLevelConfiguration};
@@ -34,6 +37,7 @@ impersonation: {namespaces: [shop], serviceAccounts: [order-runner, refunds.v2]}
 image: {repository: registry.example/millrace, digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}
 imagePullSecrets: [{name: registry}]
 serviceAccount: {annotations: {example/identity: millrace}}
+policies: {immutableSpec: {enabled: true}, starts: {enabled: true, others: false, rules: [{groups: [interns], tags: [trial]}]}}
 service: {create: true, annotations: {prometheus.io/scrape: 'true'}}
 hostNetwork: true
 podAnnotations: {a: b}
@@ -241,6 +245,8 @@ fn as_kubernetes_reads(object: &Value) -> Value {
         "RoleBinding" => read::<RoleBinding>(object),
         "Service" => read::<Service>(object),
         "ServiceAccount" => read::<ServiceAccount>(object),
+        "ValidatingAdmissionPolicy" => read::<ValidatingAdmissionPolicy>(object),
+        "ValidatingAdmissionPolicyBinding" => read::<ValidatingAdmissionPolicyBinding>(object),
         other => panic!("the chart makes a {other}, which this test does not know"),
     }
 }
@@ -520,6 +526,30 @@ fn a_release_of_another_name_stands_beside_the_first() {
     assert_eq!(second.iter().filter(|t| t.starts_with("Service ")).filter(is_short).count(), 1, "{second:?}");
 }
 
+// --- policies --------------------------------------------------------------------
+
+#[test]
+fn policies_are_off_until_they_are_asked_for_and_hold_where_the_controller_works() {
+    let scope = |values: &str| {
+        let objects = render(values);
+        let bindings = of_kind(&objects, "ValidatingAdmissionPolicyBinding");
+        let policies = of_kind(&objects, "ValidatingAdmissionPolicy");
+        let names =
+            |objects: &[&Value]| objects.iter().map(|o| o["metadata"]["name"].clone()).collect::<Value>();
+        assert_eq!(names(&bindings), names(&policies));
+        bindings.iter().map(|binding| binding["spec"]["matchResources"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(scope(""), Vec::<Value>::new());
+    let on = "policies: {immutableSpec: {enabled: true}";
+    assert_eq!(scope(&format!("{on}}}")), [Value::Null]);
+    let there = json!({"namespaceSelector": {"matchExpressions": [
+        {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["shop", "inventory"]},
+    ]}});
+    assert_eq!(scope(EVERYTHING), [there.clone(), there]);
+    let selected = format!("{on}, namespaceSelector: {{matchLabels: {{a: b}}}}}}\nnamespaces: [shop]");
+    assert_eq!(scope(&selected), [json!({"namespaceSelector": {"matchLabels": {"a": "b"}}})]);
+}
+
 // --- values ----------------------------------------------------------------------
 
 #[test]
@@ -535,6 +565,11 @@ fn values_that_mean_nothing_are_refused() {
         ("allowEgress: [10.0.0.1]", "at '/allowEgress/0': '10.0.0.1' does not match pattern"),
         ("http: {port: 0}", "at '/http/port': minimum: got 0, want 1"),
         ("image: {digest: latest}", "at '/image/digest': 'latest' does not match pattern"),
+        ("policies: {starts: {rules: [{flows: [f]}]}}", "at '/policies/starts/rules/0': 'anyOf' failed"),
+        (
+            "policies: {starts: {rules: [{users: [u], tags: []}]}}",
+            "at '/policies/starts/rules/0/tags': minItems",
+        ),
         (
             "serviceAccount: {create: false}",
             "serviceAccount.name is needed where serviceAccount.create is false",
@@ -600,7 +635,12 @@ fn the_notes_say_where_and_as_whom_the_controller_works() {
     check(
         "everything",
         EVERYTHING,
-        &["serves the namespaces shop, inventory", "apply -n shop", "accounts of\nshop."],
+        &[
+            "serves the namespaces shop, inventory",
+            "apply -n shop",
+            "accounts of\nshop.",
+            "In these namespaces the API server refuses another spec under the name of an Execution (policies.immutableSpec) and lets accounts start only what 1 rule allows (policies.starts).",
+        ],
     );
     check("all", ALL_NAMESPACES, &["the service accounts runner of ALL namespaces"]);
     check("nothing", NOTHING, &["rbac.create is false"]);

@@ -29,4 +29,6 @@ mod readme;
 #[cfg(feature = "operator")]
 mod service;
 #[cfg(feature = "operator")]
+mod start_apis;
+#[cfg(feature = "operator")]
 mod tools;

@@ -11,7 +11,7 @@ fn read(file: &str) -> String {
 }
 
 /// Blocks of code in a language.
-fn blocks(text: &str, language: &str) -> Vec<String> {
+pub fn blocks(text: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");
     text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
@@ -58,6 +58,26 @@ fn what_is_to_be_made_and_read_exists() {
         }
         for found in link.captures_iter(&text) {
             assert!(root().join(&found[1]).exists(), "{file} links to {}", &found[1]);
+        }
+    }
+}
+
+#[test]
+fn what_the_pages_link_to_exists() {
+    let link = regex::Regex::new(r"\]\(([^):#]+)(?:#([^)]+))?\)").unwrap();
+    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
+        let file = entry.unwrap().path();
+        for found in link.captures_iter(&std::fs::read_to_string(&file).unwrap()) {
+            let target = root().join("docs").join(&found[1]);
+            let linked = std::fs::read_to_string(&target);
+            let linked = linked.unwrap_or_else(|error| panic!("{} → {}: {error}", file.display(), &found[1]));
+            if let Some(anchor) = found.get(2) {
+                let is_there = linked.lines().filter(|line| line.starts_with('#')).any(|line| {
+                    let title = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+                    title.replace([',', '`', '\''], "") == anchor.as_str()
+                });
+                assert!(is_there, "{} → {}: no title #{}", file.display(), &found[1], anchor.as_str());
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::queue::Slot;
 use super::redrive;
 use super::retention::DefaultTtl;
 use super::siblings::Sibling;
-use super::standing::{apply_standing, changed, restamp, with_standing};
+use super::standing::{apply_standing, changed, refused, restamp, with_standing};
 use super::status::{self, Jobs, Obstacles, Standing};
 use crate::api::execution::{Accepted, ParentRef, StopModeName, StopRequest};
 use crate::api::execution_data::Content;
@@ -236,7 +236,7 @@ fn decide_admission(observed: &Observed, admission: Admission, revision: Option<
         }
         (Admission::Reject { reason, message }, _) => {
             let standing = Standing { phase: Phase::Rejected, reason, message, stalled: None };
-            let mut status = with_standing(observed, standing);
+            let mut status = refused(observed, &standing);
             status.effective = None;
             status.completion_time = Some(observed.now);
             redrive::nothing_is_owed(&observed.facts, &mut status);
@@ -263,7 +263,7 @@ fn quiet_until(observed: &Observed) -> Option<Timestamp> {
 /// The end of what was never admitted, or whose run cannot be read any more.
 fn stop_without_run(observed: &Observed, stop: &StopRequest) -> Decision {
     let outcome = Outcome::Stopped(engine_stop(stop));
-    let mut status = with_standing(observed, status::ended(&outcome));
+    let mut status = refused(observed, &status::ended(&outcome));
     status::show_error(&mut status, stop.error.as_deref(), stop.cause.as_deref());
     status.completion_time = Some(observed.now);
     redrive::nothing_is_owed(&observed.facts, &mut status);
@@ -297,6 +297,7 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
         redrive: facts.redrive.map(|asked| asked.saturating_sub(redrives)).filter(|asked| *asked > 0),
         revision_digest: Some(revision.digest.clone()),
     });
+    status.refused_spec_digest = None;
     status.flow_revision = Some(revision.name.clone());
     status.flow_alias = admitted.alias;
     status.run_number = admitted.run_number;

@@ -38,6 +38,16 @@ pub(super) fn with_standing(observed: &Observed, standing: Standing) -> Executio
     status
 }
 
+/// The status of what will not be accepted: its name stands for what it asked for all the same.
+pub(super) fn refused(observed: &Observed, standing: &Standing) -> ExecutionStatus {
+    let mut status = observed.status.clone();
+    if status.accepted.is_none() {
+        status.refused_spec_digest = Some(observed.facts.spec_digest.clone());
+    }
+    apply_standing(observed, &mut status, standing);
+    status
+}
+
 pub(super) fn apply_standing(observed: &Observed, status: &mut ExecutionStatus, standing: &Standing) {
     let facts = &observed.facts;
     let existing = existing(observed, status, standing);
@@ -60,12 +70,10 @@ pub(super) fn apply_standing(observed: &Observed, status: &mut ExecutionStatus, 
 fn existing(observed: &Observed, status: &ExecutionStatus, standing: &Standing) -> Existing {
     let facts = &observed.facts;
     let was_different = condition::find(&status.conditions, ConditionType::AlreadyExists).is_some();
-    let is_same = match &status.accepted {
-        Some(accepted) => accepted.spec_digest == facts.spec_digest,
-        // Refused: what it asked for was never accepted, and the name is used up all the same.
-        None => status.phase != Phase::Rejected || status.observed_generation == facts.generation,
-    };
-    if is_same {
+    let accepted = status.accepted.as_ref().map(|accepted| &accepted.spec_digest);
+    let refused = status.refused_spec_digest.as_ref().filter(|_| standing.phase.is_ended());
+    // What nobody has judged yet may still change.
+    if accepted.or(refused).is_none_or(|digest| *digest == facts.spec_digest) {
         return Existing::Matches { was_different };
     }
     let name = facts.shown_name();

@@ -130,7 +130,7 @@ pub fn decide(observed: &Observed) -> Decision {
     status.flow_status = life.state;
     status.activated_at = life.activated_at;
     status.consecutive_failures = life.consecutive_failures;
-    let claims = [ready(is_valid, &status, &diagnostics)].into_iter().chain(life.active).collect();
+    let claims = claims(is_valid, &status, &diagnostics).into_iter().chain(life.active).collect();
     status.conditions = condition::merge(&before.conditions, claims, *generation, *now);
     let garbage = garbage(observed, status.latest_revision);
     Decision { publish, status, schedule: life.change, garbage }
@@ -167,6 +167,19 @@ pub fn warnings(name: &str, program: &Program, bindings: &[Binding]) -> Vec<Diag
     }
     warnings.extend(binding::warnings(program, bindings));
     warnings
+}
+
+/// An invalid definition waits for somebody to mend it: a judge that was told only that it is not ready would
+/// go on waiting.
+fn claims(is_valid: bool, status: &FlowStatus, diagnostics: &[Diagnostic]) -> Vec<Claim> {
+    let ready = ready(is_valid, status, diagnostics);
+    let stalled = if is_valid {
+        let message = "nothing stands in the way";
+        Claim::new(ConditionType::Stalled, ConditionStatus::False, Reason::Valid, message)
+    } else {
+        Claim { type_: ConditionType::Stalled, status: ConditionStatus::True, ..ready.clone() }
+    };
+    vec![ready, stalled]
 }
 
 fn ready(is_valid: bool, status: &FlowStatus, diagnostics: &[Diagnostic]) -> Claim {
@@ -356,6 +369,12 @@ mod tests {
         assert_eq!((broken.status.latest_revision, broken.status.flow_status), (Some(8), FlowState::Errored));
         let ready = &broken.status.conditions[0];
         assert_eq!((ready.status, ready.reason), (ConditionStatus::False, Reason::InvalidDefinition));
+        let stalled = |decision: &Decision| {
+            let stalled = condition::find(&decision.status.conditions, ConditionType::Stalled).unwrap();
+            (stalled.status, stalled.reason)
+        };
+        assert_eq!(stalled(&broken), (ConditionStatus::True, Reason::InvalidDefinition));
+        assert_eq!(stalled(&first), (ConditionStatus::False, Reason::Valid));
         assert!(
             ready.message.starts_with("E004") && ready.message.contains("and 2 more"),
             "{}",

@@ -3,6 +3,8 @@
 // It reads JSON on standard input: one object, several one after another, arrays of them, or a List; and prints one line of JSON for each object,
 // in the same order: {"status":"Current","message":"…"}.
 //
+// With the argument -health FILE it prints what Argo CD thinks of them, given the Lua script in that file: it runs it in the interpreter that Argo CD uses.
+//
 // It is a module of its own because the library raises modules that the API server is built from.
 package main
 
@@ -10,6 +12,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -20,11 +23,25 @@ import (
 )
 
 type verdict struct {
-	Status  status.Status `json:"status"`
-	Message string        `json:"message"`
+	Status  string `json:"status"`
+	Message string `json:"message"`
+}
+
+// compute gives the verdict on an object.
+var compute = func(u *unstructured.Unstructured) (verdict, error) {
+	result, err := status.Compute(u)
+	if err != nil {
+		return verdict{}, err
+	}
+	return verdict{Status: result.Status.String(), Message: result.Message}, nil
 }
 
 func main() {
+	health := flag.String("health", "", "Lua script that gives the health of an object, as Argo CD runs it")
+	flag.Parse()
+	if *health != "" {
+		compute = func(u *unstructured.Unstructured) (verdict, error) { return runHealth(*health, u.Object) }
+	}
 	out := bufio.NewWriter(os.Stdout)
 	err := judgeAll(os.Stdin, json.NewEncoder(out))
 	// What was judged before an error is still printed.
@@ -75,11 +92,11 @@ func judge(value json.RawMessage, out *json.Encoder) error {
 		}
 		return judgeEach(list.Items, out)
 	}
-	result, err := status.Compute(u)
+	result, err := compute(u)
 	if err != nil {
 		return fmt.Errorf("%s `%s`: %w", u.GetKind(), u.GetName(), err)
 	}
-	return out.Encode(verdict{Status: result.Status, Message: result.Message})
+	return out.Encode(result)
 }
 
 func judgeEach(items []json.RawMessage, out *json.Encoder) error {

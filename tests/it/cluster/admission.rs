@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::rig::{Space, condition, execution, manifest};
+use super::rig::{Space, condition, manifest};
 
 const GREET: &str = "Type: StateMachine\nSpecVersion: v1\nStartAt: a\nStates: [{Type: Succeed, Name: a}]";
 
@@ -91,37 +91,6 @@ fn a_refusal_says_which_field_what_was_found_and_what_is_allowed() {
             events.iter().filter(|event| event["reason"] == "Rejected" && event["type"] == "Warning");
         (refused.count() == 4).then_some(())
     });
-}
-
-#[test]
-fn the_api_server_itself_refuses_bad_shapes() {
-    let space = Space::new("shapes");
-    let long_name = "a".repeat(64);
-    let cases = [
-        (execution("a", json!({})), "spec.flowRef: Required value"),
-        (execution(&long_name, json!({"flowRef": {"name": "f"}})), "at most 63 characters"),
-        (execution("a", json!({"flowRef": {"name": "f"}, "timeoutSeconds": -1})), "spec.timeoutSeconds"),
-        (execution("a", json!({"flowRef": {"name": "f"}, "timeoutSeconds": "x"})), "spec.timeoutSeconds"),
-        (
-            execution("a", json!({"flowRef": {"name": "f"}, "stop": {"mode": "Pause"}})),
-            "spec.stop.mode: Unsupported value",
-        ),
-        (execution("a", json!({"flowRef": {"name": ""}})), "spec.flowRef.name"),
-        (manifest("Flow", "a", json!({})).to_string(), "spec.definition: Required value"),
-        (manifest("Flow", "a", json!({"definition": null})).to_string(), "spec.definition"),
-        (
-            manifest("Flow", "a", json!({"definition": "x", "dialect": "bpmn"})).to_string(),
-            "spec.dialect: Unsupported value",
-        ),
-    ];
-    for (object, expected) in cases {
-        let output = space.try_create(&object);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains(expected), "{expected}: {said}");
-    }
-    let unknown = execution("a", json!({"flowRef": {"name": "f"}, "inputs": {}}));
-    let output = space.try_apply(&unknown, &["--server-side"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("spec.inputs"), "{output:?}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! One name, one run: what an apply with another spec means, and what judges make of it.
+//! What `kubectl get` shows of Executions and Flows.
 
 use serde_json::{Value, json};
 
-use super::rig::{Space, condition, execution};
+use super::rig::Space;
 
 const FLOW: &str = r#"
 Type: StateMachine
@@ -15,111 +15,6 @@ States:
 
 fn spec(seconds: i64) -> Value {
     json!({"flowRef": {"name": "f"}, "input": {"seconds": seconds}})
-}
-
-#[test]
-fn another_spec_under_the_same_name_leaves_the_run_untouched() {
-    let space = Space::new("names");
-    let controller = space.controller();
-    space.flow("f", FLOW);
-    space.apply(&execution("one", spec(6)));
-    space.condition("one", "InProgress", "True", "WaitingForTimer");
-    let started = space.execution("one")["status"]["startTime"].clone();
-    assert!(condition(&space.execution("one"), "AlreadyExists").is_none());
-
-    // While it runs.
-    space.apply(&execution("one", spec(1)));
-    let exists = space.condition("one", "AlreadyExists", "True", "ExecutionInProgress");
-    assert!(exists["message"].as_str().unwrap().contains("Execution one for flow f is in progress since"));
-    assert_eq!(space.kstatus("one"), "InProgress");
-    space.apply(&execution("one", spec(6)));
-    space.condition("one", "AlreadyExists", "False", "SpecMatches");
-    space.apply(&execution("one", spec(1)));
-    space.condition("one", "AlreadyExists", "True", "ExecutionInProgress");
-    // Also over a restart: the spec it was accepted with is what it runs with.
-    controller.kill();
-    let _controller = space.controller();
-    let ended = space.ended("one");
-    assert_eq!(ended["status"]["output"], json!({"seconds": 6}));
-    assert_eq!(ended["status"]["startTime"], started);
-
-    // After its end.
-    space.condition("one", "AlreadyExists", "True", "ExecutionAlreadyExists");
-    assert_eq!(space.kstatus("one"), "Current", "a success is a success");
-    space.apply(&execution("one", spec(6)));
-    space.condition("one", "AlreadyExists", "False", "SpecMatches");
-    space.apply(&execution("one", spec(2)));
-    let exists = space.condition("one", "AlreadyExists", "True", "ExecutionAlreadyExists");
-    assert!(
-        exists["message"].as_str().unwrap().contains("Execution one for flow f already exists."),
-        "{exists}"
-    );
-    let after = space.execution("one");
-    for field in ["output", "startTime", "completionTime", "phase", "history"] {
-        assert_eq!(after["status"][field], ended["status"][field], "{field}");
-    }
-    assert_eq!(after["status"]["observedGeneration"], after["metadata"]["generation"]);
-    let create = space.try_create(&execution("one", spec(2)));
-    assert!(String::from_utf8_lossy(&create.stderr).contains("AlreadyExists"));
-    // The name is free again when the object is gone.
-    assert!(space.kubectl(&["delete", "executions", "one"]).status.success());
-    space.apply(&execution("one", spec(1)));
-    assert_eq!(space.output("one"), json!({"seconds": 1}));
-}
-
-#[test]
-fn a_refused_name_is_used_up_too() {
-    let space = Space::new("usedup");
-    let _controller = space.controller();
-    space.flow("f", FLOW);
-    space.apply(&execution("one", json!({"flowRef": {"name": "f"}, "input": []})));
-    assert_eq!(space.ended("one")["status"]["phase"], "Rejected");
-    space.apply(&execution("one", spec(1)));
-    space.condition("one", "AlreadyExists", "True", "ExecutionAlreadyExists");
-    let accepted = space.condition("one", "Accepted", "False", "InputInvalid");
-    assert!(accepted["message"].as_str().unwrap().contains("must be a JSON object"));
-    assert_eq!(space.kstatus("one"), "Failed");
-}
-
-#[test]
-fn judges_are_right_at_every_moment() {
-    let space = Space::new("judges");
-    space.start("fresh", spec(1));
-    // Nobody has looked yet.
-    assert_eq!(space.kstatus("fresh"), "InProgress");
-    let wait = |name: &str, condition: &str, seconds: u32| {
-        let (condition, timeout) = (format!("--for=condition={condition}"), format!("--timeout={seconds}s"));
-        space.kubectl(&["wait", &condition, &format!("executions/{name}"), &timeout]).status.success()
-    };
-    assert!(!wait("fresh", "Complete", 0) && !wait("fresh", "Ready", 0));
-    let _controller = space.controller();
-    space.flow("f", FLOW);
-    space.flow("fails", "Type: StateMachine\nSpecVersion: v1\nStartAt: f\nStates: [{Type: Fail, Name: f, Code: E, Detail: d}]");
-    assert!(wait("fresh", "Succeeded", 60) && wait("fresh", "Ready", 1) && wait("fresh", "Complete", 1));
-    assert_eq!(space.kstatus("fresh"), "Current");
-
-    space.start("going", spec(300));
-    space.condition("going", "InProgress", "True", "WaitingForTimer");
-    assert_eq!(space.kstatus("going"), "InProgress");
-    assert!(wait("going", "Accepted", 1) && !wait("going", "Complete", 0));
-    let conditions = space.execution("going")["status"]["conditions"].clone();
-    let types: Vec<_> = conditions.as_array().unwrap().iter().map(|c| c["type"].as_str().unwrap()).collect();
-    assert_eq!(types, ["Accepted", "InProgress", "Succeeded", "Complete", "Ready", "Stalled"]);
-
-    space.start("failing", json!({"flowRef": {"name": "fails"}}));
-    assert!(
-        wait("failing", "Complete", 60)
-            && wait("failing", "Succeeded=False", 1)
-            && !wait("failing", "Succeeded", 0)
-    );
-    let failing = space.execution("failing");
-    assert_eq!((&failing["status"]["error"], &failing["status"]["cause"]), (&json!("E"), &json!("d")));
-    assert_eq!(space.kstatus("failing"), "Failed");
-
-    let stop = r#"{"spec": {"stop": {"mode": "Terminate"}}}"#;
-    assert!(space.kubectl(&["patch", "executions", "going", "--type=merge", "-p", stop]).status.success());
-    assert!(wait("going", "Complete", 60));
-    assert_eq!(space.kstatus("going"), "Failed");
 }
 
 #[test]

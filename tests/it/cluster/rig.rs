@@ -385,9 +385,14 @@ subjects: [{{kind: ServiceAccount, name: user-{role}}}]
 
     /// What the real kstatus library says of an execution.
     pub fn kstatus(&self, name: &str) -> String {
-        let execution = self.execution(name);
+        self.kstatus_of("executions", name)
+    }
+
+    /// The same of an object.
+    pub fn kstatus_of(&self, resource: &str, name: &str) -> String {
+        let object = self.get(resource, name).unwrap_or_else(|| panic!("no {resource} {name}"));
         let mut child = tools::kstatus().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(execution.to_string().as_bytes()).unwrap();
+        child.stdin.take().unwrap().write_all(object.to_string().as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
         verdict["status"].as_str().unwrap().to_owned()

@@ -50,7 +50,7 @@ fn a_checkpoint_that_somebody_has_broken_stalls_its_own_run_only() {
     space.flow("greet", GREET);
     space.flow("long", wait_long);
     // Text that is no checkpoint, and a checkpoint of another run.
-    space.start("donor", json!({"flowRef": {"name": "greet"}}));
+    space.start("donor", json!({"flowRef": {"name": "long"}}));
     space.condition("donor", "InProgress", "True", "WaitingForTimer");
     let foreign = space.execution("donor")["status"]["checkpoint"].clone();
     assert!(foreign.is_string());
