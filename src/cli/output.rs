@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::connection::{Connection, Target};
 use super::execution::View;
 use super::follow::End;
+use super::redrive::counts_from;
 use super::terminal::{complain, harmless, tell, write_result};
 use super::{apart, ending, format, wait};
 
@@ -51,7 +52,8 @@ async fn output(args: &Args) -> Result<u8, String> {
         write_result(&apart::object(&connection, &view, key).await?)?;
         return Ok(0);
     }
-    if view.is_ended() {
+    // One that was asked to go on has ended for now, and not for who waits.
+    if view.is_ended() && (!args.wait || counts_from(&view) == 0) {
         return print(&connection, &view).await;
     }
     if !args.wait {
@@ -65,7 +67,7 @@ async fn output(args: &Args) -> Result<u8, String> {
         ));
         return Ok(1);
     }
-    match wait::wait(&connection, (&key, &view.uid), args.wait_timeout).await? {
+    match wait::wait_from(&connection, &view, args.wait_timeout).await? {
         End::Ended(view) => print(&connection, &view).await,
         end @ (End::OutOfTime(_) | End::Gone | End::Interrupted | End::Unread) => {
             complain(end.explain(&key));

@@ -88,7 +88,7 @@ impl Deed for Redrive {
     const PHASES: &'static [Phase] = &[Phase::Failed, Phase::TimedOut, Phase::Stopped, Phase::Rejected];
 
     fn is_due(&self, view: &View) -> bool {
-        !is_asked_for(view) && !view.is_deleting
+        !is_owed(view) && !view.is_deleting
     }
 
     async fn act(&self, connection: &Connection, key: &Key, is_dry_run: bool) -> Result<Outcome, String> {
@@ -135,8 +135,12 @@ fn standing(view: &View) -> Option<Outcome> {
             harmless(&view.flow)
         )));
     }
-    let asked = format!("`{name}` is asked to go on already, and no controller has looked at it since");
-    is_asked_for(view).then_some(Outcome::Unchanged(asked))
+    if is_asked_for(view) {
+        let asked = format!("`{name}` is asked to go on already, and no controller has looked at that yet");
+        return Some(Outcome::Unchanged(asked));
+    }
+    is_owed(view)
+        .then(|| Outcome::Refused(format!("`{name}` is asked to go on already: {}", hindrance(view))))
 }
 
 fn list_reason(view: &View) -> String {
@@ -146,12 +150,28 @@ fn list_reason(view: &View) -> String {
     }
 }
 
-/// Whether it was asked for already and nobody has looked at that yet.
-pub(super) fn is_asked_for(view: &View) -> bool {
+/// Whether it was asked for more often than it was done.
+pub(super) fn is_owed(view: &View) -> bool {
     let accepted = view.status.accepted.as_ref().and_then(|accepted| accepted.redrive).unwrap_or_default();
     let done = view.status.redrive_count.unwrap_or_default();
-    let is_new = view.generation > view.status.observed_generation;
-    view.spec.redrive.unwrap_or_default() > accepted.saturating_add(done) && is_new
+    let has_ended_badly = view.is_ended() && !view.has_succeeded();
+    has_ended_badly && view.spec.redrive.unwrap_or_default() > accepted.saturating_add(done)
+}
+
+/// Whether it was asked for and nobody has looked at that yet.
+pub(super) fn is_asked_for(view: &View) -> bool {
+    is_owed(view) && view.generation > view.status.observed_generation
+}
+
+/// What keeps it from going on although it was asked to.
+pub(super) fn hindrance(view: &View) -> String {
+    harmless(view.condition("Stalled").map_or("it does not", |stalled| &*stalled.message))
+}
+
+/// Generation of the oldest spec whose end counts for who waits: one that was asked to go on has not ended
+/// before that was looked at.
+pub(super) fn counts_from(view: &View) -> i64 {
+    if is_asked_for(view) { view.generation } else { 0 }
 }
 
 #[cfg(test)]
@@ -182,6 +202,8 @@ mod tests {
         let behind = r#""phase": "Failed", "observedGeneration": 1, "accepted": {"generation": 1, "specDigest": "d", "redrive": 1}"#;
         assert!(said(asked, &format!(r#"{behind}, "redriveCount": 1"#)).contains("already"));
         assert_eq!(said(asked, &format!(r#"{behind}, "redriveCount": 2"#)), "due");
-        assert_eq!(said(asked, r#""phase": "Failed", "observedGeneration": 2"#), "due");
+        let stuck = r#""phase": "Failed", "observedGeneration": 2,
+            "conditions": [{"type": "Stalled", "status": "True", "reason": "EngineFault", "message": "lost"}]"#;
+        assert!(said(asked, stuck).ends_with("asked to go on already: lost"));
     }
 }

@@ -11,6 +11,7 @@ use super::execution::View;
 use super::follow::{End, Pace, follow};
 use super::list;
 use super::live::{Live, Stream};
+use super::redrive::counts_from;
 use super::terminal::{COLUMNS, Reader, cut, harmless, is_stderr_live, tell, wrap};
 
 /// How often a line that moves is drawn anew: it shows seconds.
@@ -64,7 +65,7 @@ pub(super) async fn wait(
     wait_at(connection, subject, Pace { limit, ..Pace::default() }).await
 }
 
-/// The same for a run that was asked to go on: it has not ended before the newest spec was looked at.
+/// The same for a run that may have been asked to go on: then it has not ended before that was looked at.
 ///
 /// # Errors
 /// As [`wait`].
@@ -73,7 +74,7 @@ pub(super) async fn wait_from(
     view: &View,
     limit: Option<Duration>,
 ) -> Result<End, String> {
-    let pace = Pace { limit, generation: view.generation, ..Pace::default() };
+    let pace = Pace { limit, generation: counts_from(view), ..Pace::default() };
     wait_at(connection, (&view.key, &view.uid), pace).await
 }
 

@@ -18,6 +18,7 @@ use super::connection::{Connection, Target};
 use super::execution::View;
 use super::follow::{End, Pace, RETRY_AFTER, bear, follow};
 use super::format::{self, Document};
+use super::redrive::counts_from;
 use super::selection::Filter;
 use super::terminal::{COLUMNS, Reader, complain, cut, harmless, offer_report, offer_result, tell, width};
 use super::wait::{Mark, mark};
@@ -92,9 +93,11 @@ async fn one(args: &Args, connection: &Connection, key: &Key) -> Result<u8, Stri
     let view = View::read(&connection.execution(key).await?);
     let view = view.map_err(|why| format!("execution {key} cannot be read: {why}"))?;
     let mut lines = Lines::new(args.output);
-    let end = match view.is_ended() {
+    // One that was asked to go on has not ended for good.
+    let pace = Pace { generation: counts_from(&view), ..Pace::default() };
+    let end = match view.is_ended() && pace.generation == 0 {
         true => End::Ended(Box::new(view)),
-        false => follow(connection, (key, &view.uid), Pace::default(), |view| lines.note(view)).await?,
+        false => follow(connection, (key, &view.uid), pace, |view| lines.note(view)).await?,
     };
     if let End::Ended(view) = &end {
         lines.note(view);

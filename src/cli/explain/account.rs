@@ -8,7 +8,7 @@ use crate::controller::execution::status::{duration_text, instant_text};
 
 use super::super::execution::View;
 use super::super::plugin;
-use super::super::redrive::is_asked_for;
+use super::super::redrive::{hindrance, is_asked_for, is_owed};
 use super::facts::Facts;
 use super::{ended, going};
 
@@ -79,7 +79,10 @@ pub(super) fn of(facts: &Facts, now: Timestamp) -> Account {
         reason: view.reason().to_owned(),
         ..Account::default()
     };
+    // One that was refused and is asked for again waits for its admission as it goes on.
+    let is_admitted = view.condition("Accepted").is_none_or(|accepted| accepted.status != "Unknown");
     match view.phase() {
+        Some(Phase::Running) if !is_admitted => going::starting(facts, now, &mut account),
         Some(Phase::Starting) => going::starting(facts, now, &mut account),
         _ if view.is_ended() => ended::ended(facts, now, &mut account),
         Some(_) | None => going::running(facts, now, &mut account),
@@ -121,6 +124,9 @@ fn besides(view: &View, account: &mut Account) {
             account,
             "It was asked to go on (spec.redrive), and no controller has looked at that yet",
         );
+    } else if is_owed(view) {
+        account
+            .say(format!("It was asked to go on (spec.redrive), and cannot: {}", sentence(&hindrance(view))));
     } else if is_behind && view.phase() != Some(Phase::Starting) {
         nobody_looks(view, account, "Its spec was changed, and no controller has looked at that yet");
     }

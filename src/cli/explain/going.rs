@@ -89,6 +89,12 @@ pub(super) fn starting(facts: &Facts, now: Timestamp, account: &mut Account) {
 
 /// Until when a flow is waited for.
 fn given_up(view: &View, account: &mut Account) {
+    if view.status.redrive_count.is_some_and(|count| count > 0) {
+        // It counts from the redrive, which the condition knows.
+        let message = view.condition("InProgress").map_or("", |condition| &*condition.message);
+        account.say(sentence(message));
+        return;
+    }
     let seconds = view.spec.starting_deadline_seconds.unwrap_or(STARTING_DEADLINE_SECONDS);
     if let Ok(at) = view.created_at.checked_add(SignedDuration::from_secs(seconds)) {
         account.due(at, "it is refused for good (Rejected), where nothing changes before,");

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::super::rig::Space;
 use super::{GREET, NAP, Person, SAD, check_said};
+use crate::service::{Answer, Service};
 
 #[test]
 fn only_what_ended_badly_is_redriven_and_a_stop_is_taken_back() {
@@ -55,4 +56,38 @@ fn only_what_ended_badly_is_redriven_and_a_stop_is_taken_back() {
         0,
         &["there are no executions", "could be redriven"],
     );
+}
+
+#[test]
+fn what_failed_goes_on_once_it_is_mended() {
+    let service = Service::on_thread(|_, before| async move {
+        if before < 2 { Answer::status(500, "broken") } else { Answer::json(&json!({"n": before})) }
+    });
+    let space = Space::new("mended");
+    let _controller = space.controller();
+    let person = Person::new(&space, "edit");
+    let url = service.url("/");
+    person.flows(&[("ask", &format!(
+        "Type: StateMachine\nSpecVersion: v1\nStartAt: Ask\nStates: [{{Type: Task, Name: Ask, Action: \"HTTP:Request\", End: true, Parameters: {{url: \"{url}\"}}, OutputConstructor: {{n.$: $Output.body.n}}}}]"
+    ))]);
+    check_said(&person.millrace(&["start", "ask", "--name", "one", "--wait"]), 1, &["Failed: HTTP.500"]);
+    let again = person.millrace(&["redrive", "one", "--wait"]);
+    check_said(&again, 1, &["Failed: HTTP.500"]);
+    let mended = person.millrace(&["redrive", "one", "--wait"]);
+    assert_eq!(mended.status, Some(0), "{mended:?}");
+    assert!(mended.stdout.starts_with("execution.millrace.dev/one redriven\n{"), "{mended:?}");
+    assert_eq!(person.json(&["output", "one"]), json!({"n": 2}));
+    assert_eq!(person.prints(&["history", "one"]).matches("ExecutionRedriven").count(), 2);
+    let wide = person.prints(&["list", "-o", "wide"]);
+    assert!(wide.lines().any(|line| line.starts_with("one") && line.trim_end().ends_with(" 2")), "{wide}");
+
+    // What was refused is admitted anew, once it can be.
+    space.start("early", json!({"flowRef": {"name": "later"}, "startingDeadlineSeconds": 0}));
+    assert_eq!(space.ended("early")["status"]["phase"], "Rejected");
+    person.flows(&[("later", GREET)]);
+    let patch = json!({"spec": {"input": {"name": "x"}}}).to_string();
+    assert!(space.kubectl(&["patch", "executions", "early", "--type=merge", "-p", &patch]).status.success());
+    let tried = person.millrace(&["redrive", "--phase", "Rejected", "--flow", "later", "-y"]);
+    check_said(&tried, 0, &["1 execution redriven"]);
+    assert_eq!(person.json(&["output", "early", "--wait"]), json!({"hello": "x"}));
 }
