@@ -119,7 +119,7 @@ mod tests {
         let mut lines = Lines::default();
         for (name, flow, second, effective, reason) in [
             ("late", "f", 2, "{}", "Queued"),
-            ("early", "f", 1, "null", "Queued"),
+            ("early", "f", 1, "{}", "Queued"),
             ("urgent", "f", 9, r#"{"priority": 3}"#, "Queued"),
             ("low", "f", 0, r#"{"priority": -1}"#, "Queued"),
             ("suspended", "f", 0, "{}", "FlowSuspended"),

@@ -15,3 +15,4 @@ pub mod revisions;
 pub mod run;
 pub mod schedule;
 pub mod token_key;
+mod watches;

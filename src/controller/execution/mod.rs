@@ -10,6 +10,7 @@ mod finalizers;
 pub mod history;
 pub mod keep;
 pub mod line;
+mod moves;
 pub mod observe;
 mod parent;
 pub mod qualifier;
