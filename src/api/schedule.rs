@@ -7,7 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::execution::{FlowRef, TTL_SECONDS_MAX};
+use super::execution::{FlowRef, OBJECT_NAME, TTL_SECONDS_MAX};
 use super::payload::present;
 use super::shape;
 use super::{Condition, Payload, YEAR_SECONDS};
@@ -105,7 +105,7 @@ pub struct ScheduleSpec {
     pub timeout_seconds: Option<i64>,
     /// serviceAccountName of each run, as of an Execution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("pattern" = OBJECT_NAME))]
     pub service_account_name: Option<String>,
     /// priority of each run, as of an Execution.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,7 @@ use super::execution::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX, TOKEN_CHARS_MAX};
 use super::payload::present;
 use super::{Condition, Payload};
 
-/// How long a TaskReport is kept after it was judged where it does not say, in seconds.
+/// How long a TaskReport is kept after it was judged, in seconds. After a change of leader its making counts.
 pub const KEPT_SECONDS: i64 = 3_600;
 
 /// An answer for a task that waits for one. Creating it gives the answer; what has become of it stands in its
@@ -20,7 +20,7 @@ pub const KEPT_SECONDS: i64 = 3_600;
     kind = "TaskReport",
     namespaced,
     status = "TaskReportStatus",
-    shortname = "mreport",
+    shortname = "mtask",
     category = "millrace",
     derive = "PartialEq",
     doc = "TaskReport answers for a task that waits for it: creating it gives the answer.",

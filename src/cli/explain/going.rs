@@ -2,7 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::api::Reason;
 use crate::api::execution::STARTING_DEADLINE_SECONDS;
+use crate::api::history::RecordKind;
 use crate::controller::execution::status::duration_text;
 
 use super::super::execution::View;
@@ -164,7 +166,7 @@ pub(super) fn running(facts: &Facts, now: Timestamp, account: &mut Account) {
         account.say(format!("It is in {} besides.", count(u64::from(more), "state")));
     }
     children(facts, account);
-    time_out(view, now, account);
+    time_out(facts, now, account);
     account.advise("See every state, attempt and error:", command(view, &format!("tree {name}")));
 }
 
@@ -302,9 +304,16 @@ fn children(facts: &Facts, account: &mut Account) {
 }
 
 /// When the run itself is over.
-fn time_out(view: &View, now: Timestamp, account: &mut Account) {
+fn time_out(facts: &Facts, now: Timestamp, account: &mut Account) {
+    let view = &facts.view;
+    if view.reason() == Reason::Queued.as_str() {
+        // Its time counts from when it goes on.
+        return;
+    }
+    let redriven = facts.records.iter().rev().find(|record| record.k == RecordKind::ExecutionRedriven);
+    let redriven_at = redriven.and_then(|record| Timestamp::from_millisecond(record.t).ok());
     let limit = view.status.effective.timeout_seconds.map(SignedDuration::from_secs);
-    let at = view.status.start_time.zip(limit).and_then(|(start, limit)| start.checked_add(limit).ok());
+    let at = redriven_at.or(view.status.start_time).zip(limit).and_then(|(start, limit)| start.checked_add(limit).ok());
     match at {
         Some(at) => {
             account.say(format!("The execution itself ends as TimedOut at {}.", moment(at, now)));

@@ -197,8 +197,9 @@ fn a_definition_over_the_limit_is_told_by_whoever_cannot_take_it() {
         |name: &str, bytes: usize| manifest("Flow", name, json!({"definition": text(bytes)})).to_string();
     let ready = |name: &str| {
         space.wait(&format!("flow {name} to be looked at"), || {
-            let status = space.get("flows", name)?["status"].clone();
-            status["conditions"][0]["message"].is_string().then_some(status)
+            let flow = space.get("flows", name)?;
+            let is_looked_at = flow["status"]["observedGeneration"] == flow["metadata"]["generation"];
+            is_looked_at.then(|| flow["status"].clone())
         })
     };
     let create = |name: &str, bytes: usize| space.try_create(&flow(name, bytes));

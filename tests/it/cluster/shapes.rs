@@ -66,10 +66,8 @@ fn shapes() -> Shapes {
 
 /// Texts of any length: `x*3` stands for `xxx`.
 fn long(text: &str) -> String {
-    match text.rsplit_once('*') {
-        Some((text, count)) => text.repeat(count.parse().unwrap()),
-        None => text.to_owned(),
-    }
+    let repeated = text.rsplit_once('*').and_then(|(text, count)| Some(text.repeat(count.parse().ok()?)));
+    repeated.unwrap_or_else(|| text.to_owned())
 }
 
 fn expanded(value: &Value) -> Value {
