@@ -60,7 +60,7 @@ pub const TOKEN_CHARS_MAX: usize = 2_048;
 pub const CHILD_DEPTH_MAX: i32 = 16;
 
 /// TaskReports that an Execution remembers to have taken: more than may wait to be told so.
-pub const ANSWERED_MAX: usize = 32;
+pub const ANSWERED_MAX: usize = 128;
 
 /// Longest path shown in `status.active`, in characters.
 pub const PATH_CHARS_MAX: usize = 1_024;

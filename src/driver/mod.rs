@@ -27,7 +27,7 @@ use crate::api::flow::Binding;
 use crate::cluster::api_server::ApiServer;
 use crate::cluster::object::Key;
 use crate::engine::{Report, TaskCommand, TaskError, TaskId};
-use crate::ir::ErrorKind;
+use crate::ir::{Completion, ErrorKind};
 
 use binding::Executor;
 use child::runner::ChildRunner;
@@ -124,7 +124,7 @@ impl Driver {
             match binding::executor_of(task, &owner.bindings) {
                 Executor::Job | Executor::JobTemplate(_) => jobs.push(task),
                 // One that waits for its token has its child already.
-                Executor::Child if task.is_accepted => {}
+                Executor::Child if task.is_accepted && task.completion != Completion::Job => {}
                 Executor::Child => children.push(task),
                 Executor::Http | Executor::HttpInvoke | Executor::Store(_) | Executor::Post(_)
                     if task.is_accepted => {}

@@ -10,6 +10,10 @@ use super::step::{Fault, Stepper, Work};
 use super::visit::Payload;
 use super::{Command, Failure, HistoryKind, Report, TaskError, TaskErrorName, time};
 
+/// A sign of life is remembered where it moves the instant at which the next one is due by such a part of the
+/// interval.
+const HEARTBEAT_PARTS: u64 = 4;
+
 impl Stepper<'_> {
     /// Asks for the next attempt of a task. Its clock runs from `not_before`.
     pub(super) fn begin_attempt(
@@ -117,7 +121,11 @@ impl Stepper<'_> {
             (Report::Accepted(_), Completion::Job | Completion::Callback) | (Report::Heartbeat, _) => false,
         };
         if let Some(heartbeat) = &mut task.heartbeat {
-            heartbeat.due = time::after(self.now, heartbeat.seconds);
+            let due = time::after(self.now, heartbeat.seconds);
+            let moved = due.duration_since(heartbeat.due).as_secs().unsigned_abs();
+            // Not each sign of life is worth being remembered, but what was forgotten must not end the attempt.
+            self.is_progress |= moved.saturating_mul(HEARTBEAT_PARTS) >= heartbeat.seconds;
+            heartbeat.due = due;
             self.is_changed = true;
         }
         if !is_done {

@@ -313,7 +313,10 @@ fn time_out(facts: &Facts, now: Timestamp, account: &mut Account) {
     let redriven = facts.records.iter().rev().find(|record| record.k == RecordKind::ExecutionRedriven);
     let redriven_at = redriven.and_then(|record| Timestamp::from_millisecond(record.t).ok());
     let limit = view.status.effective.timeout_seconds.map(SignedDuration::from_secs);
-    let at = redriven_at.or(view.status.start_time).zip(limit).and_then(|(start, limit)| start.checked_add(limit).ok());
+    let at = redriven_at
+        .or(view.status.start_time)
+        .zip(limit)
+        .and_then(|(start, limit)| start.checked_add(limit).ok());
     match at {
         Some(at) => {
             account.say(format!("The execution itself ends as TimedOut at {}.", moment(at, now)));

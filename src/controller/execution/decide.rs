@@ -180,7 +180,7 @@ pub fn decide(observed: &Observed) -> Decision {
         true => redrive::decide(observed),
         false => as_it_stands(observed),
     };
-    decision.has_dependents |= observed.facts.has_callback;
+    decision.has_dependents |= observed.facts.has_callback && !observed.status.phase.is_ended();
     if decision.run.is_none() && !decision.is_fault && decision.judged.is_empty() {
         decision.judged = answer::judge_all(observed);
     }

@@ -160,6 +160,9 @@ async fn faulted(context: &Context, key: &Key, seen: Box<Seen>, observed: Observ
         return Ended::Faulted(seen, observed.reports);
     }
     context.executions.give_back_slot(key);
+    if seen.facts.parent.is_some() {
+        context.driver.child_stands(key, seen.phase);
+    }
     context.driver.let_go(&seen.facts.uid);
     settle::begin(context, key, &seen);
     // What the refused status would have named is named by nobody.

@@ -1,7 +1,7 @@
 //! Executions that have ended, or are being deleted, and that others depend on: their children, as the child
 //! policy says, and whoever is told of their end. They are held by a finalizer until that is done.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,8 +48,8 @@ pub struct Settling {
     tenure: Arc<Tenure>,
     notices: Notices,
     token_key: TokenKey,
-    /// Uids of those that are at it.
-    at_work: Arc<Mutex<HashSet<String>>>,
+    /// Uids of those that are at it, and whether to begin again: they have ended once more.
+    at_work: Arc<Mutex<HashMap<String, bool>>>,
 }
 
 impl Settling {
@@ -59,7 +59,7 @@ impl Settling {
         Self { api, tenure, notices, token_key, at_work: Arc::default() }
     }
 
-    fn at_work(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+    fn at_work(&self) -> std::sync::MutexGuard<'_, HashMap<String, bool>> {
         self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -73,16 +73,27 @@ pub fn child_policy(status: &ExecutionStatus) -> ChildPolicy {
 /// Deals with the dependents of an Execution that has ended or is being deleted, if it has any.
 pub fn begin(context: &Context, key: &Key, seen: &Seen) {
     let uid = &seen.facts.uid;
-    if !seen.is_held || !context.settling.at_work().insert(uid.clone()) {
+    if !seen.is_held {
         return;
     }
+    if let Some(again) = context.settling.at_work().get_mut(uid) {
+        *again = true;
+        return;
+    }
+    context.settling.at_work().insert(uid.clone(), false);
     let (settling, key, uid) = (context.settling.clone(), key.clone(), uid.clone());
     let executions = context.executions.clone();
     context.settling.tenure.spawn(async move {
-        if let Some(version) = settle(&settling, &key, &uid).await {
-            executions.wrote(version);
+        loop {
+            if let Some(version) = settle(&settling, &key, &uid).await {
+                executions.wrote(version);
+            }
+            let mut at_work = settling.at_work();
+            if !at_work.get_mut(&uid).is_some_and(std::mem::take) {
+                at_work.remove(&uid);
+                return;
+            }
         }
-        settling.at_work().remove(&uid);
     });
 }
 

@@ -65,11 +65,13 @@ async fn observe(
     spec: ScheduleSpec,
 ) -> Result<Observed, ApiError> {
     let status: ScheduleStatus = schedule.decode_status().unwrap_or_default();
-    let (active, succeeded, failed) = tokio::try_join!(
-        list(context, key, |phase| !phase.is_ended()),
+    // First, so that one that ends meanwhile is seen as one or the other.
+    let mut active = list(context, key, |phase| !phase.is_ended()).await?;
+    let (succeeded, failed) = tokio::try_join!(
         list(context, key, |phase| phase == Phase::Succeeded),
         list(context, key, |phase| phase.is_ended() && phase != Phase::Succeeded),
     )?;
+    active.retain(|run| !succeeded.iter().chain(&failed).any(|ended| ended.name == run.name));
     let runs = Runs { active, succeeded, failed };
     let known = status.last_execution.clone();
     let last = match runs.last_ended() {

@@ -38,6 +38,9 @@ const BLOCKED_RETRY: Duration = Duration::from_secs(10);
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
+/// Why a child is asked to end that nobody waits for any more.
+const TASK_IS_OVER: &str = "the task that waits for it is over";
+
 /// Starts Executions for tasks.
 pub struct ChildRunner {
     pub(super) api: ApiServer,
@@ -48,18 +51,58 @@ pub struct ChildRunner {
 
 #[derive(Default)]
 pub(super) struct State {
-    /// Children that tasks wait for.
-    pub(super) wanted: BTreeMap<Key, Wanted>,
+    /// Attempts that wait for a child. Several may ask for one name, of which one gets it.
+    wanted: BTreeMap<Attempt, Wanted>,
+    /// The same by the child.
+    by_child: BTreeMap<Key, BTreeSet<Attempt>>,
     /// Parents whose children of earlier terms were looked through.
     pub(super) looked_through: BTreeSet<String>,
 }
 
+/// Uid of a parent, and the attempt of its task.
+type Attempt = (String, TaskId);
+
+impl State {
+    fn want(&mut self, attempt: &Attempt, wanted: impl FnOnce() -> Wanted) -> (&mut Wanted, bool) {
+        let is_new = !self.wanted.contains_key(attempt);
+        let known = self.wanted.entry(attempt.clone()).or_insert_with(wanted);
+        if is_new {
+            self.by_child.entry(known.child.clone()).or_default().insert(attempt.clone());
+        }
+        (known, is_new)
+    }
+
+    /// Forgets attempts; gives them.
+    fn forget(&mut self, is_over: impl Fn(&Attempt) -> bool) -> Vec<Wanted> {
+        let over: Vec<Attempt> = self.wanted.keys().filter(|attempt| is_over(attempt)).cloned().collect();
+        let forgotten = over.iter().filter_map(|attempt| {
+            let wanted = self.wanted.remove(attempt)?;
+            if let Some(others) = self.by_child.get_mut(&wanted.child) {
+                others.remove(attempt);
+                if others.is_empty() {
+                    self.by_child.remove(&wanted.child);
+                }
+            }
+            Some(wanted)
+        });
+        forgotten.collect()
+    }
+
+    fn of_child(&self, child: &Key) -> impl Iterator<Item = (&Attempt, &Wanted)> {
+        let attempts = self.by_child.get(child).into_iter().flatten();
+        attempts.filter_map(|attempt| Some((attempt, self.wanted.get(attempt)?)))
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
-    pub(super) owner: Owner,
+    child: Key,
+    owner: Owner,
     task: TaskId,
     request: ChildRequest,
     completion: Completion,
+    /// Whether it is known to be there: it is not made again.
+    is_made: bool,
     /// Whether what is waited for was told.
     is_told: bool,
     /// Whether its end was asked for.
@@ -80,37 +123,48 @@ impl ChildRunner {
 
     /// Makes the children of these tasks of a run go on, and asks others that were waited for to end.
     pub fn keep_going(self: &Arc<Self>, owner: &Owner, tasks: &[&TaskCommand], is_stopping: bool) {
-        let mut wanted = BTreeMap::new();
+        let wanted: BTreeSet<&TaskId> = tasks.iter().map(|task| &task.id).collect();
+        self.give_up(&owner.uid, |task| !wanted.contains(task));
         for task in tasks {
             match ChildRequest::of(task) {
-                Ok(request) => {
-                    wanted.insert(child_key(owner, &task.id, &request), (*task, request));
-                }
+                Ok(request) => self.keep_one(owner, task, request, is_stopping),
                 Err(error) => self.tell(owner, &task.id, What::Report(Report::Failed(error))),
             }
         }
-        self.give_up(&owner.uid, |child| !wanted.contains_key(child));
         if owner.has_children && self.locked().looked_through.insert(owner.uid.clone()) {
             self.tenure.spawn(self.clone().look_through(owner.clone()));
         }
-        for (child, (task, request)) in wanted {
-            let mut state = self.locked();
-            let is_new = !state.wanted.contains_key(&child);
-            let known = state.wanted.entry(child.clone()).or_insert_with(|| Wanted {
-                owner: owner.clone(),
-                task: task.id.clone(),
-                request,
-                completion: task.completion,
-                is_told: false,
-                is_ending: false,
-            });
-            let is_to_end = is_stopping && !std::mem::replace(&mut known.is_ending, is_stopping);
-            drop(state);
-            if is_to_end {
-                self.tenure.spawn(self.clone().cancel(child));
-            } else if is_new {
-                self.tenure.spawn(self.clone().begin(owner.clone(), task.clone(), child));
-            }
+    }
+
+    fn keep_one(
+        self: &Arc<Self>,
+        owner: &Owner,
+        task: &TaskCommand,
+        request: ChildRequest,
+        is_stopping: bool,
+    ) {
+        let attempt = (owner.uid.clone(), task.id.clone());
+        let child = child_key(owner, &task.id, &request);
+        let mut state = self.locked();
+        let (known, is_new) = state.want(&attempt, || Wanted {
+            child,
+            owner: owner.clone(),
+            task: task.id.clone(),
+            request,
+            completion: task.completion,
+            is_made: task.is_accepted,
+            is_told: false,
+            is_ending: false,
+        });
+        let is_to_end = is_stopping && !std::mem::replace(&mut known.is_ending, is_stopping);
+        let is_made = known.is_made;
+        drop(state);
+        if is_to_end {
+            self.tenure.spawn(self.clone().cancel(attempt));
+        } else if is_new && is_made {
+            self.tenure.spawn(self.clone().read_and_judge(attempt));
+        } else if is_new {
+            self.tenure.spawn(self.clone().begin(owner.clone(), task.clone(), attempt));
         }
     }
 
@@ -122,45 +176,40 @@ impl ChildRunner {
 
     /// An Execution that has a parent stands like this.
     pub fn stands(self: &Arc<Self>, child: &Key, phase: Phase) {
-        let is_waited_for = {
-            let state = self.locked();
-            state.wanted.get(child).is_some_and(|wanted| {
-                !wanted.is_told && (phase.is_ended() || wanted.completion != Completion::Job)
-            })
-        };
-        if is_waited_for {
-            self.tenure.spawn(self.clone().read_and_judge(child.clone()));
-        }
+        let is_awaited =
+            |wanted: &Wanted| !wanted.is_told && (phase.is_ended() || wanted.completion != Completion::Job);
+        self.judge_all(child, is_awaited);
     }
 
     /// An Execution is gone.
     pub fn gone(self: &Arc<Self>, child: &Key) {
-        if self.locked().wanted.get(child).is_some_and(|wanted| !wanted.is_told) {
-            self.tenure.spawn(self.clone().read_and_judge(child.clone()));
+        self.judge_all(child, |wanted| !wanted.is_told);
+    }
+
+    fn judge_all(self: &Arc<Self>, child: &Key, is_meant: impl Fn(&Wanted) -> bool) {
+        let state = self.locked();
+        let meant = state.of_child(child).filter(|(_, wanted)| is_meant(wanted));
+        let attempts: Vec<Attempt> = meant.map(|(attempt, _)| attempt.clone()).collect();
+        drop(state);
+        for attempt in attempts {
+            self.tenure.spawn(self.clone().read_and_judge(attempt));
         }
     }
 
     /// Whether a task of its parent waits for a child; nothing where it is not known yet.
     pub fn is_waited_for(&self, child: &Key, parent_uid: &str) -> Option<bool> {
         let state = self.locked();
-        let is_wanted = state.wanted.contains_key(child);
+        let is_wanted = state.of_child(child).next().is_some();
         (is_wanted || state.looked_through.contains(parent_uid)).then_some(is_wanted)
     }
 
     /// Children that nobody waits for any more.
-    fn give_up(self: &Arc<Self>, uid: &str, is_over: impl Fn(&Key) -> bool) {
-        let mut over = Vec::new();
-        self.locked().wanted.retain(|child, wanted| {
-            let stays = wanted.owner.uid != uid || !is_over(child);
-            if !stays && wanted.completion == Completion::Job && !wanted.is_told {
-                over.push((child.clone(), wanted.owner.clone()));
-            }
-            stays
-        });
-        for (child, owner) in over {
-            let Some(wish) = Wish::of(owner.child_policy, "the task that waits for it is over") else {
-                continue;
-            };
+    fn give_up(self: &Arc<Self>, uid: &str, is_over: impl Fn(&TaskId) -> bool) {
+        let over = self.locked().forget(|(of, task)| of == uid && is_over(task));
+        let awaited =
+            over.into_iter().filter(|wanted| wanted.completion == Completion::Job && !wanted.is_told);
+        for Wanted { owner, child, .. } in awaited {
+            let Some(wish) = Wish::of(owner.child_policy, TASK_IS_OVER) else { continue };
             self.tenure.spawn(self.clone().ask(owner, child, wish));
         }
     }
@@ -180,13 +229,14 @@ impl ChildRunner {
 
     /// Children of earlier terms that nobody waits for any more are asked to end.
     async fn look_through(self: Arc<Self>, owner: Owner) {
-        let Some(wish) = Wish::of(owner.child_policy, "the task that waits for it is over") else { return };
+        let Some(wish) = Wish::of(owner.child_policy, TASK_IS_OVER) else { return };
         let mut delay = RETRY_MIN;
         while self.tenure.is_valid() {
             let awaited = format!("{LABEL_PARENT_UID}={},{LABEL_AWAITED}=true", owner.uid);
             match policy::open_children(&self.api, &owner.key.namespace, &awaited).await {
                 Ok(open) => {
-                    for child in open.into_iter().filter(|child| !self.is_wanted(child)) {
+                    let is_wanted = |child: &Key| self.locked().of_child(child).next().is_some();
+                    for child in open.into_iter().filter(|child| !is_wanted(child)) {
                         self.tenure.spawn(self.clone().ask(owner.clone(), child, wish.clone()));
                     }
                     return;
@@ -199,16 +249,13 @@ impl ChildRunner {
     }
 
     /// The parent is canceled and waits for the end of a child: it is canceled, too.
-    async fn cancel(self: Arc<Self>, child: Key) {
+    async fn cancel(self: Arc<Self>, attempt: Attempt) {
         let mut delay = RETRY_MIN;
-        while self.is_wanted(&child) {
-            let Some(owner) = self.locked().wanted.get(&child).map(|wanted| wanted.owner.clone()) else {
-                return;
-            };
+        while let Some(Wanted { owner, child, .. }) = self.wanted(&attempt) {
             let wish = Wish::new(StopModeName::Cancel, "the execution that waits for it was canceled");
             match policy::ask(&self.api, &child, &owner.uid, &wish).await {
                 // Its end is told by whoever sees it; what has ended already, or was never made, by nobody.
-                Ok(_) => return self.read_and_judge(child).await,
+                Ok(_) => return self.read_and_judge(attempt).await,
                 Err(error) => warn!(execution = %child, %error, "a child cannot be canceled"),
             }
             tokio::time::sleep(delay).await;
@@ -216,13 +263,10 @@ impl ChildRunner {
         }
     }
 
-    fn is_to_begin(&self, child: &Key) -> bool {
-        let is_ending = |wanted: &Wanted| wanted.is_ending;
-        self.tenure.may_begin() && self.locked().wanted.get(child).is_some_and(|wanted| !is_ending(wanted))
-    }
-
-    fn is_wanted(&self, child: &Key) -> bool {
-        self.tenure.may_begin() && self.locked().wanted.contains_key(child)
+    /// What an attempt waits for, where anything may be begun for it.
+    fn wanted(&self, attempt: &Attempt) -> Option<Wanted> {
+        let wanted = self.locked().wanted.get(attempt).cloned();
+        wanted.filter(|_| self.tenure.may_begin())
     }
 
     fn tell(&self, owner: &Owner, task: &TaskId, what: What) {
@@ -232,49 +276,56 @@ impl ChildRunner {
     }
 
     /// Tells what a wanted child has come to, once.
-    fn report(&self, child: &Key, report: Report) {
+    fn report(&self, attempt: &Attempt, report: Report) {
         let mut state = self.locked();
-        let Some(wanted) = state.wanted.get_mut(child).filter(|wanted| !wanted.is_told) else { return };
+        let Some(wanted) = state.wanted.get_mut(attempt).filter(|wanted| !wanted.is_told) else { return };
         wanted.is_told = true;
         let (owner, task) = (wanted.owner.clone(), wanted.task.clone());
         drop(state);
         self.tell(&owner, &task, What::Report(report));
     }
 
-    /// Makes the child of an attempt, however often that takes. Waits for its time first.
-    async fn begin(self: Arc<Self>, owner: Owner, task: TaskCommand, child: Key) {
-        wait_until(task.not_before).await;
-        let Some(request) = self.locked().wanted.get(&child).map(|wanted| wanted.request.clone()) else {
+    /// The child of an attempt that waits for its end is there. That is remembered with the run: should somebody
+    /// remove it, it is gone, and not made a second time.
+    fn is_there(&self, attempt: &Attempt) {
+        let mut state = self.locked();
+        let Some(wanted) = state.wanted.get_mut(attempt) else { return };
+        let was_made = std::mem::replace(&mut wanted.is_made, true);
+        if was_made || wanted.completion != Completion::Job {
             return;
-        };
+        }
+        let (owner, task) = (wanted.owner.clone(), wanted.task.clone());
+        drop(state);
+        self.tell(&owner, &task, What::Report(Report::Accepted(Value::Null)));
+    }
+
+    /// Makes the child of an attempt, however often that takes. Waits for its time first.
+    async fn begin(self: Arc<Self>, owner: Owner, task: TaskCommand, attempt: Attempt) {
+        wait_until(task.not_before).await;
+        let Some(Wanted { child, request, .. }) = self.wanted(&attempt) else { return };
         let object = match child_of(&owner, &task, &child, &request) {
             Ok(object) => object,
-            Err(error) => return self.report(&child, Report::Failed(error)),
+            Err(error) => return self.report(&attempt, Report::Failed(error)),
         };
         let api = self.api.acting_as(&owner.key.namespace, &owner.service_account);
         let (mut delay, mut was_blocked) = (RETRY_MIN, false);
-        while self.is_to_begin(&child) {
+        while self.wanted(&attempt).is_some_and(|wanted| !wanted.is_ending) {
             match api.create(&owner.key.namespace, &object).await {
-                // What becomes of it is told by whoever looks at it.
-                Ok(()) if self.is_to_begin(&child) => break,
-                // It came too late.
                 Ok(()) => {
-                    let wish =
-                        Wish::new(StopModeName::Cancel, "the execution that has started it was canceled");
-                    return self.ask(owner, child, wish).await;
+                    self.is_there(&attempt);
+                    // What becomes of it is told by whoever looks at it.
+                    self.end_what_came_late(owner.clone(), child, &attempt).await;
+                    break;
                 }
-                Err(ApiError::Conflict) => return self.read_and_judge(child).await,
+                Err(ApiError::Conflict) => return self.read_and_judge(attempt).await,
                 Err(ApiError::Refused { message, .. }) => {
                     let error = TaskError::named(request.words.error("InvalidArgument"), message);
-                    return self.report(&child, Report::Failed(error));
+                    return self.report(&attempt, Report::Failed(error));
                 }
                 Err(ApiError::Forbidden(message)) => {
                     was_blocked = true;
-                    self.tell(
-                        &owner,
-                        &task.id,
-                        What::Blocked(format!("cannot create an Execution: {message}")),
-                    );
+                    let what = What::Blocked(format!("cannot create an Execution: {message}"));
+                    self.tell(&owner, &task.id, what);
                     delay = BLOCKED_RETRY;
                 }
                 Err(error @ (ApiError::NotFound | ApiError::Unavailable(_))) => {
@@ -289,26 +340,39 @@ impl ChildRunner {
         }
     }
 
+    /// A child whose task was over, or was to end, when it had been made.
+    async fn end_what_came_late(self: &Arc<Self>, owner: Owner, child: Key, attempt: &Attempt) {
+        let wish = match self.locked().wanted.get(attempt) {
+            Some(wanted) if !wanted.is_ending => return,
+            Some(_) => {
+                Some(Wish::new(StopModeName::Cancel, "the execution that has started it was canceled"))
+            }
+            None => Wish::of(owner.child_policy, TASK_IS_OVER),
+        };
+        // Where the controller ends, the next one finds it and knows better.
+        if let Some(wish) = wish.filter(|_| self.tenure.may_begin()) {
+            self.clone().ask(owner, child, wish).await;
+        }
+    }
+
     /// Reads a wanted child and tells what it has come to, if that is what is waited for.
-    async fn read_and_judge(self: Arc<Self>, child: Key) {
+    async fn read_and_judge(self: Arc<Self>, attempt: Attempt) {
         let mut delay = RETRY_MIN;
-        while self.is_wanted(&child) {
-            match self.judge(&child).await {
+        while let Some(wanted) = self.wanted(&attempt).filter(|wanted| !wanted.is_told) {
+            match self.judge(&attempt, &wanted).await {
                 Ok(()) => return,
-                Err(error) => warn!(execution = %child, %error, "a child cannot be read"),
+                Err(error) => warn!(execution = %wanted.child, %error, "a child cannot be read"),
             }
             tokio::time::sleep(delay).await;
             delay = (delay * 2).min(RETRY_MAX);
         }
     }
 
-    async fn judge(&self, key: &Key) -> Result<(), ReadError> {
-        let Some(wanted) = self.locked().wanted.get(key).filter(|wanted| !wanted.is_told).cloned() else {
-            return Ok(());
-        };
+    async fn judge(&self, attempt: &Attempt, wanted: &Wanted) -> Result<(), ReadError> {
+        let key = &wanted.child;
         let name = wanted.request.name.as_deref().unwrap_or(&key.name);
         let Some(object) = self.api.get::<Execution>(key).await? else {
-            self.report(key, Report::Failed(outcome::gone(name)));
+            self.report(attempt, Report::Failed(outcome::gone(name)));
             return Ok(());
         };
         let parent = object.decode_spec::<ParentOnly>().ok().and_then(|spec| spec.parent_ref);
@@ -319,12 +383,13 @@ impl ChildRunner {
             let flow = &wanted.request.flow;
             let error = wanted.request.words.error("ExecutionAlreadyExists");
             let cause = format!("Execution {name} for flow {flow} already exists.");
-            self.report(key, Report::Failed(TaskError::named(error, cause)));
+            self.report(attempt, Report::Failed(TaskError::named(error, cause)));
             return Ok(());
         }
         let status: ExecutionStatus = object.decode_status().map_err(ReadError::Lost)?;
-        if let Some(report) = self.report_of(key, &object, &wanted, &status).await? {
-            self.report(key, report);
+        match self.report_of(key, &object, wanted, &status).await? {
+            Some(report) => self.report(attempt, report),
+            None => self.is_there(attempt),
         }
         Ok(())
     }

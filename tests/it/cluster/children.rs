@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::rig::{Space, condition};
+use crate::command::{program, start_as};
 use crate::service::{Answer, Service};
 
 /// A Flow of the newer language that starts `child` in a mode.
@@ -342,4 +343,56 @@ fn a_child_that_comes_after_the_end_of_its_parent_does_not_start() {
             }
         }
     }
+}
+
+#[test]
+fn of_several_attempts_that_ask_for_one_name_one_gets_it_and_none_waits_for_ever() {
+    let space = Space::new("child-names");
+    let _controller = space.controller();
+    space.flow("failing", &fails());
+    space.flow("child", &waits(1));
+    let mut retried: Value = serde_json::from_str(&parent(
+        "WaitForSystemCallback",
+        &json!({"resourceArn": "failing", "executionName": "tried"}),
+    ))
+    .unwrap();
+    retried["States"][0]["Retry"] =
+        json!([{"Description": "again", "Errors": ["AuditError"], "MaxAttempts": 2, "IntervalSeconds": 1}]);
+    with_runner(&space, "retried", &retried.to_string());
+    let item = json!([{
+        "Type": "Task", "Name": "Start", "Action": "FNF:StartExecution", "TaskMode": "WaitForSystemCallback", "End": true,
+        "Parameters": {"resourceArn": "child", "executionName": "shared"},
+        "Catch": [{"Description": "taken", "Errors": ["FNF.ExecutionAlreadyExists"], "Next": "Taken"}],
+    }, {"Type": "Pass", "Name": "Taken", "OutputConstructor": {"taken": true}, "End": true}]);
+    let map = json!([{"Type": "Map", "Name": "Each", "ItemsPath": "$Input.n", "End": true, "Processor": {"StartAt": "Start", "States": item}}]);
+    let each = json!({"Type": "StateMachine", "SpecVersion": "v1", "StartAt": "Each", "States": map});
+    with_runner(&space, "each", &each.to_string());
+    space.start("retried", json!({"flowRef": {"name": "retried"}}));
+    space.start("each", json!({"flowRef": {"name": "each"}, "input": {"n": [{}, {}, {}]}}));
+    assert_eq!(space.ended("retried")["status"]["error"], "FNF.ExecutionAlreadyExists");
+    let output = space.output("each").to_string();
+    assert_eq!(output.matches("taken").count(), 2, "{output}");
+}
+
+#[test]
+fn a_child_that_was_removed_while_nobody_leads_is_not_made_again() {
+    let space = Space::new("child-removed");
+    let controller = space.controller();
+    space.flow("child", &waits(300));
+    with_runner(&space, "f", &parent("WaitForSystemCallback", &json!({"resourceArn": "child"})));
+    space.start("one", json!({"flowRef": {"name": "f"}}));
+    let child = name_of(&child_of(&space, "one"));
+    space.condition(&child, "InProgress", "True", "WaitingForTimer");
+    let kubeconfig = space.user("view");
+    space.wait("the parent to know that its child is there", || {
+        let history =
+            start_as(program(&["history", "one", "-o", "json"]).env("KUBECONFIG", &kubeconfig), "").ended();
+        history.stdout.contains("TaskAccepted").then_some(())
+    });
+    controller.kill();
+    assert!(space.kubectl(&["delete", "executions", &child, "--timeout=60s"]).status.success());
+    let _controller = space.controller();
+    let ended = space.ended("one");
+    assert_eq!(ended["status"]["error"], "FnF.ExecutionStopped", "{ended:#}");
+    assert_eq!(space.list("executions").len(), 1);
 }
