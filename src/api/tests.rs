@@ -76,3 +76,12 @@ fn every_field_of_the_types_has_a_description_and_every_list_a_bound() {
     }
     assert!(problems.is_empty(), "{problems:#?}");
 }
+
+#[test]
+fn selectors_name_every_phase_on_one_side() {
+    assert_eq!(
+        Phase::selector(|phase| !phase.is_ended()),
+        "status.phase!=Succeeded,status.phase!=Failed,status.phase!=TimedOut,status.phase!=Stopped,status.phase!=Rejected"
+    );
+    assert_eq!(Phase::selector(Phase::is_ended), "status.phase!=Starting,status.phase!=Running");
+}

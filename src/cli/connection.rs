@@ -10,7 +10,7 @@ use kube::{Client, Config};
 use serde::Deserialize;
 
 use crate::api::{Execution, Flow};
-use crate::cluster::api_server::{ApiError, ApiServer, path_of, with_sources};
+use crate::cluster::api_server::{ApiError, ApiServer, MERGE_PATCH, path_of, with_sources};
 use crate::cluster::object::{Key, Stored};
 
 use super::execution::Condition;
@@ -234,7 +234,7 @@ impl Connection {
             body["metadata"] = serde_json::json!({"resourceVersion": version.to_string()});
         }
         let body = body.to_string();
-        let request = http::Request::patch(path).header(header::CONTENT_TYPE, "application/merge-patch+json");
+        let request = http::Request::patch(path).header(header::CONTENT_TYPE, MERGE_PATCH);
         match self.server.send(request, body).await {
             Ok(text) => Ok(Some(text)),
             Err(ApiError::Conflict) => Ok(None),

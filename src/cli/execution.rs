@@ -94,6 +94,7 @@ pub(super) struct Status {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Effective {
     pub(super) timeout_seconds: Option<i64>,
+    pub(super) priority: Option<i32>,
     pub(super) service_account_name: Option<String>,
 }
 

@@ -2,19 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use crate::api::{Execution, Phase, Reason};
-use crate::cluster::object::{Key, Stored};
+use crate::api::{Phase, Reason};
+use crate::cluster::object::Key;
 use crate::controller::execution::queue::Rank;
 
 use super::connection::Connection;
-use super::execution::View;
-use super::page::{self, Selection};
+use super::selection::{Filter, Found, Pages, Scope};
 
-/// Objects that a page holds, as in a list.
-const PAGE_SIZE: u32 = 200;
+/// Phases of those that wait: one that is asked for again is Running.
+const WAITING: &[Phase] = &[Phase::Starting, Phase::Running];
 
 /// The place of an execution. They sort as lists show them: flow by flow, the first in line first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,20 +36,13 @@ impl Places {
     /// # Errors
     /// Where they cannot be listed; the message says what to do.
     pub(super) async fn fetch(connection: &Connection, namespace: Option<&str>) -> Result<Self, String> {
-        let ended = Phase::ALL.iter().filter(|phase| phase.is_ended());
-        let fields: Vec<_> = ended.map(|phase| format!("status.phase!={}", phase.as_str())).collect();
-        let fields = fields.join(",");
-        let selection = Selection { namespace, fields: &fields, labels: "", limit: PAGE_SIZE };
+        let filter = Filter::default();
+        let mut pages = Pages::new(Scope { connection, namespace, phases: WAITING }, &filter);
         let mut lines = Lines::default();
-        let mut after = None;
-        loop {
-            let page = page::fetch::<Execution>(connection, &selection, after).await?;
-            page.items.iter().for_each(|item| lines.note(item));
-            after = page.next;
-            if after.is_none() {
-                return Ok(lines.places());
-            }
+        while let Some(page) = pages.next().await? {
+            page.into_iter().for_each(|found| lines.note(found));
         }
+        Ok(lines.places())
     }
 
     /// The place of an execution, if it stands in line.
@@ -67,23 +56,13 @@ impl Places {
 struct Lines(BTreeMap<Key, Vec<(Rank, Key)>>);
 
 impl Lines {
-    fn note(&mut self, item: &RawValue) {
-        #[derive(Deserialize)]
-        struct Status {
-            effective: Option<Effective>,
-        }
-        #[derive(Deserialize)]
-        struct Effective {
-            priority: Option<i32>,
-        }
+    fn note(&mut self, found: Found) {
         // What cannot be read is a row of its own, and stands in no line.
-        let Ok(stored) = serde_json::from_str::<Stored<Execution>>(item.get()) else { return };
-        let Ok(view) = View::of(&stored) else { return };
+        let Ok(view) = found.view else { return };
         if view.reason() != Reason::Queued.as_str() {
             return;
         }
-        let Ok(Status { effective }) = stored.decode_status() else { return };
-        let priority = effective.and_then(|effective| effective.priority).unwrap_or_default();
+        let priority = view.status.effective.priority.unwrap_or_default();
         let flow = Key::new(&*view.key.namespace, view.flow);
         self.0.entry(flow).or_default().push((Rank::new(priority, view.created_at, view.uid), view.key));
     }
@@ -103,6 +82,8 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
+
     use super::*;
 
     #[test]
@@ -114,7 +95,7 @@ mod tests {
                     "status": {{"phase": "Starting", "effective": {effective}, "conditions": [
                     {{"type": "InProgress", "status": "True", "reason": "{reason}"}}]}}}}"#
             );
-            RawValue::from_string(text).unwrap()
+            Found::read(RawValue::from_string(text).unwrap())
         };
         let mut lines = Lines::default();
         for (name, flow, second, effective, reason) in [
@@ -125,9 +106,9 @@ mod tests {
             ("suspended", "f", 0, "{}", "FlowSuspended"),
             ("other", "g", 5, "{}", "Queued"),
         ] {
-            lines.note(&item(name, flow, second, effective, reason));
+            lines.note(item(name, flow, second, effective, reason));
         }
-        lines.note(&RawValue::from_string("7".to_owned()).unwrap());
+        lines.note(Found::read(RawValue::from_string("7".to_owned()).unwrap()));
         let places = lines.places();
         let place = |name: &str| places.of(&Key::new("n", name)).map(ToString::to_string).unwrap_or_default();
         let names = ["urgent", "early", "late", "low", "other", "suspended"];

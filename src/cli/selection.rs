@@ -117,10 +117,7 @@ impl Filter {
         let mut terms = match phases {
             [] => Vec::new(),
             [phase] => vec![format!("status.phase={}", phase.as_str())],
-            several => {
-                let others = Phase::ALL.iter().filter(|phase| !several.contains(phase));
-                others.map(|phase| format!("status.phase!={}", phase.as_str())).collect()
-            }
+            several => vec![Phase::selector(|phase| several.contains(&phase))],
         };
         terms.extend(self.field_selector.clone().filter(|fields| !fields.is_empty()));
         terms.join(",")

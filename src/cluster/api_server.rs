@@ -23,7 +23,7 @@ pub const STATUS_BYTES_MAX: usize = 1_200 * 1024;
 const REQUEST_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// The form of a patch that names the members to be changed.
-const MERGE_PATCH: &str = "application/merge-patch+json";
+pub const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// Objects of a page of a list: whole ones, of up to one and a half megabytes each.
 const PAGE_SIZE: u32 = 20;
@@ -35,7 +35,7 @@ const METADATA_PAGE_SIZE: u32 = 500;
 const WHOLE: &str = "application/json";
 
 /// Asks for an answer without spec and status.
-pub const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// Asks for a list without spec and status.
 pub const LIST_OF_METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
@@ -255,16 +255,17 @@ impl ApiServer {
         self.send(Request::put(path_of::<K>(key)), body).await.map(drop)
     }
 
-    /// Changes members of an object, whatever its version.
+    /// Changes members of an object, whatever its version unless the change names one. Gives the new version.
     ///
     /// # Errors
     /// [`ApiError`].
-    pub async fn merge<K>(&self, key: &Key, patch: &serde_json::Value) -> Result<(), ApiError>
+    pub async fn merge<K>(&self, key: &Key, patch: &serde_json::Value) -> Result<u64, ApiError>
     where
         K: Resource<DynamicType = ()>,
     {
         let request = Request::patch(path_of::<K>(key)).header(header::CONTENT_TYPE, MERGE_PATCH);
-        self.send(request.header(header::ACCEPT, METADATA_ONLY), patch.to_string()).await.map(drop)
+        let text = self.send(request.header(header::ACCEPT, METADATA_ONLY), patch.to_string()).await?;
+        Ok(parse::<Stored<K>>(&text)?.version())
     }
 
     /// Removes an object; one that does not exist is removed already.

@@ -146,10 +146,10 @@ pub(super) async fn watch_executions(
     let (changes, changes_out) = channel(CHANGES_MAX);
     let (ended, ended_out) = channel(CHANGES_MAX);
     let api = api_in::<Stored<Execution>>(&client, scope.as_ref());
-    let going = watcher::Config::default().fields(&phases_other_than(Phase::is_ended));
+    let going = watcher::Config::default().fields(&Phase::selector(|phase| !phase.is_ended()));
     let mut tasks = JoinSet::new();
     tasks.spawn(watch(api, going, "Executions", changes));
-    let has_ended = phases_other_than(|phase| !phase.is_ended());
+    let has_ended = Phase::selector(Phase::is_ended);
     let listing = Listing::of(scope.clone());
     tasks.spawn(watch_metadata::<Execution>(client, scope, has_ended, "ended Executions", ended));
     tasks.spawn(follow_executions(context.clone(), listing, changes_out));
@@ -168,12 +168,6 @@ pub(super) fn watch_reports(
     watches.spawn(watch(api, report::pending(), "TaskReports", changes));
     watches.spawn(report::follow(context.clone(), changes_out));
     watches.spawn(report::sweep(context.clone(), scope));
-}
-
-/// A field selector: all phases but those. There is no `in` for fields.
-fn phases_other_than(is_left_out: impl Fn(Phase) -> bool) -> String {
-    let others = Phase::ALL.iter().filter(|phase| is_left_out(**phase));
-    others.map(|phase| format!("status.phase!={}", phase.as_str())).collect::<Vec<_>>().join(",")
 }
 
 async fn follow_executions(
@@ -207,22 +201,5 @@ async fn follow_ended(context: Arc<Context>, mut changes: Receiver<Change<Stored
             Change::Gone(object) => context.retention.left(&object),
             Change::Listing | Change::Listed => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn selectors_name_every_phase_on_one_side() {
-        assert_eq!(
-            phases_other_than(Phase::is_ended),
-            "status.phase!=Succeeded,status.phase!=Failed,status.phase!=TimedOut,status.phase!=Stopped,status.phase!=Rejected"
-        );
-        assert_eq!(
-            phases_other_than(|phase| !phase.is_ended()),
-            "status.phase!=Starting,status.phase!=Running"
-        );
     }
 }

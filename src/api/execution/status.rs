@@ -178,6 +178,13 @@ impl Phase {
         }
     }
 
+    /// The field selector of all Executions in the phases that are meant. There is no `in` for fields: it says
+    /// which phases they are not in.
+    pub fn selector(is_meant: impl Fn(Self) -> bool) -> String {
+        let others = Self::ALL.iter().filter(|phase| !is_meant(**phase));
+        others.map(|phase| format!("status.phase!={}", phase.as_str())).collect::<Vec<_>>().join(",")
+    }
+
     /// Whether the run has ended.
     #[must_use]
     pub fn is_ended(self) -> bool {

@@ -1,9 +1,7 @@
 //! The finalizer on Executions that others depend on. A write of a status carries none (control-plane.md §3).
 
-use http::{Request, header};
-
 use crate::api::{Execution, FINALIZER_DEPENDENTS};
-use crate::cluster::api_server::{ApiError, ApiServer, METADATA_ONLY, path_of};
+use crate::cluster::api_server::{ApiError, ApiServer};
 use crate::cluster::object::{Key, Stored};
 
 /// Adds it to a version of an Execution; gives the new version.
@@ -34,11 +32,5 @@ async fn write(api: &ApiServer, object: &Stored<Execution>, finalizers: Vec<&str
         "resourceVersion": object.version().to_string(),
         "finalizers": finalizers,
     }});
-    let request = Request::patch(path_of::<Execution>(&object.key()))
-        .header(header::CONTENT_TYPE, "application/merge-patch+json")
-        .header(header::ACCEPT, METADATA_ONLY);
-    let text = api.send(request, patch.to_string()).await?;
-    let written: Stored<Execution> =
-        serde_json::from_str(&text).map_err(|error| ApiError::Unavailable(error.to_string()))?;
-    Ok(written.version())
+    api.merge::<Execution>(&object.key(), &patch).await
 }

@@ -95,10 +95,8 @@ async fn observe(
 /// Runs of a Schedule in some phases. Only metadata: a run can hold a megabyte.
 async fn list(context: &Context, key: &Key, is_meant: impl Fn(Phase) -> bool) -> Result<Vec<Run>, ApiError> {
     let labels = format!("{LABEL_SCHEDULE}={}", key.name);
-    let others = Phase::ALL.iter().filter(|phase| !is_meant(**phase));
-    let fields: Vec<_> = others.map(|phase| format!("status.phase!={}", phase.as_str())).collect();
-    let found =
-        context.api.list_metadata::<Execution>(Some(&key.namespace), &labels, &fields.join(",")).await?;
+    let fields = Phase::selector(is_meant);
+    let found = context.api.list_metadata::<Execution>(Some(&key.namespace), &labels, &fields).await?;
     Ok(found.into_iter().filter_map(|found| run_of(&key.name, &found.name?)).collect())
 }
 
@@ -210,7 +208,7 @@ async fn stop(context: &Context, execution: &Key, schedule: &Key) -> Result<(), 
     let cause = format!("replaced by the next run of Schedule {}", schedule.name);
     let patch = json!({"spec": {"stop": {"mode": "Terminate", "cause": cause}}});
     match context.api.merge::<Execution>(execution, &patch).await {
-        Ok(()) | Err(ApiError::NotFound) => Ok(()),
+        Ok(_) | Err(ApiError::NotFound) => Ok(()),
         // It cannot be stopped any more than it is; the next one begins all the same.
         Err(ApiError::Refused { message, .. }) => {
             warn!(execution = %execution, message, "a run that is replaced cannot be stopped");

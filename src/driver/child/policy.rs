@@ -1,10 +1,10 @@
 //! Asking children to end.
 
-use http::{Request, StatusCode, header};
+use http::StatusCode;
 
 use crate::api::execution::{ChildPolicy, StopModeName, StopRequest};
 use crate::api::{Execution, Phase};
-use crate::cluster::api_server::{ApiError, ApiServer, path_of};
+use crate::cluster::api_server::{ApiError, ApiServer};
 use crate::cluster::object::{Key, Stored};
 
 /// Error that children end with which end for their parent's sake.
@@ -66,9 +66,7 @@ pub async fn ask(api: &ApiServer, child: &Key, parent_uid: &str, wish: &Wish) ->
         "metadata": {"uid": object.uid()},
         "spec": {"stop": wish.stop()},
     });
-    let request = Request::patch(path_of::<Execution>(child))
-        .header(header::CONTENT_TYPE, "application/merge-patch+json");
-    match api.send(request, patch.to_string()).await {
+    match api.merge::<Execution>(child, &patch).await {
         Ok(_) => Ok(true),
         // It is to end at once already.
         Err(ApiError::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, .. }) => Ok(true),
@@ -82,9 +80,8 @@ pub async fn ask(api: &ApiServer, child: &Key, parent_uid: &str, wish: &Wish) ->
 /// # Errors
 /// [`ApiError`].
 pub async fn open_children(api: &ApiServer, namespace: &str, labels: &str) -> Result<Vec<Key>, ApiError> {
-    let ended = Phase::ALL.iter().filter(|phase| phase.is_ended());
-    let open: Vec<_> = ended.map(|phase| format!("status.phase!={}", phase.as_str())).collect();
-    let found = api.list_metadata::<Execution>(Some(namespace), labels, &open.join(",")).await?;
+    let open = Phase::selector(|phase| !phase.is_ended());
+    let found = api.list_metadata::<Execution>(Some(namespace), labels, &open).await?;
     let names = found.into_iter().filter_map(|metadata| metadata.name);
     Ok(names.map(|name| Key::new(namespace, name)).collect())
 }
