@@ -95,7 +95,9 @@ fn begin_all(stage: &Stage, place: &Place, prefix: &str, runs: usize, ttl_second
         let mut ended: HashMap<String, Instant> = HashMap::new();
         while ended.len() < runs {
             let Changed { object } = watch.next().await;
-            if object.status.phase == "Succeeded" {
+            // Those of the round before may still be going.
+            let is_meant = object.metadata.name.starts_with(prefix);
+            if is_meant && object.status.phase == "Succeeded" {
                 ended.entry(object.metadata.name).or_insert_with(Instant::now);
             }
         }
