@@ -55,7 +55,8 @@ pub struct FlowSpec {
     /// definition of the state machine: text in YAML or JSON, or the same as an object. At most 1 MiB.
     #[schemars(schema_with = "definition_schema")]
     pub definition: Payload,
-    /// dialect in which the definition is written; recognised by itself when absent.
+    /// dialect in which the definition is written: fdl/v1 (CloudFlow), fdl/legacy (Serverless Workflow) or asl (Amazon
+    /// States Language). Recognised by itself when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DialectName")]
     pub dialect: Option<DialectName>,

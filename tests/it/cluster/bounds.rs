@@ -80,7 +80,8 @@ fn right(schema: &Value, number: u64) -> Value {
 
 /// What is beyond the bounds of a field in a way, as far as it has such bounds.
 fn beyond(path: &str, schema: &Value, way: Way) -> Beyond {
-    let several = |count: u64| Value::Array((0..count).map(|number| right(&schema["items"], number)).collect());
+    let several =
+        |count: u64| Value::Array((0..count).map(|number| right(&schema["items"], number)).collect());
     let bound = |name: &str| schema[name].as_u64();
     match (schema["type"].as_str(), way) {
         (Some("object"), _) => beyond_object(path, schema, way),
@@ -92,7 +93,9 @@ fn beyond(path: &str, schema: &Value, way: Way) -> Beyond {
         (Some("array"), Way::Few) if bound("minItems") > Some(0) => {
             Beyond::with(json!([]), format!("{path} in body should have at least {}", schema["minItems"]))
         }
-        (Some("array"), Way::Twice) if schema["x-kubernetes-list-type"] != "atomic" => {
+        (Some("array"), Way::Twice)
+            if ["set", "map"].map(Value::from).contains(&schema["x-kubernetes-list-type"]) =>
+        {
             let item = right(&schema["items"], 0);
             Beyond::with(json!([item, item]), format!("{path}[1]: Duplicate value"))
         }
@@ -130,7 +133,8 @@ fn beyond(path: &str, schema: &Value, way: Way) -> Beyond {
 
 fn beyond_object(path: &str, schema: &Value, way: Way) -> Beyond {
     let (mut members, mut told) = (Map::new(), Vec::new());
-    let is_required = |name: &str| schema["required"].as_array().is_some_and(|all| all.contains(&json!(name)));
+    let is_required =
+        |name: &str| schema["required"].as_array().is_some_and(|all| all.contains(&json!(name)));
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let inner = format!("{path}.{name}");
         let is_part = matches!(field["type"].as_str(), Some("object" | "array"));
