@@ -273,7 +273,8 @@ fn without_revision(flow: &FlowFacts, qualified: Option<Qualified>, spec: &Execu
     let message = if let Some(Latest { number, uid: None }) = flow.latest_revision {
         format!("FlowRevision {} was deleted; Flow {name} is published anew.", revision_name(name, number))
     } else {
-        let problem = flow.problem.as_deref().map_or_else(String::new, |problem| format!(" {problem}"));
+        let sentence = |problem: &str| format!(" {}.", problem.trim_end_matches('.'));
+        let problem = flow.problem.as_deref().map_or_else(String::new, sentence);
         format!("Flow {name} cannot be run yet.{problem}")
     };
     Hindrance::Awaited(Reason::FlowNotReady, message)

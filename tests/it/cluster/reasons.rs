@@ -154,7 +154,7 @@ fn every_refusal_says_why_once_and_nothing_begins() {
     space.output("first");
     // One runs there already, for as long as this takes.
     let full = json!({"concurrency": {"limit": 1, "policy": "Reject"}});
-    space.flow_with("full", &waits(600), full);
+    space.flow_with("full", &waits(300), full);
     start("holds", "full", &json!({}));
     space.condition("holds", "InProgress", "True", "WaitingForTimer");
     let refusals = [refused_by_flows(), refused_by_themselves()].concat();

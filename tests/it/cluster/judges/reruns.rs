@@ -87,7 +87,7 @@ fn judges_are_right_of_a_run_that_is_taken_up_again() {
 fn judges_are_right_of_a_run_with_a_child() {
     let space = Space::new("judged-children");
     let controller = space.controller();
-    space.flow("child", &waits(600));
+    space.flow("child", &waits(300));
     with_runner(&space, "f", &parent("WaitForSystemCallback", &json!({"resourceArn": "child"})));
     space.start("parent", json!({"flowRef": {"name": "f"}}));
     let child = child_of(&space, "parent")["metadata"]["name"].as_str().unwrap().to_owned();
