@@ -61,6 +61,10 @@ pub struct Facts {
     pub is_name_generated: bool,
     /// The Execution that has started it.
     pub parent: Option<Box<ParentRef>>,
+    /// Whether a task of that waits for its end.
+    pub is_awaited: bool,
+    /// The Schedule that has started it.
+    pub schedule: Option<Box<str>>,
     /// Whether somebody is told how it ends.
     pub has_callback: bool,
     /// How much of the object its status may take.

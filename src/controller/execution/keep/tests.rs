@@ -84,6 +84,8 @@ impl World {
                 redrive: None,
                 ttl_seconds: None,
                 is_name_generated: false,
+                is_awaited: false,
+                schedule: None,
                 parent: None,
                 has_callback: false,
                 room: self.room,
