@@ -165,6 +165,7 @@ async fn faulted(context: &Context, key: &Key, seen: Box<Seen>, observed: Observ
     }
     context.driver.let_go(&seen.facts.uid);
     settle::begin(context, key, &seen);
+    answer::judge_all(&observed).into_iter().for_each(|judged| context.reports.judge(judged, key));
     // What the refused status would have named is named by nobody.
     let is_tidy = tidy(context, key, &observed, None, Vec::new()).await;
     if is_tidy && !redrive::is_owed(&observed.facts, &observed.status) {

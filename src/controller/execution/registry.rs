@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedSemaphorePermit};
 
-use super::answer::Heard;
+use super::answer::{self, Heard};
 use super::decide::Facts;
 use super::digest::spec_digest;
 use super::keep::Room;
@@ -573,7 +573,7 @@ impl Registry {
             seen: entry.seen.clone(),
             uid: entry.uid.clone(),
             strays: entry.strays.clone(),
-            reports: std::mem::take(&mut entry.reports),
+            reports: answer::take(&mut entry.reports),
             obstacles: entry.obstacles.clone(),
             place: None,
             reservations: Vec::new(),
@@ -593,6 +593,8 @@ impl Registry {
     fn end_turn(&self, state: &mut State, key: &Key, ended: Ended) {
         let Some(entry) = state.entries.get_mut(key) else { return };
         let again = entry.turn == Turn::Looking { again: true };
+        // What a look has left is for the next.
+        let is_asked = again || !entry.reports.is_empty();
         entry.turn = Turn::Idle;
         let newer = entry.newer.take();
         let ended_at = entry.ended_at.take();
@@ -606,9 +608,9 @@ impl Registry {
                     state.over.insert(key.clone(), version);
                 }
                 let newer = newer.filter(|newer| newer.version > version);
-                self.forget_or_look(state, key, newer, again || ended_at > Some(version));
+                self.forget_or_look(state, key, newer, is_asked || ended_at > Some(version));
             }
-            Ended::Forgotten => self.forget_or_look(state, key, newer, again || ended_at.is_some()),
+            Ended::Forgotten => self.forget_or_look(state, key, newer, is_asked || ended_at.is_some()),
             Ended::Settled(seen, wake) => {
                 entry.failures = 0;
                 entry.must_read = false;
@@ -622,7 +624,7 @@ impl Registry {
                 let newer = newer.filter(|newer| newer.version > seen.version);
                 let is_changed = newer.is_some() || ended_at.is_some();
                 entry.seen = ended_at.is_none().then(|| newer.unwrap_or(*seen));
-                if is_changed || again || !entry.reports.is_empty() {
+                if is_changed || is_asked {
                     self.queue(key, entry);
                 }
                 self.set_wake(state, key, wake);
