@@ -187,6 +187,7 @@ pub struct ExecutionSpec {
     /// deleted while it runs: Terminate, RequestCancel or Abandon. The Flow's default when absent, else
     /// Terminate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ChildPolicy")]
     pub child_policy: Option<ChildPolicy>,
     /// parentRef names the Execution that has started this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

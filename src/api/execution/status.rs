@@ -243,6 +243,7 @@ pub struct Effective {
     pub task_list: Option<String>,
     /// childPolicy of the run; Terminate when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ChildPolicy")]
     pub child_policy: Option<ChildPolicy>,
 }
 
