@@ -33,6 +33,7 @@ mod schedules;
 mod secrets;
 mod shapes;
 mod suspended;
+mod termination;
 mod terms;
 mod texts;
 mod timeouts;
