@@ -17,6 +17,7 @@ use crate::controller::execution::decide::{Decision, Facts, Footing, Observed, d
 use crate::controller::execution::queue::Slot;
 use crate::controller::execution::retention::DefaultTtl;
 use crate::controller::execution::status::Obstacles;
+use crate::controller::execution::telling::Telling;
 use crate::controller::revision::Revision;
 use crate::engine::{Report, TokenKey};
 use crate::value::Value;
@@ -85,7 +86,7 @@ impl World {
                 ttl_seconds: None,
                 is_name_generated: false,
                 parent: None,
-                has_callback: false,
+                callback: None,
                 room: self.room,
             },
             status: self.status.clone(),
@@ -98,6 +99,7 @@ impl World {
                 .collect(),
             obstacles: Obstacles::default(),
             default_ttl: DefaultTtl::default(),
+            telling: Telling::default(),
             now: self.now,
             token_key: TokenKey::new([7; 32]),
         }
