@@ -128,10 +128,10 @@ impl<K> Stored<K> {
         self.meta.generate_name.as_ref().is_some_and(|prefix| !prefix.is_empty())
     }
 
-    /// Whether it has a label.
+    /// What a label of it says.
     #[must_use]
-    pub fn has_label(&self, label: &str) -> bool {
-        self.meta.labels.as_ref().is_some_and(|labels| labels.contains_key(label))
+    pub fn label(&self, label: &str) -> Option<&str> {
+        self.meta.labels.as_ref()?.get(label).map(String::as_str)
     }
 
     /// Whether it is being deleted.

@@ -13,12 +13,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::Sender;
 use tracing::{debug, warn};
 
+use super::backoff::Backoff;
 use super::object::{Key, Stored};
 
-/// Pause after a watch has failed, doubled up to the other. The API server is back within seconds or
+/// Pause after a watch has failed. The API server is back within seconds or
 /// within minutes; asking it every three seconds hurts nobody.
-const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(3);
+const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));
 
 /// Objects that a page of a list holds. They come whole, and one that has failed may hold a megabyte.
 const PAGE_SIZE: u32 = 100;
@@ -43,7 +43,7 @@ where
     K::DynamicType: Default + Clone,
 {
     let mut stream = Box::pin(watcher(api, config));
-    let mut delay = RETRY_MIN;
+    let mut backoff = RETRY;
     while let Some(event) = stream.next().await {
         let change = match event {
             Ok(watcher::Event::Init) => Change::Listing,
@@ -52,12 +52,11 @@ where
             Ok(watcher::Event::Delete(object)) => Change::Gone(object),
             Err(error) => {
                 warn!(what, %error, "a watch has failed and goes on");
-                tokio::time::sleep(delay).await;
-                delay = (delay * 2).min(RETRY_MAX);
+                backoff.pause().await;
                 continue;
             }
         };
-        delay = RETRY_MIN;
+        backoff.reset();
         if changes.send(change).await.is_err() {
             return;
         }
@@ -78,7 +77,7 @@ pub async fn watch_metadata<K>(
     K: Resource<DynamicType = ()> + 'static,
 {
     let request = Request::new(K::url_path(&(), namespace.as_deref()));
-    let mut delay = RETRY_MIN;
+    let mut backoff = RETRY;
     let mut version: Option<String> = None;
     loop {
         let from = match version.take() {
@@ -94,13 +93,12 @@ pub async fn watch_metadata<K>(
             Ok(Some(last)) => {
                 debug!(what, "a watch has ended and goes on");
                 version = Some(last);
-                delay = RETRY_MIN;
+                backoff.reset();
             }
             Ok(None) => return,
             Err(error) => {
                 warn!(what, %error, "a watch has failed and begins anew");
-                tokio::time::sleep(delay).await;
-                delay = (delay * 2).min(RETRY_MAX);
+                backoff.pause().await;
             }
         }
     }

@@ -62,6 +62,10 @@ pub struct Facts {
     pub is_name_generated: bool,
     /// The Execution that has started it.
     pub parent: Option<Box<ParentRef>>,
+    /// Whether a task of that waits for its end.
+    pub is_awaited: bool,
+    /// The Schedule that has started it.
+    pub schedule: Option<Box<str>>,
     /// Who is told how it ends.
     pub callback: Option<Box<Callback>>,
     /// How much of the object its status may take.

@@ -29,7 +29,8 @@ pub(super) async fn wish(
     let Some(object) = object.filter(|object| object.uid() == parent.uid) else { return Ok(None) };
     let Ok(status) = object.decode_status::<ExecutionStatus>() else { return Ok(None) };
     let is_over = status.phase.is_ended() || object.is_deleting();
-    if !is_over || !policy_acts(&status) {
+    // No end of its parent leaves one behind that was waited for.
+    if !is_over || !(policy_acts(&status) || seen.facts.is_awaited) {
         return Ok(None);
     }
     let cause = format!("Execution `{}`, which has started it, is over", parent.name);

@@ -20,7 +20,9 @@ use super::redrive;
 use super::status::Obstacles;
 use crate::api::condition::{ConditionType, Reason};
 use crate::api::flow_revision::flow_of;
-use crate::api::{Execution, ExecutionSpec, FINALIZER_DEPENDENTS, Flow, LABEL_SCHEDULE, Phase};
+use crate::api::{
+    Execution, ExecutionSpec, FINALIZER_DEPENDENTS, Flow, LABEL_AWAITED, LABEL_SCHEDULE, Phase,
+};
 use crate::cluster::object::{Key, Stored};
 use crate::cluster::watch::Listed;
 use crate::driver::{News, What};
@@ -92,9 +94,11 @@ impl Seen {
                     redrive: spec.redrive,
                     ttl_seconds: spec.ttl_seconds_after_finished,
                     is_name_generated: object.has_generated_name()
-                        || object.has_label(LABEL_SCHEDULE)
+                        || object.label(LABEL_SCHEDULE).is_some()
                         || spec.parent_ref.is_some(),
                     parent: spec.parent_ref.clone().map(Box::new),
+                    is_awaited: object.label(LABEL_AWAITED).is_some(),
+                    schedule: object.label(LABEL_SCHEDULE).map(Into::into),
                     callback: spec.callback.clone().map(Box::new),
                     room,
                 };

@@ -17,20 +17,23 @@ use super::decide::Facts;
 use super::redrive;
 use super::registry::Seen;
 use crate::api::execution::ParentRef;
-use crate::api::{Execution, ExecutionStatus, Phase};
+use crate::api::{Execution, ExecutionStatus, LABEL_SCHEDULE, Phase, Schedule, ScheduleStatus};
 use crate::cluster::api_server::ApiError;
+use crate::cluster::backoff::Backoff;
 use crate::cluster::object::{Key, Stored};
 use crate::controller::context::Context;
+use crate::controller::schedule::runs as scheduled;
 
 /// Removals side by side. A removal takes the API server some milliseconds, so these are several hundred a second, and
 /// an eighth of what looks may take of it.
 const REMOVALS_MAX: usize = 8;
 
 /// Pause before a removal that has failed is tried again.
-const RETRY: SignedDuration = SignedDuration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(10);
 
-/// How long to wait for a parent that has not taken in yet what its child gave.
-const PARENT_PAUSE: SignedDuration = SignedDuration::from_secs(1);
+/// How long to wait for who has started an Execution and has not taken in yet how it ended. That takes
+/// milliseconds, or as long as somebody keeps a parent from going on.
+const TAKING_IN: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(60));
 
 /// How long the timer sleeps at most: a clock that was set is noticed after it.
 const TIMER_MAX: Duration = Duration::from_secs(10);
@@ -93,8 +96,18 @@ pub struct Expiring {
     /// The version of which that is known. Of any other it may not be true.
     version: u64,
     at: Timestamp,
-    /// The Execution that has started it.
-    parent: Option<ParentRef>,
+    /// Who has to take in first how it ended.
+    starter: Option<Starter>,
+    backoff: Backoff,
+}
+
+/// What has started an Execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Starter {
+    /// Another one.
+    Parent(ParentRef),
+    /// The Schedule of this name.
+    Schedule(Box<str>),
 }
 
 impl Retention {
@@ -109,14 +122,11 @@ impl Retention {
         match status.expiration_time {
             None => self.forget_until(uid, seen.version),
             Some(at) => {
-                let parent = seen.facts.parent.as_deref().cloned();
-                self.expect(Expiring {
-                    key: key.clone(),
-                    uid: uid.clone(),
-                    version: seen.version,
-                    at,
-                    parent,
-                });
+                let Facts { parent, schedule, .. } = &seen.facts;
+                let parent = parent.as_deref().cloned().map(Starter::Parent);
+                let starter = parent.or_else(|| schedule.clone().map(Starter::Schedule));
+                let (key, uid, version) = (key.clone(), uid.clone(), seen.version);
+                self.expect(Expiring { key, uid, version, at, starter, backoff: TAKING_IN });
             }
         }
     }
@@ -171,7 +181,9 @@ impl Retention {
         let Some(at) = at else { return };
         let (key, uid, version) = (object.key(), object.uid().to_owned(), object.version());
         let parent = object.decode_spec().ok().and_then(|Child { parent_ref }| parent_ref);
-        self.expect(Expiring { key, uid, version, at, parent });
+        let schedule = object.label(LABEL_SCHEDULE).map(|schedule| Starter::Schedule(schedule.into()));
+        let starter = parent.map(Starter::Parent).or(schedule);
+        self.expect(Expiring { key, uid, version, at, starter, backoff: TAKING_IN });
     }
 
     /// The first one that is due; else when the next one is.
@@ -224,20 +236,23 @@ pub async fn remove_expired(context: Arc<Context>) {
     }
 }
 
-async fn remove(context: &Context, expiring: Expiring) {
-    let Expiring { key, uid, version, .. } = &expiring;
+async fn remove(context: &Context, mut expiring: Expiring) {
     if !context.leadership.is_valid() {
         return;
     }
-    let later = |pause: SignedDuration| Timestamp::now().saturating_add(pause).unwrap_or(Timestamp::MAX);
-    match is_waited_for(context, &expiring).await {
-        Ok(false) => {}
-        Ok(true) => return context.retention.expect(Expiring { at: later(PARENT_PAUSE), ..expiring }),
+    let later = |pause: Duration| Timestamp::now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+    match is_taken_in(context, &expiring).await {
+        Ok(true) => {}
+        Ok(false) => {
+            let at = later(expiring.backoff.next());
+            return context.retention.expect(Expiring { at, ..expiring });
+        }
         Err(error) => {
-            warn!(execution = %key, %error, "the parent of an Execution cannot be read");
+            warn!(execution = %expiring.key, %error, "what has started an Execution cannot be read");
             return context.retention.expect(Expiring { at: later(RETRY), ..expiring });
         }
     }
+    let Expiring { key, uid, version, .. } = &expiring;
     match context.api.delete_version::<Execution>(key, uid, *version).await {
         Ok(()) => {
             context.metrics.executions_removed.inc();
@@ -252,22 +267,44 @@ async fn remove(context: &Context, expiring: Expiring) {
     }
 }
 
-/// Whether its parent has still to take in what it gave.
-async fn is_waited_for(context: &Context, expiring: &Expiring) -> Result<bool, ApiError> {
+/// Whether what has started an Execution has nothing to take in from it any more.
+async fn is_taken_in(context: &Context, Expiring { key, starter, .. }: &Expiring) -> Result<bool, ApiError> {
+    match starter {
+        None => Ok(true),
+        Some(Starter::Parent(parent)) => is_taken_in_by_parent(context, key, parent).await,
+        Some(Starter::Schedule(schedule)) => {
+            let Some(run) = scheduled::run_of(schedule, &key.name) else { return Ok(true) };
+            let schedule = context.api.get::<Schedule>(&Key::new(&key.namespace, &**schedule)).await?;
+            let is_counted = schedule.is_none_or(|schedule| has_counted(&schedule, &run));
+            if !is_counted {
+                context.schedules.ended(key);
+            }
+            Ok(is_counted)
+        }
+    }
+}
+
+async fn is_taken_in_by_parent(context: &Context, key: &Key, parent: &ParentRef) -> Result<bool, ApiError> {
     #[derive(Deserialize)]
     struct Stage {
         phase: Phase,
     }
-    let Some(parent) = &expiring.parent else { return Ok(false) };
-    if let Some(is_waited_for) = context.driver.is_waited_for(&expiring.key, &parent.uid) {
-        return Ok(is_waited_for);
+    if let Some(is_waited_for) = context.driver.is_waited_for(key, &parent.uid) {
+        return Ok(!is_waited_for);
     }
     // Nobody has looked at the parent in this term, or it is over.
-    let key = Key::new(&expiring.key.namespace, &parent.name);
-    let object = context.api.get::<Execution>(&key).await?.filter(|object| object.uid() == parent.uid);
-    Ok(object.is_some_and(|object| {
+    let at = Key::new(&key.namespace, &parent.name);
+    let object = context.api.get::<Execution>(&at).await?.filter(|object| object.uid() == parent.uid);
+    Ok(!object.is_some_and(|object| {
         object.decode_status().is_ok_and(|Stage { phase }| !phase.is_ended()) && !object.is_deleting()
     }))
+}
+
+/// Whether a Schedule has counted how a run has ended, and will not make it again.
+fn has_counted(schedule: &Stored<Schedule>, run: &scheduled::Run) -> bool {
+    let status: ScheduleStatus = schedule.decode_status().unwrap_or_default();
+    let is_before = run.time < schedule.created_at();
+    schedule.is_deleting() || is_before || scheduled::has_counted(&status, run)
 }
 
 #[cfg(test)]
@@ -280,7 +317,7 @@ mod tests {
 
     fn expiring(uid: &str, version: u64, seconds: i64) -> Expiring {
         let (key, uid) = (Key::new("n", uid), uid.to_owned());
-        Expiring { key, uid, version, at: at(seconds), parent: None }
+        Expiring { key, uid, version, at: at(seconds), starter: None, backoff: TAKING_IN }
     }
 
     #[test]

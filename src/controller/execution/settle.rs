@@ -20,6 +20,7 @@ use crate::api::{
     LABEL_AWAITED, LABEL_EXECUTION, LABEL_PARENT_UID, Payload, Phase, Reason, TaskReport, TaskReportSpec,
 };
 use crate::cluster::api_server::{ApiError, ApiServer};
+use crate::cluster::backoff::Backoff;
 use crate::cluster::data::ReadError;
 use crate::cluster::object::{Key, Stored};
 use crate::controller::context::Context;
@@ -31,9 +32,8 @@ use crate::driver::child::runner::output_of;
 use crate::driver::tenure::Tenure;
 use crate::engine::TokenKey;
 
-/// How long to wait before something is tried again; doubled up to the other.
-const RETRY_MIN: Duration = Duration::from_millis(200);
-const RETRY_MAX: Duration = Duration::from_secs(30);
+/// How long to wait before something is tried again.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
 
 /// How often it is tried for an Execution that somebody wants gone, before it is let go: its namespace may be
 /// going, and nothing can be made there any more.
@@ -129,7 +129,7 @@ pub fn begin(context: &Context, key: &Key, seen: &Seen) {
 
 /// Until it is done, or the term ends.
 async fn settle(settling: &Settling, key: &Key, uid: &str) {
-    let (mut delay, mut tries) = (RETRY_MIN, 0);
+    let (mut backoff, mut tries) = (RETRY, 0);
     while settling.tenure.is_valid() {
         tries += 1;
         match try_settle(settling, key, uid, tries).await {
@@ -142,8 +142,7 @@ async fn settle(settling: &Settling, key: &Key, uid: &str) {
             }
             Err(why) => warn!(execution = %key, why, "the dependents of an Execution wait"),
         }
-        tokio::time::sleep(delay).await;
-        delay = (delay * 2).min(RETRY_MAX);
+        backoff.pause().await;
     }
 }
 

@@ -14,6 +14,7 @@ use crate::api::condition::{self, Claim};
 use crate::api::task_report::{ReportOutcome, ReportPhase};
 use crate::api::{ConditionStatus, ConditionType, Reason, TaskReport, TaskReportSpec, TaskReportStatus};
 use crate::cluster::api_server::{ApiError, ApiServer};
+use crate::cluster::backoff::Backoff;
 use crate::cluster::object::{Key, Stored};
 use crate::cluster::watch::Change;
 use crate::driver::tenure::Tenure;
@@ -21,9 +22,8 @@ use crate::engine::{Named, Report, TaskError, TaskErrorName, TokenKey};
 use crate::ir::ErrorKind;
 use crate::value::{Object, Value};
 
-/// How long to wait before a status is written again; doubled up to the other.
-const RETRY_MIN: Duration = Duration::from_millis(200);
-const RETRY_MAX: Duration = Duration::from_secs(10);
+/// How long to wait before a status is written again.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
 
 /// How often TaskReports that were judged long ago are removed: more often where they are kept for less.
 const SWEEP_MIN: Duration = Duration::from_secs(1);
@@ -115,7 +115,7 @@ fn status_of(
 /// Writes a status, however often that takes.
 async fn put(api: &ApiServer, tenure: &Tenure, source: &Source, status: &TaskReportStatus) {
     let Ok(text) = serde_json::to_string(status) else { return };
-    let (mut delay, mut version) = (RETRY_MIN, source.version);
+    let (mut backoff, mut version) = (RETRY, source.version);
     while tenure.is_valid() {
         match api.put_status::<TaskReport>(&source.key, &source.uid, version, &text).await {
             Ok(_) | Err(ApiError::NotFound) => return,
@@ -127,8 +127,7 @@ async fn put(api: &ApiServer, tenure: &Tenure, source: &Source, status: &TaskRep
             },
             Err(error) => warn!(report = %source.key, %error, "the status of a TaskReport cannot be written"),
         }
-        tokio::time::sleep(delay).await;
-        delay = (delay * 2).min(RETRY_MAX);
+        backoff.pause().await;
     }
 }
 

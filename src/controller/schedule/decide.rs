@@ -131,23 +131,39 @@ pub fn decide(observed: &Observed) -> Decision {
     Decision { stops: plan.stops, starts: plan.starts, status, removals, wake: next, warning, cursor }
 }
 
-/// The status where the API server refuses to start a run: what was due is due still.
+/// What is left of a decision where the API server refuses to start a run: the first so many were started, and what
+/// was due after them is due still.
 #[must_use]
-pub fn refused(observed: &Observed, decision: &Decision, reason: Reason, message: &str) -> Decision {
+pub fn refused(
+    observed: &Observed,
+    decision: Decision,
+    started: usize,
+    reason: Reason,
+    message: &str,
+) -> Decision {
     let before = &observed.status;
+    let mut starts = decision.starts;
+    let unstarted: Vec<_> =
+        starts.split_off(started).into_iter().map(|time| name_of(&observed.name, time)).collect();
+    let mut active = decision.status.active.clone();
+    active.retain(|name| !unstarted.contains(name));
+    let unstarted = i32::try_from(unstarted.len()).unwrap_or(i32::MAX);
+    let last = starts.last().copied();
     let ready = Claim::new(ConditionType::Ready, ConditionStatus::False, reason, message);
     let stalled = Claim::new(ConditionType::Stalled, ConditionStatus::True, reason, message);
     let claims = vec![ready, stalled];
     let status = ScheduleStatus {
         conditions: condition::merge(&before.conditions, claims, observed.generation, observed.now),
-        processed_until: Some(decision.cursor),
-        last_schedule_time: before.last_schedule_time,
+        processed_until: last.or(Some(decision.cursor)),
+        last_schedule_time: before.last_schedule_time.max(last),
         last_missed: before.last_missed,
-        ..decision.status.clone()
+        active,
+        active_count: decision.status.active_count.saturating_sub(unstarted),
+        ..decision.status
     };
     let wake = observed.now.saturating_add(REFUSED_RETRY).ok();
     let warning = (reason_of(before) != Some(reason)).then(|| ("StartRefused", message.to_owned()));
-    Decision { status, wake, warning, ..decision.clone() }
+    Decision { starts, status, wake, warning, ..decision }
 }
 
 fn reason_of(status: &ScheduleStatus) -> Option<Reason> {
@@ -211,14 +227,16 @@ fn count(observed: &Observed) -> (i32, Option<Timestamp>) {
     };
     let succeeded = runs.succeeded.iter().map(|run| (run, true));
     let failed = runs.failed.iter().map(|run| (run, false));
-    let mut ended: Vec<_> = succeeded.chain(failed).filter(|(run, _)| is_new(run)).collect();
-    ended.sort_by_key(|(run, _)| run.time);
+    let mut told: Vec<_> = succeeded.chain(failed).filter(|(run, _)| is_new(run)).collect();
+    told.sort_by_key(|(run, _)| run.time);
     let is_unchanged = before.observed_generation == observed.generation;
     let failures = if is_unchanged { before.consecutive_failures } else { 0 };
-    let failures = ended
+    let failures = told
         .iter()
         .fold(failures, |failures, (_, is_good)| if *is_good { 0 } else { failures.saturating_add(1) });
-    let until = ended.iter().map(|(run, _)| run.time).chain(before.counted_until).max();
+    // What somebody has stopped, or another run has replaced, says nothing of how runs end.
+    let ended = runs.ended().filter(|run| is_new(run)).map(|run| run.time);
+    let until = ended.chain(before.counted_until).max();
     (failures, until)
 }
 
@@ -280,16 +298,17 @@ fn made_up(spec: &ScheduleSpec, due: &[Timestamp], now: Timestamp) -> Vec<Timest
 
 /// Ended runs beyond the limits, the oldest first.
 fn removals(observed: &Observed) -> Vec<String> {
-    let beyond = |runs: &[Run], limit: Option<u32>| {
+    let beyond = |mut runs: Vec<Run>, limit: Option<u32>| {
         let limit = usize::try_from(limit.unwrap_or(HISTORY_LIMIT)).unwrap_or(usize::MAX);
-        let mut runs: Vec<_> = runs.to_vec();
         runs.sort_by_key(|run| run.time);
         runs.truncate(runs.len().saturating_sub(limit));
         runs.into_iter().map(|run| run.name)
     };
     let terms = &observed.spec.terms;
-    let succeeded = beyond(&observed.runs.succeeded, terms.successful_executions_history_limit);
-    succeeded.chain(beyond(&observed.runs.failed, terms.failed_executions_history_limit)).collect()
+    let Runs { succeeded, failed, stopped, .. } = &observed.runs;
+    let succeeded = beyond(succeeded.clone(), terms.successful_executions_history_limit);
+    let others = [&failed[..], &stopped[..]].concat();
+    succeeded.chain(beyond(others, terms.failed_executions_history_limit)).collect()
 }
 
 fn claims(standing: &Standing, next: Option<Timestamp>) -> Vec<Claim> {

@@ -67,12 +67,14 @@ async fn observe(
     let status: ScheduleStatus = schedule.decode_status().unwrap_or_default();
     // First, so that one that ends meanwhile is seen as one or the other.
     let mut active = list(context, key, |phase| !phase.is_ended()).await?;
-    let (succeeded, failed) = tokio::try_join!(
+    let (succeeded, failed, stopped) = tokio::try_join!(
         list(context, key, |phase| phase == Phase::Succeeded),
-        list(context, key, |phase| phase.is_ended() && phase != Phase::Succeeded),
+        list(context, key, |phase| matches!(phase, Phase::Failed | Phase::TimedOut | Phase::Rejected)),
+        list(context, key, |phase| phase == Phase::Stopped),
     )?;
-    active.retain(|run| !succeeded.iter().chain(&failed).any(|ended| ended.name == run.name));
-    let runs = Runs { active, succeeded, failed };
+    let over = Runs { active: Vec::new(), succeeded, failed, stopped };
+    active.retain(|run| !over.are_there_for(run.time));
+    let runs = Runs { active, ..over };
     let known = status.last_execution.clone();
     let last = match runs.last_ended() {
         Some(run) if known.as_ref().is_none_or(|known| known.name != run.name) => {
@@ -123,17 +125,17 @@ async fn commit(
     for name in &decision.stops {
         stop(context, &Key::new(&key.namespace, name), key).await?;
     }
-    for time in &decision.starts {
+    for (started, time) in decision.starts.iter().enumerate() {
         match start(context, key, schedule, &observed.spec, *time).await {
             Ok(()) => {}
             Err(ApiError::Forbidden(message)) => {
                 let message = format!("No run can be started: {message}");
-                decision = decide::refused(observed, &decision, Reason::Forbidden, &message);
+                decision = decide::refused(observed, decision, started, Reason::Forbidden, &message);
                 break;
             }
             Err(ApiError::Refused { status, message }) => {
                 let message = format!("The API server refuses the run ({status}): {message}");
-                decision = decide::refused(observed, &decision, Reason::Rejected, &message);
+                decision = decide::refused(observed, decision, started, Reason::Rejected, &message);
                 break;
             }
             Err(error) => return Err(error),

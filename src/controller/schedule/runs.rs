@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use crate::api::{Execution, ExecutionSpec, LABEL_SCHEDULE, ScheduleSpec};
+use crate::api::{Execution, ExecutionSpec, LABEL_SCHEDULE, ScheduleSpec, ScheduleStatus};
 
 /// An Execution of a Schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,21 +23,28 @@ pub struct Runs {
     pub active: Vec<Run>,
     /// Those that have succeeded.
     pub succeeded: Vec<Run>,
-    /// Those that have ended otherwise.
+    /// Those that have failed, taken too long or been refused.
     pub failed: Vec<Run>,
+    /// Those that somebody has stopped.
+    pub stopped: Vec<Run>,
 }
 
 impl Runs {
     /// Whether there is one for a time.
     #[must_use]
     pub fn are_there_for(&self, time: Timestamp) -> bool {
-        [&self.active, &self.succeeded, &self.failed].into_iter().flatten().any(|run| run.time == time)
+        self.active.iter().chain(self.ended()).any(|run| run.time == time)
+    }
+
+    /// Those that have ended.
+    pub fn ended(&self) -> impl Iterator<Item = &Run> {
+        [&self.succeeded, &self.failed, &self.stopped].into_iter().flatten()
     }
 
     /// The latest that has ended.
     #[must_use]
     pub fn last_ended(&self) -> Option<&Run> {
-        self.succeeded.iter().chain(&self.failed).max_by_key(|run| run.time)
+        self.ended().max_by_key(|run| run.time)
     }
 }
 
@@ -60,6 +67,13 @@ pub fn parts_of(execution: &str) -> Option<(&str, Timestamp)> {
 pub fn run_of(schedule: &str, execution: &str) -> Option<Run> {
     let (_, time) = parts_of(execution).filter(|(of, _)| *of == schedule)?;
     Some(Run { name: execution.to_owned(), time })
+}
+
+/// Whether an ended run is done with: its end is counted, and nothing is started for its time any more.
+#[must_use]
+pub fn has_counted(status: &ScheduleStatus, run: &Run) -> bool {
+    let includes = |until: Option<Timestamp>| until.is_some_and(|until| run.time <= until);
+    includes(status.counted_until) && includes(status.processed_until) && !status.active.contains(&run.name)
 }
 
 /// The Execution for a time. `owner` is removed with it.

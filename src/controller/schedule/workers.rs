@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::{Looked, attend};
 use crate::api::Schedule;
+use crate::cluster::backoff::Backoff;
 use crate::cluster::object::{Key, Stored};
 use crate::cluster::watch::{Change, Listing, watch};
 use crate::controller::context::Context;
@@ -27,9 +28,8 @@ const LOOKS_MAX: usize = 16;
 /// Changes of the watch that wait to be taken in.
 const CHANGES_MAX: usize = 1_024;
 
-/// Pause before a look that did not work is repeated, doubled up to the other.
-const RETRY_MIN: Duration = Duration::from_millis(500);
-const RETRY_MAX: Duration = Duration::from_secs(30);
+/// Pause before a look that did not work is repeated.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 /// How long a worker sleeps at most: a clock that was set is noticed after it.
 const TIMER_MAX: Duration = Duration::from_secs(10);
@@ -171,7 +171,7 @@ async fn follow(
 
 /// Tends a Schedule as long as there is one.
 async fn tend(context: Arc<Context>, key: Key, signal: Arc<Signal>) {
-    let mut delay = RETRY_MIN;
+    let mut backoff = RETRY;
     loop {
         let looked = {
             // Closed it is never.
@@ -180,7 +180,7 @@ async fn tend(context: Arc<Context>, key: Key, signal: Arc<Signal>) {
         };
         let wake = match looked {
             Ok(Looked::Enough(wake)) => {
-                delay = RETRY_MIN;
+                backoff.reset();
                 wake
             }
             Ok(Looked::Again) => continue,
@@ -188,8 +188,7 @@ async fn tend(context: Arc<Context>, key: Key, signal: Arc<Signal>) {
             Ok(Looked::Gone) => continue,
             Err(error) => {
                 warn!(schedule = %key, %error, "a Schedule cannot be looked at");
-                tokio::time::sleep(delay).await;
-                delay = (delay * 2).min(RETRY_MAX);
+                backoff.pause().await;
                 continue;
             }
         };

@@ -17,6 +17,7 @@ use crate::api::{
     Execution, ExecutionSpec, ExecutionStatus, LABEL_AWAITED, LABEL_PARENT, LABEL_PARENT_UID, Payload, Phase,
 };
 use crate::cluster::api_server::{ApiError, ApiServer};
+use crate::cluster::backoff::Backoff;
 use crate::cluster::data::{self, ReadError};
 use crate::cluster::object::{Key, Stored};
 use crate::driver::attempt::attempt_name;
@@ -34,9 +35,8 @@ use super::request::ChildRequest;
 /// How long to wait before something that somebody has to mend is tried again.
 const BLOCKED_RETRY: Duration = Duration::from_secs(10);
 
-/// How long to wait before the API server is asked again; doubled up to the other.
-const RETRY_MIN: Duration = Duration::from_millis(200);
-const RETRY_MAX: Duration = Duration::from_secs(10);
+/// How long to wait before the API server is asked again.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
 
 /// Why a child is asked to end that nobody waits for any more.
 const TASK_IS_OVER: &str = "the task that waits for it is over";
@@ -216,21 +216,20 @@ impl ChildRunner {
 
     /// Asks a child to end, however often that takes.
     async fn ask(self: Arc<Self>, owner: Owner, child: Key, wish: Wish) {
-        let mut delay = RETRY_MIN;
+        let mut backoff = RETRY;
         while self.tenure.is_valid() {
             match policy::ask(&self.api, &child, &owner.uid, &wish).await {
                 Ok(_) => return,
                 Err(error) => warn!(execution = %child, %error, "a child cannot be asked to end"),
             }
-            tokio::time::sleep(delay).await;
-            delay = (delay * 2).min(RETRY_MAX);
+            backoff.pause().await;
         }
     }
 
     /// Children of earlier terms that nobody waits for any more are asked to end.
     async fn look_through(self: Arc<Self>, owner: Owner) {
         let Some(wish) = Wish::of(owner.child_policy, TASK_IS_OVER) else { return };
-        let mut delay = RETRY_MIN;
+        let mut backoff = RETRY;
         while self.tenure.is_valid() {
             let awaited = format!("{LABEL_PARENT_UID}={},{LABEL_AWAITED}=true", owner.uid);
             match policy::open_children(&self.api, &owner.key.namespace, &awaited).await {
@@ -243,14 +242,13 @@ impl ChildRunner {
                 }
                 Err(error) => warn!(execution = %owner.key, %error, "children cannot be listed"),
             }
-            tokio::time::sleep(delay).await;
-            delay = (delay * 2).min(RETRY_MAX);
+            backoff.pause().await;
         }
     }
 
     /// The parent is canceled and waits for the end of a child: it is canceled, too.
     async fn cancel(self: Arc<Self>, attempt: Attempt) {
-        let mut delay = RETRY_MIN;
+        let mut backoff = RETRY;
         while let Some(Wanted { owner, child, .. }) = self.wanted(&attempt) {
             let wish = Wish::new(StopModeName::Cancel, "the execution that waits for it was canceled");
             match policy::ask(&self.api, &child, &owner.uid, &wish).await {
@@ -258,8 +256,7 @@ impl ChildRunner {
                 Ok(_) => return self.read_and_judge(attempt).await,
                 Err(error) => warn!(execution = %child, %error, "a child cannot be canceled"),
             }
-            tokio::time::sleep(delay).await;
-            delay = (delay * 2).min(RETRY_MAX);
+            backoff.pause().await;
         }
     }
 
@@ -308,7 +305,7 @@ impl ChildRunner {
             Err(error) => return self.report(&attempt, Report::Failed(error)),
         };
         let api = self.api.acting_as(&owner.key.namespace, &owner.service_account);
-        let (mut delay, mut was_blocked) = (RETRY_MIN, false);
+        let (mut backoff, mut was_blocked) = (RETRY, false);
         while self.wanted(&attempt).is_some_and(|wanted| !wanted.is_ending) {
             match api.create(&owner.key.namespace, &object).await {
                 Ok(()) => {
@@ -326,14 +323,13 @@ impl ChildRunner {
                     was_blocked = true;
                     let what = What::Blocked(format!("cannot create an Execution: {message}"));
                     self.tell(&owner, &task.id, what);
-                    delay = BLOCKED_RETRY;
+                    backoff.skip_to(BLOCKED_RETRY);
                 }
                 Err(error @ (ApiError::NotFound | ApiError::Unavailable(_))) => {
                     warn!(execution = %child, %error, "a child cannot be created");
                 }
             }
-            tokio::time::sleep(delay).await;
-            delay = (delay * 2).min(RETRY_MAX);
+            backoff.pause().await;
         }
         if was_blocked {
             self.tell(&owner, &task.id, What::Clear);
@@ -357,14 +353,13 @@ impl ChildRunner {
 
     /// Reads a wanted child and tells what it has come to, if that is what is waited for.
     async fn read_and_judge(self: Arc<Self>, attempt: Attempt) {
-        let mut delay = RETRY_MIN;
+        let mut backoff = RETRY;
         while let Some(wanted) = self.wanted(&attempt).filter(|wanted| !wanted.is_told) {
             match self.judge(&attempt, &wanted).await {
                 Ok(()) => return,
                 Err(error) => warn!(execution = %wanted.child, %error, "a child cannot be read"),
             }
-            tokio::time::sleep(delay).await;
-            delay = (delay * 2).min(RETRY_MAX);
+            backoff.pause().await;
         }
     }
 

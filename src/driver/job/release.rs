@@ -12,7 +12,7 @@ use crate::cluster::api_server::{ApiError, path_of};
 use crate::cluster::object::Key;
 
 use super::outcome::has_done_its_work;
-use super::runner::{JobRunner, Propagation, RETRY_MAX, RETRY_MIN};
+use super::runner::{JobRunner, Propagation, RETRY};
 
 impl JobRunner {
     /// Lets go of the Jobs of a run that are not wanted any more.
@@ -35,7 +35,7 @@ impl JobRunner {
 
     /// Deletes a Job that goes on without anyone wanting it, and takes the finalizer off it.
     async fn release_one(self: Arc<Self>, key: Key) {
-        let mut delay = RETRY_MIN;
+        let mut backoff = RETRY;
         while self.tenure.is_valid() {
             match self.try_release(&key).await {
                 Ok(()) | Err(ApiError::NotFound) => break,
@@ -45,8 +45,7 @@ impl JobRunner {
                 ) => {}
                 Err(error) => warn!(job = %key, %error, "a Job cannot be let go of"),
             }
-            tokio::time::sleep(delay).await;
-            delay = (delay * 2).min(RETRY_MAX);
+            backoff.pause().await;
         }
         let mut state = self.locked();
         state.releasing.remove(&key);

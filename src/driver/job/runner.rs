@@ -18,6 +18,7 @@ use tracing::warn;
 
 use crate::api::{ANNOTATION_TASK, LABEL_EXECUTION, LABEL_EXECUTION_UID};
 use crate::cluster::api_server::{ApiError, ApiServer, collection, path_of};
+use crate::cluster::backoff::Backoff;
 use crate::cluster::object::Key;
 use crate::cluster::watch::Listed;
 use crate::driver::binding::{Executor, executor_of};
@@ -35,9 +36,8 @@ const PENDING_AFTER: Duration = Duration::from_secs(30);
 /// How long to wait before something that somebody has to mend is tried again.
 const BLOCKED_RETRY: Duration = Duration::from_secs(10);
 
-/// How long to wait before the API server is asked again; doubled up to the other.
-pub(super) const RETRY_MIN: Duration = Duration::from_millis(200);
-pub(super) const RETRY_MAX: Duration = Duration::from_secs(10);
+/// How long to wait before the API server is asked again.
+pub(super) const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
 
 /// Label by which a pod names its Job.
 const LABEL_JOB_NAME: &str = "batch.kubernetes.io/job-name";
@@ -323,7 +323,7 @@ impl JobRunner {
             Err(error) => return fail(error),
         };
         let api = self.api.acting_as(&owner.key.namespace, &owner.service_account);
-        let (mut delay, mut was_blocked) = (RETRY_MIN, false);
+        let (mut backoff, mut was_blocked) = (RETRY, false);
         while self.is_wanted(&key) {
             match api.create(&owner.key.namespace, &job).await {
                 Ok(()) => break,
@@ -345,15 +345,14 @@ impl JobRunner {
                     was_blocked = true;
                     let what = What::Blocked(format!("cannot create a Job: {message}"));
                     self.tell(owner.key.clone(), owner.uid.clone(), task.id.clone(), what);
-                    delay = BLOCKED_RETRY;
+                    backoff.skip_to(BLOCKED_RETRY);
                 }
                 // The namespace is gone or going.
                 Err(error @ (ApiError::NotFound | ApiError::Unavailable(_))) => {
                     warn!(job = %key, %error, "a Job cannot be created");
                 }
             }
-            tokio::time::sleep(delay).await;
-            delay = (delay * 2).min(RETRY_MAX);
+            backoff.pause().await;
         }
         if was_blocked {
             self.tell(owner.key.clone(), owner.uid.clone(), task.id.clone(), What::Clear);
@@ -377,11 +376,10 @@ impl JobRunner {
 
     /// Reads the pod of a Job that has ended, and judges it.
     async fn read_and_judge(self: Arc<Self>, key: Key) {
-        let mut delay = RETRY_MIN;
+        let mut backoff = RETRY;
         while let Err(error) = self.read_pod(&key).await {
             warn!(job = %key, %error, "the pods of a Job cannot be read");
-            tokio::time::sleep(delay).await;
-            delay = (delay * 2).min(RETRY_MAX);
+            backoff.pause().await;
         }
         self.judge(&key, true);
     }
@@ -402,7 +400,7 @@ impl JobRunner {
     /// Asks for the end of a Job whose end is awaited: of its pods first, so that the Job tells when they
     /// have ended.
     async fn end(self: Arc<Self>, key: Key) {
-        let mut delay = RETRY_MIN;
+        let mut backoff = RETRY;
         while self.is_wanted(&key) {
             match self.delete(&key, Propagation::Foreground).await {
                 Ok(()) => return,
@@ -413,8 +411,7 @@ impl JobRunner {
                 }
                 Err(error) => warn!(job = %key, %error, "a Job cannot be deleted"),
             }
-            tokio::time::sleep(delay).await;
-            delay = (delay * 2).min(RETRY_MAX);
+            backoff.pause().await;
         }
     }
 

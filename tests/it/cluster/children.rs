@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::rig::{Space, condition};
+use super::rig::{Space, condition, manifest};
 use crate::command::{program, start_as};
 use crate::service::{Answer, Service};
 
@@ -343,6 +343,20 @@ fn a_child_that_comes_after_the_end_of_its_parent_does_not_start() {
             }
         }
     }
+    // One that was waited for is left behind by no end.
+    space.flow("bad", &fails());
+    space.start("failed", json!({"flowRef": {"name": "bad"}}));
+    let uid = space.ended("failed")["metadata"]["uid"].clone();
+    for (name, labels) in [("awaited", json!({"millrace.dev/awaited": "true"})), ("alone", json!({}))] {
+        let spec = json!({"flowRef": {"name": "f"}, "parentRef": {"name": "failed", "uid": uid}});
+        let mut child = manifest("Execution", name, spec);
+        child["metadata"]["labels"] = labels;
+        space.apply(&child.to_string());
+    }
+    let ended = space.ended("awaited");
+    assert_eq!(condition(&ended, "Succeeded").unwrap()["reason"], "Terminated");
+    assert_eq!(ended["status"]["progress"]["transitions"], 0, "{ended:#}");
+    space.condition("alone", "InProgress", "True", "WaitingForTimer");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::children::{parent, with_runner};
 use super::rig::{Space, manifest};
+use super::schedules::condition_of;
 
 const PASS: &str = "Type: StateMachine\nSpecVersion: v1\nStartAt: s\nStates: [{Type: Succeed, Name: s}]";
 const FAIL: &str =
@@ -159,4 +160,18 @@ fn a_child_stays_until_its_parent_has_its_result() {
     }
     space
         .wait("the children to be removed", || (space.list("executions").len() == names.len()).then_some(()));
+}
+
+#[test]
+fn a_run_of_a_schedule_stays_until_its_end_is_counted() {
+    let space = Space::new("ttl-schedule");
+    let _controller = space.controller();
+    space.flow("f", FAIL);
+    let spec = json!({
+        "flowRef": {"name": "f"}, "schedule": "@every 1s", "failureThreshold": 3, "ttlSecondsAfterFinished": 0,
+    });
+    space.apply(&manifest("Schedule", "bad", spec).to_string());
+    condition_of(&space, "msched", "bad", "Ready", "FailureThresholdReached");
+    space.wait("the runs to be removed", || space.list("executions").is_empty().then_some(()));
+    assert_eq!(space.get("msched", "bad").unwrap()["status"]["consecutiveFailures"], 3);
 }

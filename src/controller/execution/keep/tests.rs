@@ -85,6 +85,8 @@ impl World {
                 redrive: None,
                 ttl_seconds: None,
                 is_name_generated: false,
+                is_awaited: false,
+                schedule: None,
                 parent: None,
                 callback: None,
                 room: self.room,

@@ -1,4 +1,4 @@
-use super::super::runs::run_of;
+use super::super::runs::{has_counted, run_of};
 use super::*;
 
 /// When the Schedule was made, in seconds; it has its times every ten seconds from then on.
@@ -194,13 +194,19 @@ fn a_schedule_that_cannot_be_read_starts_nothing_until_it_can() {
 #[test]
 fn bad_ends_in_a_row_end_it_until_the_spec_changes() {
     let first = Observed {
-        runs: Runs { active: runs(&[10]), succeeded: runs(&[20]), failed: runs(&[30, 40]) },
+        runs: Runs {
+            active: runs(&[10]),
+            succeeded: runs(&[20]),
+            failed: runs(&[30, 40]),
+            ..Runs::default()
+        },
         ..after_a_break(r#", "failureThreshold": 3"#, 105)
     };
     let decision = decide(&first);
     assert_eq!((decision.status.consecutive_failures, ready(&decision).1), (2, Reason::Scheduled));
     // Seen once, an end is not counted again; one that was passed over is counted when it comes.
-    let runs_then = Runs { active: runs(&[50]), succeeded: runs(&[20]), failed: runs(&[10, 30, 40]) };
+    let runs_then =
+        Runs { active: runs(&[50]), succeeded: runs(&[20]), failed: runs(&[10, 30, 40]), ..Runs::default() };
     let second = later(&first, &decision, runs_then.clone(), 110);
     let decision = decide(&second);
     assert_eq!((decision.status.consecutive_failures, decision.starts.len()), (3, 0));
@@ -222,7 +228,12 @@ fn bad_ends_in_a_row_end_it_until_the_spec_changes() {
 #[test]
 fn ended_runs_beyond_the_limits_are_removed_the_oldest_first() {
     let observed = Observed {
-        runs: Runs { active: runs(&[90]), succeeded: runs(&[30, 10, 20]), failed: runs(&[40, 50]) },
+        runs: Runs {
+            active: runs(&[90]),
+            succeeded: runs(&[30, 10, 20]),
+            failed: runs(&[50]),
+            stopped: runs(&[40]),
+        },
         ..after_a_break(r#", "successfulExecutionsHistoryLimit": 1, "failedExecutionsHistoryLimit": 0"#, 101)
     };
     let names = |seconds: &[i64]| seconds.iter().map(|second| name_of("s", at(*second))).collect::<Vec<_>>();
@@ -240,8 +251,43 @@ fn ended_runs_beyond_the_limits_are_removed_the_oldest_first() {
 fn what_is_refused_is_due_still() {
     let observed = after_a_break("", 121);
     let decision = decide(&observed);
-    let refused = refused(&observed, &decision, Reason::Forbidden, "no");
-    assert_eq!(ready(&refused), (ConditionStatus::False, Reason::Forbidden));
-    let next = later(&observed, &refused, Runs::default(), 131);
+    assert_eq!(seconds(&decision.starts), [110, 120]);
+    let none = refused(&observed, decision.clone(), 0, Reason::Forbidden, "no");
+    assert_eq!(ready(&none), (ConditionStatus::False, Reason::Forbidden));
+    assert_eq!((none.status.active.len(), none.status.active_count), (0, 0));
+    let next = later(&observed, &none, Runs::default(), 131);
     assert_eq!(seconds(&decide(&next).starts), [110, 120, 130]);
+    // One was started, and nobody starts it again when it is gone.
+    let one = refused(&observed, decision, 1, Reason::Rejected, "no");
+    let started = name_of("s", at(110));
+    assert_eq!((&one.status.active[..], one.status.active_count), (&[started][..], 1));
+    assert_eq!(one.status.last_schedule_time, Some(at(110)));
+    let next = later(&observed, &one, Runs::default(), 131);
+    assert_eq!(seconds(&decide(&next).starts), [120, 130]);
+}
+
+#[test]
+fn what_somebody_has_stopped_is_no_failure() {
+    let first = Observed {
+        runs: Runs { failed: runs(&[10, 30]), stopped: runs(&[20, 40]), ..Runs::default() },
+        ..after_a_break("", 45)
+    };
+    let decision = decide(&first);
+    assert_eq!(decision.status.consecutive_failures, 2);
+    assert_eq!(decision.status.counted_until, Some(at(40)));
+}
+
+#[test]
+fn an_ended_run_is_done_with_when_it_is_counted_and_not_made_again() {
+    let [run] = runs(&[20]).try_into().unwrap();
+    let status = |counted: i64, processed: i64, active: &[i64]| ScheduleStatus {
+        counted_until: Some(at(counted)),
+        processed_until: Some(at(processed)),
+        active: runs(active).into_iter().map(|run| run.name).collect(),
+        ..ScheduleStatus::default()
+    };
+    assert!(has_counted(&status(20, 30, &[10]), &run));
+    for not in [ScheduleStatus::default(), status(10, 30, &[]), status(20, 10, &[]), status(30, 30, &[20])] {
+        assert!(!has_counted(&not, &run), "{not:?}");
+    }
 }
