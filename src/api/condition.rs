@@ -86,6 +86,8 @@ words! {
         Stalled,
         /// A later apply asked for something else under the name of this run.
         AlreadyExists,
+        /// Whoever waits for the end of the run was told of it; said only where something stood in the way.
+        CallbackDelivered,
         /// The trigger of a Flow starts Executions.
         Active,
     }
@@ -161,8 +163,12 @@ words! {
         NameTaken,
         /// The same request was made before.
         DuplicateRequest,
-        /// An answer was taken by the task it is for.
+        /// An answer was taken by the task it is for, or an end was told.
         Delivered,
+        /// The end of a run cannot be told yet.
+        CallbackPending,
+        /// The end of a run was told to nobody, and is told no more.
+        CallbackLost,
         /// An answer has no token that was made here.
         InvalidToken,
         /// The task of an answer does not wait for one.

@@ -14,7 +14,9 @@ use super::payload::present;
 use super::shape;
 use super::{Payload, YEAR_SECONDS};
 
-pub use status::{Accepted, ActiveEntry, Effective, ExecutionStatus, Phase, ProgressCounts, redrives_done};
+pub use status::{
+    Accepted, AcceptedCallback, ActiveEntry, Effective, ExecutionStatus, Phase, ProgressCounts, redrives_done,
+};
 
 /// Names that objects can have. A name of another form would be part of a path to something else.
 pub(super) const OBJECT_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";

@@ -8,7 +8,8 @@ use super::execution::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX, TOKEN_CHARS_MAX};
 use super::payload::present;
 use super::{Condition, Payload};
 
-/// How long a TaskReport is kept after it was judged, in seconds. After a change of leader its making counts.
+/// How long a TaskReport is kept after it was judged where the controller is told nothing else, in seconds: long
+/// enough for who has made it to read what became of it.
 pub const KEPT_SECONDS: i64 = 3_600;
 
 /// An answer for a task that waits for one. Creating it gives the answer; what has become of it stands in its

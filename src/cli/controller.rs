@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use kube::{Client, Config};
 
 use crate::api::execution::TTL_SECONDS_MAX;
+use crate::api::task_report::KEPT_SECONDS;
 use crate::cluster::leader::Candidate;
 use crate::cluster::object::is_name;
 use crate::controller::metrics::Metrics;
@@ -57,6 +58,9 @@ pub(super) struct Args {
     /// Seconds for which ended executions stay where neither they nor their Flow say so, if their name was generated [default: for ever]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..=TTL_SECONDS_MAX))]
     default_ttl: Option<i64>,
+    /// Seconds for which TaskReports stay after they were judged
+    #[arg(long, value_name = "SECONDS", default_value_t = KEPT_SECONDS, value_parser = clap::value_parser!(i64).range(0..=TTL_SECONDS_MAX))]
+    report_ttl: i64,
     /// Form of the log; MILLRACE_LOG sets its level, such as `debug` or `millrace=debug`
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -133,6 +137,7 @@ async fn control(args: Args) -> Result<(), String> {
         api_server,
         events: args.events,
         default_ttl: args.default_ttl,
+        report_ttl: Duration::from_secs(args.report_ttl.unsigned_abs()),
     };
     let signal = shutdown_signal().map_err(|error| format!("signals cannot be listened to: {error}"))?;
     let listen = args.listen;

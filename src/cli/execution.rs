@@ -202,6 +202,11 @@ impl View {
         self.condition("AlreadyExists").filter(|condition| condition.status == "True")
     }
 
+    /// What is to be said where whoever waits for its end was not told of it.
+    pub(super) fn untold(&self) -> Option<&Condition> {
+        self.condition("CallbackDelivered").filter(|condition| condition.status == "False")
+    }
+
     /// The states it is in: the first of them, and how many more there are.
     pub(super) fn active(&self) -> Option<(&ActiveEntry, u32)> {
         let first = self.status.active.first()?;

@@ -18,7 +18,7 @@ impl Backoff {
     }
 
     /// The next pause.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_pause(&mut self) -> Duration {
         let pause = self.next;
         self.next = self.next.saturating_mul(2).min(self.max);
         pause
@@ -26,7 +26,7 @@ impl Backoff {
 
     /// Waits for as long as the next pause.
     pub async fn pause(&mut self) {
-        tokio::time::sleep(self.next()).await;
+        tokio::time::sleep(self.next_pause()).await;
     }
 
     /// It has worked: the next pause is the shortest again.
@@ -48,12 +48,12 @@ mod tests {
     fn pauses_double_until_something_works() {
         let seconds = Duration::from_secs;
         let mut backoff = Backoff::new(seconds(1), seconds(5));
-        assert_eq!([(); 4].map(|()| backoff.next()), [1, 2, 4, 5].map(seconds));
+        assert_eq!([(); 4].map(|()| backoff.next_pause()), [1, 2, 4, 5].map(seconds));
         backoff.reset();
-        assert_eq!(backoff.next(), seconds(1));
+        assert_eq!(backoff.next_pause(), seconds(1));
         backoff.skip_to(seconds(3));
-        assert_eq!([(); 2].map(|()| backoff.next()), [3, 5].map(seconds));
+        assert_eq!([(); 2].map(|()| backoff.next_pause()), [3, 5].map(seconds));
         backoff.skip_to(seconds(9));
-        assert_eq!(backoff.next(), seconds(5));
+        assert_eq!(backoff.next_pause(), seconds(5));
     }
 }

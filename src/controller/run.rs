@@ -69,6 +69,8 @@ pub struct Config {
     pub events: Level,
     /// For how many seconds Executions stay after their end where nobody says so.
     pub default_ttl: Option<i64>,
+    /// How long TaskReports stay after they were judged.
+    pub report_ttl: Duration,
 }
 
 /// Runs until `shutdown` is done.
@@ -164,11 +166,17 @@ impl Term {
         let key = TokenKey::new(token_key::read_or_make(&api, &config.candidate).await);
         let context = Arc::new(Context {
             api: api.clone(),
-            executions,
+            executions: executions.clone(),
             retention: Retention::default(),
             default_ttl: config.default_ttl,
-            reports: Reports::new(api.clone(), tenure.clone()),
-            settling: Settling::new(api.clone(), tenure.clone(), notices.clone(), key.clone()),
+            reports: Reports::new(api.clone(), tenure.clone(), config.report_ttl),
+            settling: Settling::new(
+                api.clone(),
+                tenure.clone(),
+                notices.clone(),
+                key.clone(),
+                executions.clone(),
+            ),
             flows: FlowReads::new(api.clone()),
             reservations: Reservations::default(),
             removing_revisions: Arc::default(),

@@ -30,6 +30,22 @@ pub struct Named {
     pub task: TaskId,
 }
 
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}#{}", self.place, self.execution, self.task)
+    }
+}
+
+impl Named {
+    /// Reads what [`fmt::Display`] has written.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (place, text) = text.split_once('#')?;
+        let (execution, task) = text.split_once('#')?;
+        Some(Self { place: place.to_owned(), execution: execution.to_owned(), task: TaskId::from(task) })
+    }
+}
+
 impl TokenKey {
     /// A key of 32 bytes.
     #[must_use]
@@ -47,7 +63,14 @@ impl TokenKey {
     /// near to that of the service the language comes from (fdl.md §10.8) and nobody's business but ours.
     #[must_use]
     pub fn token(&self, execution: &str, task: &TaskId) -> String {
-        let said = format!("v1#{}#{execution}#{task}", self.place);
+        let (place, execution) = (self.place.to_string(), execution.to_owned());
+        self.token_naming(&Named { place, execution, task: task.clone() })
+    }
+
+    /// The token that names this, wherever that is.
+    #[must_use]
+    pub fn token_naming(&self, named: &Named) -> String {
+        let said = format!("v1#{named}");
         let mac = BASE64.encode(self.mac(&said));
         BASE64.encode(format!("{said}#{mac}"))
     }
@@ -60,9 +83,7 @@ impl TokenKey {
         let mut hmac = self.hmac()?;
         hmac.update(said.as_bytes());
         hmac.verify_slice(&BASE64.decode(mac).ok()?).ok()?;
-        let (place, said) = said.strip_prefix("v1#")?.split_once('#')?;
-        let (execution, task) = said.split_once('#')?;
-        Some(Named { place: place.to_owned(), execution: execution.to_owned(), task: TaskId::from(task) })
+        Named::parse(said.strip_prefix("v1#")?)
     }
 
     fn mac(&self, said: &str) -> Vec<u8> {

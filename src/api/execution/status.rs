@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ANSWERED_MAX, ChildPolicy, DATA_REFS_MAX};
+use super::{ANSWERED_MAX, ChildPolicy, DATA_REFS_MAX, TOKEN_CHARS_MAX, TaskTokenSource};
 use crate::api::payload::present;
 use crate::api::{Condition, DataRef, Payload};
 
@@ -13,8 +13,8 @@ use crate::api::{Condition, DataRef, Payload};
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct ExecutionStatus {
-    /// conditions: Accepted, InProgress, Succeeded, Complete, Ready, Stalled, and AlreadyExists where a
-    /// later apply asked for something else.
+    /// conditions: Accepted, InProgress, Succeeded, Complete, Ready, Stalled, AlreadyExists where a
+    /// later apply asked for something else, and CallbackDelivered where the end could not be told at once.
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// phase in one word.
@@ -218,6 +218,22 @@ pub struct Accepted {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub revision_digest: Option<String>,
+    /// callback names who is told how the run ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<AcceptedCallback>,
+}
+
+/// Who is told how a run ends, without the token: whoever knows the key of tokens makes it again.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptedCallback {
+    /// task that the token names, with its Execution; absent where the token was not made here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = TOKEN_CHARS_MAX))]
+    pub task: Option<String>,
+    /// taskTokenFrom a Secret, read when the run has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_token_from: Option<TaskTokenSource>,
 }
 
 /// Values after all defaults.

@@ -107,6 +107,9 @@ fn besides(view: &View, account: &mut Account) {
             other.message
         ));
     }
+    if let Some(untold) = view.untold() {
+        account.say(sentence(&untold.message));
+    }
     if view.is_deleting {
         let waits = match &*view.finalizers {
             [] => String::new(),

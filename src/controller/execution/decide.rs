@@ -17,7 +17,8 @@ use super::retention::DefaultTtl;
 use super::siblings::Sibling;
 use super::standing::{apply_standing, changed, refused, restamp, with_standing};
 use super::status::{self, Jobs, Obstacles, Standing};
-use crate::api::execution::{Accepted, ParentRef, StopRequest};
+use super::telling::{self, Telling};
+use crate::api::execution::{Accepted, Callback, ParentRef, StopRequest};
 use crate::api::execution_data::Content;
 use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason};
 use crate::controller::revision::Revision;
@@ -65,8 +66,8 @@ pub struct Facts {
     pub is_awaited: bool,
     /// The Schedule that has started it.
     pub schedule: Option<Box<str>>,
-    /// Whether somebody is told how it ends.
-    pub has_callback: bool,
+    /// Who is told how it ends.
+    pub callback: Option<Box<Callback>>,
     /// How much of the object its status may take.
     pub room: Room,
 }
@@ -132,6 +133,8 @@ pub struct Observed {
     pub obstacles: Obstacles,
     /// How long it stays where it does not say.
     pub default_ttl: DefaultTtl,
+    /// What is known of telling its end.
+    pub telling: Telling,
     /// The time.
     pub now: Timestamp,
     /// Makes task tokens.
@@ -184,7 +187,12 @@ pub fn decide(observed: &Observed) -> Decision {
         true => redrive::decide(observed),
         false => as_it_stands(observed),
     };
-    decision.has_dependents |= observed.facts.has_callback && !observed.status.phase.is_ended();
+    // What was accepted is told to whom it was accepted with.
+    let has_callback = match &observed.status.accepted {
+        Some(accepted) => accepted.callback.is_some(),
+        None => observed.facts.callback.is_some(),
+    };
+    decision.has_dependents |= has_callback && !observed.status.phase.is_ended();
     if decision.run.is_none() && !decision.is_fault && decision.judged.is_empty() {
         decision.judged = answer::judge_all(observed);
     }
@@ -299,6 +307,7 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
         // Those that were performed are counted.
         redrive: facts.redrive.map(|asked| asked.saturating_sub(redrives)).filter(|asked| *asked > 0),
         revision_digest: Some(revision.digest.clone()),
+        callback: facts.callback.as_deref().map(|callback| telling::accepted(callback, &observed.token_key)),
     });
     status.refused_spec_digest = None;
     status.flow_revision = Some(revision.name.clone());

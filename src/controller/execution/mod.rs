@@ -24,6 +24,7 @@ pub mod settle;
 pub mod siblings;
 mod standing;
 pub mod status;
+pub mod telling;
 mod watched;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use super::retention::{self, DefaultTtl};
 use super::seen::Seen;
 use super::siblings::Sibling;
 use super::status::Obstacles;
+use super::telling::Telling;
 use crate::api::flow_revision::revision_name;
 use crate::api::{Execution, ExecutionSpec, ExecutionStatus, FlowRevision, Phase};
 use crate::cluster::data::ReadError;
@@ -92,6 +93,7 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         reports: std::mem::take(&mut look.reports),
         obstacles: std::mem::take(&mut look.obstacles),
         default_ttl,
+        telling: Telling { hitch: context.settling.hitch(&seen.facts.uid), is_held: seen.is_held },
         // Whole milliseconds are what is stored and shown.
         now: Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default(),
         token_key: context.token_key.at(&key.to_string()),

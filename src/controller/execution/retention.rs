@@ -244,7 +244,7 @@ async fn remove(context: &Context, mut expiring: Expiring) {
     match is_taken_in(context, &expiring).await {
         Ok(true) => {}
         Ok(false) => {
-            let at = later(expiring.backoff.next());
+            let at = later(expiring.backoff.next_pause());
             return context.retention.expect(Expiring { at, ..expiring });
         }
         Err(error) => {

@@ -74,7 +74,7 @@ impl Seen {
                     parent: spec.parent_ref.clone().map(Box::new),
                     is_awaited: object.label(LABEL_AWAITED).is_some(),
                     schedule: object.label(LABEL_SCHEDULE).map(Into::into),
-                    has_callback: spec.callback.is_some(),
+                    callback: spec.callback.clone().map(Box::new),
                     room,
                 };
                 (facts, Some(Box::new(spec)))
@@ -151,8 +151,14 @@ pub(super) fn owes_nothing(object: &Stored<Execution>) -> bool {
     #[serde(rename_all = "camelCase")]
     struct Observed {
         observed_generation: i64,
+        #[serde(default)]
+        conditions: Vec<Said>,
     }
-    let is_observed = |status: Observed| status.observed_generation == object.generation();
+    // One that holds nothing any more has told its end.
+    let is_pending = |said: &Said| said.reason == Reason::CallbackPending.as_str();
+    let is_observed = |status: Observed| {
+        status.observed_generation == object.generation() && !status.conditions.iter().any(is_pending)
+    };
     !object.has_finalizer(FINALIZER_DEPENDENTS)
         && object.decode_status().is_ok_and(is_observed)
         && !owes_redrive(object)

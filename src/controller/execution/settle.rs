@@ -10,9 +10,11 @@ use kube::core::ObjectMeta;
 use tracing::{debug, warn};
 
 use super::finalizers;
+use super::registry::Registry;
 use super::seen::Seen;
+use super::telling::{self, Hitch};
 use crate::api::condition::{self, ConditionStatus, ConditionType};
-use crate::api::execution::{CAUSE_CHARS_MAX, Callback, ChildPolicy, ERROR_CHARS_MAX};
+use crate::api::execution::{AcceptedCallback, CAUSE_CHARS_MAX, ChildPolicy, ERROR_CHARS_MAX};
 use crate::api::task_report::ReportOutcome;
 use crate::api::{
     Condition, DEFAULT_SERVICE_ACCOUNT, Execution, ExecutionSpec, ExecutionStatus, FINALIZER_DEPENDENTS,
@@ -38,8 +40,9 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_s
 /// going, and nothing can be made there any more.
 const TRIES_WHILE_DELETING: u32 = 6;
 
-/// How often a Secret that cannot be read is looked for: some ten minutes.
-const TRIES_FOR_TOKEN: u32 = 25;
+/// How often it is tried to tell an end where somebody has to mend something, such as a Secret that is not there:
+/// some ten minutes.
+const TRIES_FOR_CALLBACK: u32 = 25;
 
 /// What settling needs.
 #[derive(Clone)]
@@ -48,6 +51,9 @@ pub struct Settling {
     tenure: Arc<Tenure>,
     notices: Notices,
     token_key: TokenKey,
+    executions: Arc<Registry>,
+    /// What keeps ends from being told, by the uids of the runs.
+    hitches: Arc<Mutex<HashMap<String, Hitch>>>,
     /// Uids of those that are at it, and whether to begin again: they have ended once more.
     at_work: Arc<Mutex<HashMap<String, bool>>>,
 }
@@ -55,8 +61,36 @@ pub struct Settling {
 impl Settling {
     /// What settling needs.
     #[must_use]
-    pub fn new(api: ApiServer, tenure: Arc<Tenure>, notices: Notices, token_key: TokenKey) -> Self {
-        Self { api, tenure, notices, token_key, at_work: Arc::default() }
+    pub fn new(
+        api: ApiServer,
+        tenure: Arc<Tenure>,
+        notices: Notices,
+        token_key: TokenKey,
+        executions: Arc<Registry>,
+    ) -> Self {
+        let (hitches, at_work) = (Arc::default(), Arc::default());
+        Self { api, tenure, notices, token_key, executions, hitches, at_work }
+    }
+
+    /// What keeps the end of a run from being told.
+    #[must_use]
+    pub fn hitch(&self, uid: &str) -> Option<Hitch> {
+        self.hitches().get(uid).cloned()
+    }
+
+    /// Notes what keeps an end from being told, or that nothing does, and has it said.
+    fn note(&self, key: &Key, uid: &str, hitch: Option<Hitch>) {
+        let before = match hitch.clone() {
+            Some(hitch) => self.hitches().insert(uid.to_owned(), hitch),
+            None => self.hitches().remove(uid),
+        };
+        if before != hitch {
+            self.executions.look_at(key);
+        }
+    }
+
+    fn hitches(&self) -> std::sync::MutexGuard<'_, HashMap<String, Hitch>> {
+        self.hitches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn at_work(&self) -> std::sync::MutexGuard<'_, HashMap<String, bool>> {
@@ -82,12 +116,9 @@ pub fn begin(context: &Context, key: &Key, seen: &Seen) {
     }
     context.settling.at_work().insert(uid.clone(), false);
     let (settling, key, uid) = (context.settling.clone(), key.clone(), uid.clone());
-    let executions = context.executions.clone();
     context.settling.tenure.spawn(async move {
         loop {
-            if let Some(version) = settle(&settling, &key, &uid).await {
-                executions.wrote(version);
-            }
+            settle(&settling, &key, &uid).await;
             let mut at_work = settling.at_work();
             if !at_work.get_mut(&uid).is_some_and(std::mem::take) {
                 at_work.remove(&uid);
@@ -97,20 +128,26 @@ pub fn begin(context: &Context, key: &Key, seen: &Seen) {
     });
 }
 
-/// Until it is done, or the term ends. Gives the version in which the finalizer is gone.
-async fn settle(settling: &Settling, key: &Key, uid: &str) -> Option<u64> {
+/// Until it is done, or the term ends.
+async fn settle(settling: &Settling, key: &Key, uid: &str) {
     let (mut backoff, mut tries) = (RETRY, 0);
     while settling.tenure.is_valid() {
         tries += 1;
         match try_settle(settling, key, uid, tries).await {
-            Ok(version) => return version,
+            Ok(version) => {
+                if let Some(version) = version {
+                    settling.executions.wrote(version);
+                }
+                settling.note(key, uid, None);
+                return;
+            }
             Err(why) => warn!(execution = %key, why, "the dependents of an Execution wait"),
         }
         backoff.pause().await;
     }
-    None
 }
 
+/// Gives the version in which the finalizer is gone.
 async fn try_settle(settling: &Settling, key: &Key, uid: &str, tries: u32) -> Result<Option<u64>, String> {
     let api = &settling.api;
     let object: Option<Stored<Execution>> = api.get(key).await.map_err(|error| error.to_string())?;
@@ -123,7 +160,12 @@ async fn try_settle(settling: &Settling, key: &Key, uid: &str, tries: u32) -> Re
         return Ok(None);
     }
     let dealt = match ask_children(api, key, uid, &status).await {
-        Ok(()) => tell_callback(settling, &object, &status, tries).await,
+        Ok(()) => match tell_callback(settling, &object, &status).await {
+            Err(Untold::Until(why)) => given_up(settling, &object, &status, why, tries),
+            Err(Untold::Never(why)) => given_up(settling, &object, &status, why, TRIES_FOR_CALLBACK),
+            Err(Untold::Now(why)) => Err(why),
+            Ok(()) => Ok(()),
+        },
         Err(error) => Err(error.to_string()),
     };
     if let Err(why) = dealt {
@@ -189,36 +231,47 @@ async fn tell_callback(
     settling: &Settling,
     object: &Stored<Execution>,
     status: &ExecutionStatus,
-    tries: u32,
-) -> Result<(), String> {
-    let spec: ExecutionSpec = object.decode_spec()?;
-    let Some(callback) = &spec.callback else { return Ok(()) };
-    let key = object.key();
-    let token = match token_of(settling, &key, status, callback).await {
-        Ok(token) => token,
-        Err(TokenError::Later(why)) => return Err(why),
-        Err(TokenError::Missing(why)) if tries < TRIES_FOR_TOKEN => return Err(why),
-        Err(TokenError::Missing(why)) => {
-            warn(settling, object, "CallbackLost", format!("nobody can be told how the run ended: {why}"));
-            return Ok(());
+) -> Result<(), Untold> {
+    let callback = match &status.accepted {
+        Some(accepted) => accepted.callback.clone(),
+        None => {
+            let spec: ExecutionSpec = object.decode_spec().map_err(Untold::Now)?;
+            spec.callback.map(|callback| telling::accepted(&callback, &settling.token_key))
         }
     };
+    let Some(callback) = &callback else { return Ok(()) };
+    let key = object.key();
+    let token = token_of(settling, &key, status, callback).await?;
     let namespace = place_of(&settling.token_key, &token).map_or(key.namespace.clone(), |at| at.namespace);
-    let end = end_of(settling, object, status).await?;
+    let end = end_of(settling, object, status).await.map_err(Untold::Now)?;
     let report = report_of(&key, object.uid(), token, end);
+    let why = |why: String| format!("a TaskReport cannot be made: {why}");
     match settling.api.create(&namespace, &report).await {
         Ok(()) | Err(ApiError::Conflict) => Ok(()),
-        Err(ApiError::Refused { message, .. }) => {
-            warn(
-                settling,
-                object,
-                "CallbackLost",
-                format!("nobody can be told how the run ended: {message}"),
-            );
-            Ok(())
+        Err(ApiError::Refused { message, .. } | ApiError::Forbidden(message)) => {
+            Err(Untold::Until(why(message)))
         }
-        Err(error) => Err(format!("a TaskReport cannot be made: {error}")),
+        Err(error) => Err(Untold::Now(why(error.to_string()))),
     }
+}
+
+/// What becomes of an end that cannot be told before somebody mends something: it is tried for a while, and given
+/// up only where that is said.
+fn given_up(
+    settling: &Settling,
+    object: &Stored<Execution>,
+    status: &ExecutionStatus,
+    why: String,
+    tries: u32,
+) -> Result<(), String> {
+    let is_over = tries >= TRIES_FOR_CALLBACK;
+    if is_over && telling::says_lost(status) {
+        warn(settling, object, "CallbackLost", format!("nobody can be told how the run ended: {why}"));
+        return Ok(());
+    }
+    let hitch = if is_over { Hitch::Final } else { Hitch::Passing };
+    settling.note(&object.key(), object.uid(), Some(hitch(why.clone())));
+    Err(why)
 }
 
 async fn end_of(
@@ -256,41 +309,41 @@ fn report_of(key: &Key, uid: &str, token: String, end: End) -> TaskReport {
     }
 }
 
-/// Why there is no token.
-enum TokenError {
-    /// It cannot be read now.
-    Later(String),
-    /// There is none, or it may not be read.
-    Missing(String),
+/// Why an end was not told.
+enum Untold {
+    /// The API server does not answer as it should now.
+    Now(String),
+    /// Somebody has to mend something.
+    Until(String),
+    /// Nothing could mend it.
+    Never(String),
 }
 
 async fn token_of(
     settling: &Settling,
     key: &Key,
     status: &ExecutionStatus,
-    callback: &Callback,
-) -> Result<String, TokenError> {
+    callback: &AcceptedCallback,
+) -> Result<String, Untold> {
     let Some(source) = &callback.task_token_from else {
-        return callback
-            .task_token
-            .clone()
-            .ok_or_else(|| TokenError::Missing("there is no token".to_owned()));
+        return telling::token_again(callback, &settling.token_key).map_err(Untold::Never);
     };
     let reference = &source.secret_key_ref;
     let account = status.effective.as_ref().and_then(|effective| effective.service_account_name.as_deref());
     let api = settling.api.acting_as(&key.namespace, account.unwrap_or(DEFAULT_SERVICE_ACCOUNT));
     let secret = api.read::<Secret>(&Key::new(&key.namespace, &reference.name)).await;
-    let missing = |why: String| TokenError::Missing(format!("Secret {}: {why}", reference.name));
+    let name = &reference.name;
+    let missing = |why: String| Untold::Until(format!("Secret {name} {why}"));
     let secret = match secret {
         Ok(Some(secret)) => secret,
-        Ok(None) => return Err(missing("it does not exist".to_owned())),
-        Err(ApiError::Forbidden(message)) => return Err(missing(message)),
-        Err(error) => return Err(TokenError::Later(error.to_string())),
+        Ok(None) => return Err(missing("does not exist".to_owned())),
+        Err(ApiError::Forbidden(message)) => return Err(missing(format!("cannot be read: {message}"))),
+        Err(error) => return Err(Untold::Now(error.to_string())),
     };
     let bytes = secret.data.unwrap_or_default().remove(&reference.key);
-    let bytes = bytes.ok_or_else(|| missing(format!("it has no key `{}`", reference.key)))?;
-    let text =
-        String::from_utf8(bytes.0).map_err(|_| missing(format!("key `{}` is no text", reference.key)))?;
+    let bytes = bytes.ok_or_else(|| missing(format!("has no key `{}`", reference.key)))?;
+    let text = String::from_utf8(bytes.0)
+        .map_err(|_| missing(format!("has a key `{}` that is no text", reference.key)))?;
     Ok(text.trim().to_owned())
 }
 

@@ -3,15 +3,17 @@
 use super::decide::{Decision, Observed};
 use super::retention;
 use super::status::{self, Existing, Standing};
+use super::telling;
 use crate::api::condition::{self, ConditionType};
 use crate::api::flow_revision::flow_of;
 use crate::api::{ExecutionStatus, Phase, Reason};
 
-/// An Execution that has ended and whose spec was changed: conditions speak of the newest generation,
-/// everything else stays as it is.
+/// An Execution that has ended and whose spec was changed, or of which something else is to be said of telling its
+/// end: conditions speak of the newest generation, everything else stays as it is.
 pub(super) fn restamp(observed: &Observed) -> Decision {
     let before = &observed.status;
-    if before.observed_generation == observed.facts.generation {
+    let is_stamped = before.observed_generation == observed.facts.generation;
+    if is_stamped && !telling::is_news(&observed.telling, &before.conditions, before.phase) {
         return Decision::nothing();
     }
     let (reason, message) = said(before);
@@ -55,8 +57,11 @@ pub(super) fn apply_standing(observed: &Observed, status: &mut ExecutionStatus, 
     let is_admitted_again = standing.phase == Phase::Running && status.accepted.is_none();
     let phase = if is_admitted_again { Phase::Starting } else { standing.phase };
     let shown = Standing { phase, ..standing.clone() };
-    status.conditions =
+    let mut conditions =
         status::conditions(&status.conditions, &shown, &existing, facts.generation, observed.now);
+    let told = telling::claim(&observed.telling, &status.conditions, standing.phase).into_iter().collect();
+    conditions.extend(condition::merge(&status.conditions, told, facts.generation, observed.now));
+    status.conditions = conditions;
     status.phase = standing.phase;
     status.observed_generation = facts.generation;
     status.expiration_time = retention::expiration(facts, status, observed.default_ttl, observed.now);

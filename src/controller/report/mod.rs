@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use super::context::Context;
 use super::execution::answer::{Heard, Judged, Source};
 use crate::api::condition::{self, Claim};
-use crate::api::task_report::{KEPT_SECONDS, ReportOutcome, ReportPhase};
+use crate::api::task_report::{ReportOutcome, ReportPhase};
 use crate::api::{ConditionStatus, ConditionType, Reason, TaskReport, TaskReportSpec, TaskReportStatus};
 use crate::cluster::api_server::{ApiError, ApiServer};
 use crate::cluster::backoff::Backoff;
@@ -25,13 +25,16 @@ use crate::value::{Object, Value};
 /// How long to wait before a status is written again.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
 
-/// How often TaskReports that were judged long ago are removed.
-const SWEEP: Duration = Duration::from_secs(60);
+/// How often TaskReports that were judged long ago are removed: more often where they are kept for less.
+const SWEEP_MIN: Duration = Duration::from_secs(1);
+const SWEEP_MAX: Duration = Duration::from_secs(60);
 
 /// What judging answers needs.
 pub struct Reports {
     api: ApiServer,
     tenure: Arc<Tenure>,
+    /// How long TaskReports are kept after they were judged. After a change of leader their making counts.
+    kept: Duration,
     /// Uids of TaskReports that a run was asked about and that are not judged yet.
     in_hand: Arc<Mutex<HashSet<String>>>,
     /// When those were judged that were judged not long ago.
@@ -57,8 +60,8 @@ fn execution_of(named: &Named) -> Option<Key> {
 impl Reports {
     /// What judging answers needs.
     #[must_use]
-    pub fn new(api: ApiServer, tenure: Arc<Tenure>) -> Self {
-        Self { api, tenure, in_hand: Arc::default(), judged: Arc::default() }
+    pub fn new(api: ApiServer, tenure: Arc<Tenure>, kept: Duration) -> Self {
+        Self { api, tenure, kept, in_hand: Arc::default(), judged: Arc::default() }
     }
 
     /// Says what has become of an answer for a task of an Execution.
@@ -211,8 +214,8 @@ fn report_of(spec: &TaskReportSpec) -> Result<Report, String> {
 
 /// Removes TaskReports that were judged long enough ago, for as long as the term lasts.
 pub async fn sweep(context: Arc<Context>, scope: Option<String>) {
-    let kept = Duration::from_secs(KEPT_SECONDS.unsigned_abs());
-    let mut ticks = tokio::time::interval(SWEEP);
+    let kept = context.reports.kept;
+    let mut ticks = tokio::time::interval(kept.clamp(SWEEP_MIN, SWEEP_MAX));
     loop {
         ticks.tick().await;
         locked(&context.reports.judged).retain(|_, at| at.elapsed() < kept);
@@ -224,12 +227,13 @@ pub async fn sweep(context: Arc<Context>, scope: Option<String>) {
 
 async fn remove_old(context: &Context, scope: Option<&str>) -> Result<(), ApiError> {
     let now = Timestamp::now();
+    let kept_seconds = i64::try_from(context.reports.kept.as_secs()).unwrap_or(i64::MAX);
     for phase in ["Accepted", "Refused"] {
         let judged = format!("status.phase={phase}");
         for metadata in context.api.list_metadata::<TaskReport>(scope, "", &judged).await? {
             let (Some(namespace), Some(name)) = (metadata.namespace, metadata.name) else { continue };
             let made_at = metadata.creation_timestamp.map_or(now, |at| at.0);
-            let is_old = now.duration_since(made_at).as_secs() >= KEPT_SECONDS;
+            let is_old = now.duration_since(made_at).as_secs() >= kept_seconds;
             let is_recent = locked(&context.reports.judged).contains_key(&metadata.uid.unwrap_or_default());
             if is_old && !is_recent && context.leadership.is_valid() {
                 context.api.delete::<TaskReport>(&Key::new(namespace, name)).await?;

@@ -1,5 +1,6 @@
 //! Tasks that wait for an answer, and those who answer.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::children::{parent, waits, with_runner};
@@ -7,12 +8,12 @@ use super::rig::{Space, condition, manifest};
 use crate::service::{Answer, Service};
 
 /// A service that is told tokens.
-fn told() -> Service {
+pub fn told() -> Service {
     Service::on_thread(|_, _| async { Answer::json(&json!({})) })
 }
 
 /// A Flow that tells a token and waits for the answer.
-fn asks(service: &Service) -> String {
+pub fn asks(service: &Service) -> String {
     let parameters =
         json!({"url": service.url("/"), "method": "POST", "body": {"token.$": "$Context.Current.TaskToken"}});
     let states = json!([{
@@ -23,20 +24,21 @@ fn asks(service: &Service) -> String {
 }
 
 /// The token that was told at the nth call.
-fn token(space: &Space, service: &Service, nth: usize) -> String {
+pub fn token(space: &Space, service: &Service, nth: usize) -> String {
     space.wait("a token", || {
         let asked = service.asked();
         Some(asked.get(nth)?.body["token"].as_str().unwrap().to_owned())
     })
 }
 
-fn report(space: &Space, name: &str, spec: &Value) {
+/// Makes a TaskReport.
+pub fn report(space: &Space, name: &str, spec: &Value) {
     let made = space.try_create(&manifest("TaskReport", name, spec.clone()).to_string());
     assert!(made.status.success(), "{made:?}");
 }
 
 /// What has become of an answer: its phase, and what is said of it.
-fn judged(space: &Space, name: &str) -> (String, String) {
+pub fn judged(space: &Space, name: &str) -> (String, String) {
     space.wait(&format!("{name} to be judged"), || {
         let report = space.get("taskreports", name)?;
         let phase = report["status"]["phase"].as_str()?.to_owned();
@@ -101,7 +103,8 @@ fn an_answer_is_taken_once_and_a_second_one_is_told_so() {
     assert!(phase == "Refused" && said.contains("Execution good is gone"), "{said}");
 }
 
-fn decoded(token: &str) -> String {
+/// What stands in a token.
+pub fn decoded(token: &str) -> String {
     use base64::Engine as _;
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token).unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
@@ -224,4 +227,130 @@ fn a_child_that_answers_by_a_token_in_its_input_lets_its_parent_go_on() {
         );
         assert_eq!(space.output(flow)["by"], "somebody");
     }
+}
+
+/// A Flow in Amazon States Language whose task has a child that it tells its token, and waits for the answer.
+fn asks_by_child(heartbeat: Option<u32>) -> String {
+    let mut task = json!({
+        "Type": "Task", "Resource": "arn:aws:states:::states:startExecution.waitForTaskToken", "End": true,
+        "Parameters": {"StateMachineArn": "arn:aws:states:eu-1:1:stateMachine:child", "Input": {"token.$": "$$.Task.Token"}},
+    });
+    if let Some(heartbeat) = heartbeat {
+        task["HeartbeatSeconds"] = json!(heartbeat);
+    }
+    json!({"StartAt": "Ask", "States": {"Ask": task}}).to_string()
+}
+
+/// The Flow of such a child.
+fn tells(service: &Service) -> String {
+    let parameters = json!({
+        "ApiEndpoint": service.url("/"), "Method": "POST", "RequestBody.$": "$", "Authentication": {"ConnectionArn": "a"},
+    });
+    let task = json!({"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "Parameters": parameters, "End": true});
+    json!({"StartAt": "Tell", "States": {"Tell": task}}).to_string()
+}
+
+#[test]
+fn a_child_of_amazon_states_language_has_a_token_that_is_answered_by_a_success_or_a_failure() {
+    let (service, space) = (told(), Space::new("answers-asl"));
+    let _controller = space.controller();
+    space.flow("child", &tells(&service));
+    with_runner(&space, "f", &asks_by_child(None));
+    let mut told = Vec::new();
+    for (nth, name) in ["good", "bad"].into_iter().enumerate() {
+        space.start(name, json!({"flowRef": {"name": "f"}}));
+        told.push(token(&space, &service, nth));
+        // That the child has ended is no answer.
+        space.output(super::children::child_of(&space, name)["metadata"]["name"].as_str().unwrap());
+        space.condition(name, "InProgress", "True", "WaitingForCallback");
+    }
+    report(
+        &space,
+        "yes",
+        &json!({"taskToken": told[0], "outcome": "Succeeded", "output": {"by": ["a", null]}}),
+    );
+    report(
+        &space,
+        "no",
+        &json!({"taskToken": told[1], "outcome": "Failed", "error": "Denied", "cause": "by hand"}),
+    );
+    assert_eq!(space.output("good"), json!({"by": ["a", null]}));
+    let failed = space.ended("bad")["status"].clone();
+    assert_eq!(
+        (&failed["phase"], &failed["error"], &failed["cause"]),
+        (&json!("Failed"), &json!("Denied"), &json!("by hand"))
+    );
+    assert_eq!((judged(&space, "yes").0, judged(&space, "no").0), ("Accepted".into(), "Accepted".into()));
+}
+
+#[test]
+fn a_task_lives_on_as_long_as_it_gives_signs_of_life() {
+    let (service, space) = (told(), Space::new("heartbeats"));
+    let _controller = space.controller();
+    space.flow("child", &tells(&service));
+    with_runner(&space, "f", &asks_by_child(Some(12)));
+    let start = |name: &str, nth: usize| {
+        space.start(name, json!({"flowRef": {"name": "f"}}));
+        token(&space, &service, nth)
+    };
+    let alive = start("alive", 0);
+    let silent = start("silent", 1);
+    let deadline = || {
+        let active = space.execution("alive")["status"]["active"][0].clone();
+        active["deadline"].as_str().unwrap().parse::<Timestamp>().unwrap()
+    };
+    space.condition("alive", "InProgress", "True", "WaitingForCallback");
+    let first = deadline();
+    let mut count = 0;
+    let mut live = || {
+        count += 1;
+        let name = format!("beat-{count}");
+        report(&space, &name, &json!({"taskToken": alive, "outcome": "Heartbeat"}));
+        let (phase, said) = judged(&space, &name);
+        assert_eq!((&*phase, &*said), ("Accepted", "Delivered task `Ask` of Execution alive has taken it"));
+    };
+    // Without them it would have ended before the one that began after it.
+    let ended = space.wait("the silent one to end", || {
+        live();
+        let silent = space.execution("silent");
+        (condition(&silent, "Complete")?["status"] == "True").then_some(silent)
+    });
+    assert_eq!(ended["status"]["error"], "States.Timeout", "{:#}", ended["status"]);
+    space.wait("the first deadline to be long over", || {
+        live();
+        (deadline() > first && Timestamp::now() > first).then_some(())
+    });
+    space.condition("alive", "InProgress", "True", "WaitingForCallback");
+    // Nothing brings back what has ended.
+    report(&space, "late", &json!({"taskToken": silent, "outcome": "Heartbeat"}));
+    let (phase, said) = judged(&space, "late");
+    assert!(phase == "Refused" && said.starts_with("TaskNotWaiting Execution silent"), "{said}");
+    report(&space, "done", &json!({"taskToken": alive, "outcome": "Succeeded", "output": 7}));
+    assert_eq!(space.output("alive"), json!(7));
+}
+
+#[test]
+fn what_was_judged_is_removed_after_its_time() {
+    let (service, space) = (told(), Space::new("answers-gone"));
+    let controller = space.controller();
+    space.flow("f", &asks(&service));
+    space.start("one", json!({"flowRef": {"name": "f"}}));
+    let answer = json!({"taskToken": token(&space, &service, 0), "outcome": "Succeeded"});
+    report(&space, "taken", &answer);
+    space.output("one");
+    report(&space, "refused", &answer);
+    assert_eq!(
+        (judged(&space, "taken").0, judged(&space, "refused").0),
+        ("Accepted".into(), "Refused".into())
+    );
+    // An hour where nobody says so.
+    assert_eq!(space.list("taskreports").len(), 2);
+    controller.kill();
+    let controller = space.controller_with(&["--report-ttl", "5"]);
+    space.wait("those of an earlier leader to go", || space.list("taskreports").is_empty().then_some(()));
+    report(&space, "new", &answer);
+    assert_eq!(judged(&space, "new").0, "Refused");
+    space.wait("the new one to go", || space.list("taskreports").is_empty().then_some(()));
+    assert_eq!(space.execution("one")["status"]["phase"], "Succeeded");
+    drop(controller);
 }

@@ -1,9 +1,6 @@
 //! How many Executions of a Flow run at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::path::PathBuf;
-use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,9 +8,9 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::rig::{Controller, Space, condition, execution};
+use super::watch::Watched;
 use crate::command::{program, start_as};
 use crate::service::{Answer, Service};
-use crate::tools;
 
 /// How long many runs may take to end on a machine that is busy.
 const LONG: Duration = Duration::from_secs(240);
@@ -105,72 +102,35 @@ fn in_order(space: &Space) -> Vec<String> {
     ranked.into_iter().map(|(.., name)| name).collect()
 }
 
-/// Every state in which any execution ever is, as a watch shows them.
-struct Watched {
-    child: Child,
-    file: PathBuf,
-}
-
-impl Watched {
-    fn begin(space: &Space) -> Self {
-        let file = space.kubeconfig.with_file_name("watched");
-        let child = tools::kubectl()
-            .arg("--kubeconfig")
-            .arg(&space.cluster.kubeconfig)
-            .args(["--namespace", &space.name, "get", "executions", "--watch", "--output-watch-events"])
-            .args(["-o", r#"jsonpath={.type} {.object.metadata.name} {.object.status.phase}{"\n"}"#])
-            .stdout(Stdio::from(File::create(&file).unwrap()))
-            .spawn()
-            .unwrap();
-        Self { child, file }
-    }
-
-    fn events(&self) -> Vec<[String; 3]> {
-        let text = std::fs::read_to_string(&self.file).unwrap();
-        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-        let words = |line: &str| {
-            let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
-            words.try_into().unwrap_or_else(|words| panic!("{words:?}"))
-        };
-        whole.lines().map(words).collect()
-    }
-
-    /// Most that ever ran at the same time, and how often each was written, once all have ended.
-    fn most_running(&self, names: &[String]) -> (usize, BTreeMap<String, usize>) {
-        let began = Instant::now();
-        let events = loop {
-            let events = self.events();
-            let ended = events.iter().filter(|[_, _, phase]| phase == "Succeeded");
-            let ended: BTreeSet<_> = ended.map(|[_, name, _]| name.clone()).collect();
-            if names.iter().all(|name| ended.contains(name)) {
-                break events;
-            }
-            assert!(began.elapsed() < LONG, "only {} have ended after {LONG:?}", ended.len());
-            std::thread::sleep(LOOK_EVERY);
-        };
-        let mut running = BTreeSet::new();
-        let mut writes: BTreeMap<String, usize> = BTreeMap::new();
-        let mut most = 0;
-        for [what, name, phase] in events {
-            if phase == "Running" && what != "DELETED" {
-                running.insert(name.clone());
-            } else {
-                running.remove(&name);
-            }
-            most = most.max(running.len());
-            if what == "MODIFIED" {
-                *writes.entry(name).or_default() += 1;
-            }
+/// Most that ever ran at the same time, and how often each was written, once all have ended.
+fn most_running(watched: &Watched, names: &[String]) -> (usize, BTreeMap<String, usize>) {
+    let began = Instant::now();
+    let events = loop {
+        let events: Vec<[String; 3]> =
+            watched.events().into_iter().map(|event| event.try_into().unwrap()).collect();
+        let ended = events.iter().filter(|[_, _, phase]| phase == "Succeeded");
+        let ended: BTreeSet<_> = ended.map(|[_, name, _]| name.clone()).collect();
+        if names.iter().all(|name| ended.contains(name)) {
+            break events;
         }
-        (most, writes)
+        assert!(began.elapsed() < LONG, "only {} have ended after {LONG:?}", ended.len());
+        std::thread::sleep(LOOK_EVERY);
+    };
+    let mut running = BTreeSet::new();
+    let mut writes: BTreeMap<String, usize> = BTreeMap::new();
+    let mut most = 0;
+    for [what, name, phase] in events {
+        if phase == "Running" && what != "DELETED" {
+            running.insert(name.clone());
+        } else {
+            running.remove(&name);
+        }
+        most = most.max(running.len());
+        if what == "MODIFIED" {
+            *writes.entry(name).or_default() += 1;
+        }
     }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    (most, writes)
 }
 
 #[test]
@@ -179,14 +139,14 @@ fn never_more_than_the_limit_run_those_of_higher_priority_first_and_nobody_is_wr
     let space = Space::new("queue");
     let controller = space.controller();
     space.flow_with("f", &definition(&service), queue(20));
-    let watched = Watched::begin(&space);
+    let watched = Watched::begin(&space, &[".status.phase"]);
     let names = start_many(&space, 300, |number| i32::try_from(number % 3).unwrap());
     queued(&space, &controller, 280);
     let expected = in_order(&space);
     let first: BTreeSet<_> = asked_by(&service).into_iter().collect();
     assert_eq!(first.len(), 20, "{first:?}");
     open(&gate);
-    let (most, writes) = watched.most_running(&names);
+    let (most, writes) = most_running(&watched, &names);
     assert_eq!(most, 20);
     let often: Vec<_> = writes.iter().filter(|(_, count)| **count > OWN_WRITES + 2).collect();
     assert!(often.is_empty(), "{often:?}");
@@ -270,7 +230,7 @@ fn the_limit_holds_whenever_the_controller_is_killed_or_replaced() {
     let lease = ["--lease-duration", "3"];
     let mut controller = space.controller_with(&lease);
     space.flow_with("f", &definition(&service), queue(5));
-    let watched = Watched::begin(&space);
+    let watched = Watched::begin(&space, &[".status.phase"]);
     let names = start_many(&space, 120, |_| 0);
     let going = |number: usize| {
         space.wait(&format!("{number} calls"), || (service.count() >= number).then_some(()));
@@ -285,7 +245,7 @@ fn the_limit_holds_whenever_the_controller_is_killed_or_replaced() {
     going(90);
     assert!(controller.terminate().success());
     other.wait_for("leading", |other| other.log().contains("leading"));
-    let (most, writes) = watched.most_running(&names);
+    let (most, writes) = most_running(&watched, &names);
     assert!(most <= 5, "{most} ran at a time");
     let often: Vec<_> = writes.iter().filter(|(_, count)| **count > OWN_WRITES + 2).collect();
     assert!(often.is_empty(), "{often:?}");

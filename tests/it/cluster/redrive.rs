@@ -1,7 +1,7 @@
 //! Executions that are asked for again after a bad end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -68,9 +68,9 @@ fn redriven(space: &Space, name: &str, number: i64) -> Value {
     })
 }
 
-fn tree(space: &Space, name: &str) -> String {
-    let kubeconfig = space.user("view");
-    let ended = start_as(program(&["tree", name]).env("KUBECONFIG", kubeconfig), "").ended();
+/// What the program prints for a person who may look.
+fn says(space: &Space, args: &[&str]) -> String {
+    let ended = start_as(program(args).env("KUBECONFIG", space.user("view")), "").ended();
     assert_eq!(ended.status, Some(0), "{ended:?}");
     ended.stdout
 }
@@ -106,7 +106,7 @@ fn what_has_succeeded_is_not_done_again_and_retries_begin_anew() {
     let asked = service.asked_at("/bad");
     let keys: std::collections::BTreeSet<_> = asked.iter().map(|asked| asked.idempotency_key()).collect();
     assert_eq!(keys.len(), 5);
-    let text = tree(&space, "one");
+    let text = says(&space, &["tree", "one"]);
     assert!(text.contains("Redriven 2 times") && text.contains("1/Bad#3"), "{text}");
     // It has succeeded: there is nothing more to ask for.
     let refused = try_patch(&space, "one", &json!({"redrive": 3})).unwrap_err();
@@ -296,4 +296,163 @@ fn a_task_that_is_done_again_is_another_job() {
         let jobs: Vec<_> = space.list("jobs").iter().map(|job| job["metadata"]["name"].clone()).collect();
         (jobs == [json!(second)]).then_some(())
     });
+}
+
+/// A service that refuses everything until it is mended, and then holds its answers back until they are let through.
+struct Busy {
+    service: Service,
+    is_mended: Arc<AtomicBool>,
+    gate: Arc<Semaphore>,
+    /// How many it had to answer at a time at most since it was mended.
+    most: Arc<AtomicUsize>,
+}
+
+/// Counts who is there, also where a caller goes away.
+struct Present(Arc<AtomicUsize>);
+
+impl Present {
+    fn new(count: &Arc<AtomicUsize>, most: &AtomicUsize) -> Self {
+        most.fetch_max(count.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Busy {
+    fn new() -> Self {
+        let (is_mended, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(Semaphore::new(0)));
+        let (count, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (mended, waiting, highest) = (is_mended.clone(), gate.clone(), most.clone());
+        let service = Service::on_thread(move |_, _| {
+            let (gate, count, most) = (waiting.clone(), count.clone(), highest.clone());
+            let is_mended = mended.load(Ordering::SeqCst);
+            async move {
+                if !is_mended {
+                    return Answer::status(500, "broken");
+                }
+                let _present = Present::new(&count, &most);
+                gate.acquire().await.unwrap().forget();
+                Answer::json(&json!({}))
+            }
+        });
+        Self { service, is_mended, gate, most }
+    }
+
+    fn flow(&self) -> String {
+        let body = "method: POST, body: {run.$: $Context.Execution.Name}";
+        let task = ask("Both", &self.service.url("/"), "").replace("}}", &format!(", {body}}}}}"));
+        flow_of(&task)
+    }
+
+    /// Runs that it was asked by, in the order in which they came for the first time since `nth`.
+    fn asked_by(&self, nth: usize) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for asked in &self.service.asked()[nth..] {
+            let name = asked.body["run"].as_str().unwrap();
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+
+    /// Starts runs of `f` that fail, and mends the service.
+    fn fail(&self, space: &Space, names: &[&str]) {
+        for name in names {
+            space.start(name, json!({"flowRef": {"name": "f"}}));
+            assert_eq!(space.ended(name)["status"]["phase"], "Failed");
+        }
+        self.is_mended.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_redrive_stands_in_line_says_so_and_goes_on_in_its_turn() {
+    let busy = Busy::new();
+    let space = Space::new("redrive-line");
+    let controller = space.controller();
+    space.flow_with("f", &busy.flow(), json!({"concurrency": {"limit": 2}}));
+    busy.fail(&space, &["a", "b"]);
+    for name in ["one", "two"] {
+        space.start(name, json!({"flowRef": {"name": "f"}}));
+        space.condition(name, "InProgress", "True", "WaitingForTask");
+    }
+    space.start("young", json!({"flowRef": {"name": "f"}}));
+    space.condition_saying("young", "Accepted", "Unknown", "Queued", "position 1 of 1");
+    let started_at = space.execution("a")["status"]["startTime"].clone();
+    for name in ["a", "b"] {
+        patch(&space, name, &json!({"redrive": 1}));
+        space.condition_saying(name, "InProgress", "True", "Queued", "Flow f runs 2 at a time");
+    }
+    let waits = space.execution("a");
+    let status = &waits["status"];
+    assert_eq!((&status["phase"], &status["redriveCount"]), (&json!("Running"), &json!(1)), "{status:#}");
+    assert!(status.get("error").is_none() && status.get("completionTime").is_none(), "{status:#}");
+    assert_eq!(condition(&waits, "Stalled").unwrap()["status"], "False");
+    assert_eq!(space.kstatus("a"), "InProgress");
+    // Whoever was made first goes first: those that are redriven before the one that has not begun.
+    let listed = says(&space, &["list"]);
+    let line: Vec<_> = listed.lines().filter(|row| row.contains("Queued")).collect();
+    assert_eq!(line.len(), 3, "{listed}");
+    for (place, row) in (1..).zip(&line) {
+        assert!(row.contains(&format!("Queued {place}/3")), "{listed}");
+    }
+    let name_in = |row: &str| row.split_whitespace().next().unwrap().to_owned();
+    let line: Vec<_> = line.iter().map(|row| name_in(row)).collect();
+    assert_eq!(line[2], "young", "{listed}");
+    let explained = says(&space, &["explain", "a"]);
+    assert!(explained.contains("it is queued") && explained.contains("in its queue"), "{explained}");
+    assert!(!explained.contains("is out since"), "{explained}");
+    // None of them gets a slot from a new leader either.
+    controller.kill();
+    let controller = space.controller();
+    space.wait("three to be queued", || {
+        (controller.find_figure("millrace_executions_queued")? == 3.0).then_some(())
+    });
+    assert_eq!(busy.asked_by(2).len(), 2);
+    for place in 0..3 {
+        busy.gate.add_permits(1);
+        space.wait("the next to go on", || (busy.asked_by(2).len() == 3 + place).then_some(()));
+    }
+    assert_eq!(busy.asked_by(2)[2..], line);
+    busy.gate.add_permits(2);
+    ["one", "two", "a", "b", "young"].iter().for_each(|name| drop(space.output(name)));
+    assert_eq!(busy.most.load(Ordering::SeqCst), 2);
+    assert_eq!(space.execution("a")["status"]["startTime"], started_at);
+}
+
+#[test]
+fn a_redrive_waits_its_turn_where_new_runs_are_refused_and_what_was_refused_is_so_again() {
+    let busy = Busy::new();
+    let space = Space::new("redrive-reject");
+    let _controller = space.controller();
+    space.flow_with("f", &busy.flow(), json!({"concurrency": {"limit": 1, "policy": "Reject"}}));
+    busy.fail(&space, &["failed"]);
+    space.start("holds", json!({"flowRef": {"name": "f"}}));
+    space.condition("holds", "InProgress", "True", "WaitingForTask");
+    space.start("refused", json!({"flowRef": {"name": "f"}}));
+    assert!(space.rejected("refused").contains("LimitExceeded"));
+    patch(&space, "failed", &json!({"redrive": 1}));
+    space.condition_saying("failed", "InProgress", "True", "Queued", "position 1 of 1 in its queue");
+    assert_eq!(space.execution("failed")["status"]["phase"], "Running");
+    // What was never accepted goes through admission again.
+    let again = redrive(&space, "refused", 1, json!({}));
+    let said = condition(&again, "Accepted").unwrap();
+    assert_eq!((&again["status"]["phase"], &said["reason"]), (&json!("Rejected"), &json!("LimitExceeded")));
+    busy.gate.add_permits(1);
+    space.output("holds");
+    space.condition("failed", "InProgress", "True", "WaitingForTask");
+    space.start("new", json!({"flowRef": {"name": "f"}}));
+    assert!(space.rejected("new").contains("LimitExceeded"));
+    busy.gate.add_permits(1);
+    assert_eq!(redriven(&space, "failed", 1)["status"]["phase"], "Succeeded");
+    patch(&space, "refused", &json!({"redrive": 2}));
+    busy.gate.add_permits(1);
+    assert_eq!(redriven(&space, "refused", 2)["status"]["phase"], "Succeeded");
+    assert_eq!(busy.most.load(Ordering::SeqCst), 1);
 }

@@ -231,3 +231,45 @@ fn what_is_said_of_an_execution_reaches_its_definition() {
     let other = start("silver");
     assert_eq!(other.status, Some(2), "{other:?}");
 }
+
+#[test]
+fn what_is_said_of_an_execution_reaches_both_forms_of_fdl() {
+    let space = Space::new("said-fdl");
+    let _controller = space.controller();
+    let read = "{type: pass, name: p, outputMappings: [{target: e, source: $context.execution}]}";
+    let legacy = format!(
+        "version: v1\ntype: flow\nsteps:\n  - {{type: wait, name: w, duration: 1}}\n  - {read}\noutputMappings: [{{target: e, source: $local.e}}]\n"
+    );
+    let states = "[{Type: Wait, Name: w, Seconds: 1, Next: s}, {Type: Pass, Name: s, End: true, OutputConstructor: {e.$: $Context.Execution}}]";
+    let new = format!("Type: StateMachine\nSpecVersion: v1\nStartAt: w\nStates: {states}");
+    let defaults = json!({"defaults": {"taskList": "slow", "priority": 3}});
+    let said = json!({"tags": ["music purchase", "gold"], "priority": -1, "parameters": {"day": "21"},
+        "scheduledTime": "2018-11-21T07:06:07.503Z"});
+    let words = ["tags", "priority", "parameters", "scheduledTime", "taskList"];
+    for (flow, definition) in [("new", &new), ("legacy", &legacy)] {
+        space.flow_with(flow, definition, defaults.clone());
+        space.flow(&format!("{flow}-plain"), definition);
+        let mut spec = json!({"flowRef": {"name": flow}});
+        spec.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+        space.start(&format!("{flow}-said"), spec);
+        space.start(&format!("{flow}-silent"), json!({"flowRef": {"name": flow}}));
+        space.start(&format!("{flow}-plain"), json!({"flowRef": {"name": format!("{flow}-plain")}}));
+    }
+    for flow in ["new", "legacy"] {
+        let name_of = |word: &str| match flow {
+            "new" => format!("{}{}", word[..1].to_uppercase(), &word[1..]),
+            _ => word.to_owned(),
+        };
+        let reads = |which: &str| {
+            let seen = space.output(&format!("{flow}-{which}"))["e"].clone();
+            words.map(|word| seen.get(name_of(word)).cloned())
+        };
+        let [tags, priority, parameters, time] =
+            ["tags", "priority", "parameters", "scheduledTime"].map(|word| Some(said[word].clone()));
+        assert_eq!(reads("said"), [tags, priority, parameters, time, Some(json!("slow"))], "{flow}");
+        // What the Flow says is there; what nobody has said is not.
+        let by_flow = [None, Some(json!(3)), None, None, Some(json!("slow"))];
+        assert_eq!(reads("silent"), by_flow, "{flow}");
+        assert_eq!(reads("plain"), [const { None }; 5], "{flow}");
+    }
+}

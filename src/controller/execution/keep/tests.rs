@@ -17,6 +17,7 @@ use crate::controller::execution::decide::{Decision, Facts, Footing, Observed, d
 use crate::controller::execution::queue::Slot;
 use crate::controller::execution::retention::DefaultTtl;
 use crate::controller::execution::status::Obstacles;
+use crate::controller::execution::telling::Telling;
 use crate::controller::revision::Revision;
 use crate::engine::{Report, TokenKey};
 use crate::value::Value;
@@ -87,7 +88,7 @@ impl World {
                 is_awaited: false,
                 schedule: None,
                 parent: None,
-                has_callback: false,
+                callback: None,
                 room: self.room,
             },
             status: self.status.clone(),
@@ -100,6 +101,7 @@ impl World {
                 .collect(),
             obstacles: Obstacles::default(),
             default_ttl: DefaultTtl::default(),
+            telling: Telling::default(),
             now: self.now,
             token_key: TokenKey::new([7; 32]),
         }
