@@ -19,6 +19,7 @@ mod reach;
 pub mod redrive;
 pub mod registry;
 pub mod retention;
+mod seen;
 pub mod settle;
 pub mod siblings;
 mod standing;
@@ -46,7 +47,8 @@ use answer::{Heard, Judged};
 use commit::Committed;
 use decide::{Decision, Observed};
 use observe::Found;
-use registry::{Ended, Look, Seen};
+use registry::{Ended, Look};
+use seen::Seen;
 
 /// Checkpoints longer than this are taken aside, in bytes.
 const LONG_CHECKPOINT_BYTES: usize = 16 * 1024;

@@ -10,7 +10,7 @@ use kube::core::ObjectMeta;
 use tracing::{debug, warn};
 
 use super::finalizers;
-use super::registry::Seen;
+use super::seen::Seen;
 use crate::api::condition::{self, ConditionStatus, ConditionType};
 use crate::api::execution::{CAUSE_CHARS_MAX, Callback, ChildPolicy, ERROR_CHARS_MAX};
 use crate::api::task_report::ReportOutcome;
