@@ -197,6 +197,8 @@ words! {
         Activated,
         /// The trigger was never activated.
         Draft,
+        /// The object is being deleted.
+        Deleted,
     }
 }
 

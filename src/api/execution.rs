@@ -14,7 +14,7 @@ use super::payload::present;
 use super::shape;
 use super::{Payload, YEAR_SECONDS};
 
-pub use status::{Accepted, ActiveEntry, Effective, ExecutionStatus, Phase, ProgressCounts};
+pub use status::{Accepted, ActiveEntry, Effective, ExecutionStatus, Phase, ProgressCounts, redrives_done};
 
 /// Names that objects can have. A name of another form would be part of a path to something else.
 pub(super) const OBJECT_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
@@ -187,6 +187,7 @@ pub struct ExecutionSpec {
     /// deleted while it runs: Terminate, RequestCancel or Abandon. The Flow's default when absent, else
     /// Terminate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ChildPolicy")]
     pub child_policy: Option<ChildPolicy>,
     /// parentRef names the Execution that has started this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -55,8 +55,10 @@ pub struct FlowSpec {
     /// definition of the state machine: text in YAML or JSON, or the same as an object. At most 1 MiB.
     #[schemars(schema_with = "definition_schema")]
     pub definition: Payload,
-    /// dialect in which the definition is written; recognised by itself when absent.
+    /// dialect in which the definition is written: fdl/v1 (CloudFlow), fdl/legacy (Serverless Workflow) or asl (Amazon
+    /// States Language). Recognised by itself when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DialectName")]
     pub dialect: Option<DialectName>,
     /// defaults for Executions that do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,6 +83,7 @@ pub struct FlowSpec {
     /// executionMode of the runs: Standard when absent. Executions of an Express Flow are refused: there is
     /// nothing yet that runs them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ExecutionMode")]
     pub execution_mode: Option<ExecutionMode>,
     /// requiredDefaults that must be known when an Execution starts, from it or from defaults; otherwise it
     /// is refused with DefaultUndefined. None when absent.
@@ -90,6 +93,7 @@ pub struct FlowSpec {
     /// nameReuse AfterEnd lets spec.name of an Execution start again once its last run has ended; Never, which
     /// is meant when absent, takes each name once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "NameReuse")]
     pub name_reuse: Option<NameReuse>,
     /// aliases are names for revisions, which Executions ask for as flowRef.qualifier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -109,6 +113,7 @@ pub struct FlowSpec {
     pub trigger: Option<Trigger>,
     /// lifecycle Deprecated refuses new Executions; those that run go on. Registered when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Lifecycle")]
     pub lifecycle: Option<Lifecycle>,
     /// suspend lets new Executions wait until it is false again; those that run go on. A Scheduled or Event Flow
     /// that was never anything but suspended is a Draft; the first time that it is not activates it.
@@ -160,6 +165,7 @@ pub struct Concurrency {
     /// policy for those beyond the limit: Queue, which is meant when absent, lets them wait, those of higher
     /// priority before others and older ones before younger; Reject refuses them with LimitExceeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ConcurrencyPolicy")]
     pub policy: Option<ConcurrencyPolicy>,
 }
 
@@ -258,6 +264,7 @@ pub struct FlowDefaults {
     /// childPolicy says what becomes of running children when a run is terminated, takes too long or is deleted
     /// while it runs. Terminate when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ChildPolicy")]
     pub child_policy: Option<ChildPolicy>,
     /// ttlSecondsAfterFinished after which ended runs are removed, but for those whose name somebody has chosen:
     /// a tool that keeps manifests applied would make them again, and so run them again.
@@ -371,9 +378,9 @@ pub struct FlowStatus {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
-    /// flowStatus in one word: Deprecated and Suspended as the spec says, else Draft until there is a valid
-    /// definition, Active while the newest one is valid, Errored while it is not. A Scheduled or Event Flow is a
-    /// Draft also until it is activated, and Errored also when too many of its runs have failed.
+    /// flowStatus in one word: Deleted while it is being deleted; Deprecated and Suspended as the spec says, else Draft
+    /// until there is a valid definition, Active while the newest one is valid, Errored while it is not. A Scheduled or
+    /// Event Flow is a Draft also until it is activated, and Errored also when too many of its runs have failed.
     #[serde(default)]
     pub flow_status: FlowState,
     /// latestRevision is the number of the newest valid definition.
@@ -400,7 +407,7 @@ pub struct FlowStatus {
 
 /// States of a Flow: `Draft` (no valid definition yet, or a trigger never activated), `Active`, `Errored`
 /// (the newest definition is not valid, or the trigger has given up), `Suspended` (new Executions wait),
-/// `Deprecated` (new Executions are refused).
+/// `Deprecated` (new Executions are refused), `Deleted` (it is being deleted).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 pub enum FlowState {
     /// There is no valid definition yet, or the trigger was never activated.
@@ -414,6 +421,8 @@ pub enum FlowState {
     Suspended,
     /// New Executions are refused.
     Deprecated,
+    /// It is being deleted, and somebody's finalizer holds it back: as good as gone for new Executions.
+    Deleted,
 }
 
 /// A problem of a definition.

@@ -63,6 +63,7 @@ pub struct FlowRevisionSpec {
     pub bindings: Vec<Binding>,
     /// executionMode as it stood in the Flow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ExecutionMode")]
     pub execution_mode: Option<ExecutionMode>,
 }
 

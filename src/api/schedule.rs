@@ -161,10 +161,12 @@ pub struct Terms {
     /// concurrencyPolicy while a run of the Schedule goes on: Allow, which is meant when absent, starts the next
     /// beside it; Forbid leaves the next out; Replace terminates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "OverlapPolicy")]
     pub concurrency_policy: Option<OverlapPolicy>,
     /// catchUpPolicy for times that were missed while there was no controller: Latest, which is meant when absent,
     /// starts the latest one; All starts each of them, the 100 latest at most; None starts none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "CatchUpPolicy")]
     pub catch_up_policy: Option<CatchUpPolicy>,
     /// failureThreshold of runs that end without success one after the other: with that many nothing more is
     /// started until the spec changes. No limit when absent.

@@ -1,6 +1,7 @@
 use super::condition::{Claim, ConditionStatus, find, merge};
 use super::*;
 use jiff::Timestamp;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
 #[test]
 fn conditions_keep_their_time_while_their_status_stays() {
@@ -33,48 +34,74 @@ fn a_null_input_is_a_value_and_an_absent_one_is_not() {
     assert_eq!(spec(r#"{"flowRef": {"name": "f"}}"#), None);
 }
 
+/// Every field at every depth, and the items of every list, with their paths.
+fn walk(path: &str, schema: &serde_json::Value, look: &mut dyn FnMut(&str, &str, &serde_json::Value)) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        look(&path, name, property);
+        walk(&path, property, look);
+        walk(&format!("{path}[]"), &property["items"], look);
+        walk(&format!("{path}{{}}"), &property["additionalProperties"], look);
+    }
+}
+
+/// The schema of each kind.
+fn schemas() -> Vec<(String, serde_json::Value)> {
+    let schema = |crd: &CustomResourceDefinition| {
+        let json = serde_json::to_value(crd).unwrap();
+        (crd.spec.names.kind.clone(), json["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone())
+    };
+    crd::all().iter().map(schema).collect()
+}
+
+/// What `kubectl explain` shows of a field: its own name or a capital first, as the fields of Kubernetes have it, a
+/// full stop at the end, and no line that ends within a sentence.
+fn is_sentence(name: &str, text: &str) -> bool {
+    let begins = text.starts_with(name) || text.starts_with(char::is_uppercase);
+    begins && text.contains(' ') && text.ends_with('.') && !text.replace("\n\n", "").contains('\n')
+}
+
 #[test]
-fn every_field_of_the_types_has_a_description_and_every_list_a_bound() {
-    fn walk(path: &str, schema: &serde_json::Value, problems: &mut Vec<String>) {
-        let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) else { return };
-        for (name, property) in properties {
-            let path = format!("{path}.{name}");
-            match property.get("description").and_then(|text| text.as_str()) {
-                None => problems.push(format!("{path} has no description")),
-                Some(text) if text.replace("\n\n", "").contains('\n') => {
-                    problems.push(format!("{path} breaks its description in the middle of a sentence"));
-                }
-                Some(_) => {}
+fn every_field_is_described_in_a_sentence() {
+    let mut problems = Vec::new();
+    for (kind, schema) in schemas() {
+        let text = schema["description"].as_str().unwrap_or_default();
+        assert!(is_sentence(&kind, text), "{kind}: {text:?}");
+        walk(&kind, &schema, &mut |path, name, field| {
+            let text = field["description"].as_str().unwrap_or_default();
+            if !is_sentence(name, text) {
+                problems.push(format!("{path}: {text:?}"));
             }
-            let kind = property.get("type").and_then(|t| t.as_str());
-            if kind == Some("array") && property.get("maxItems").is_none() {
+        });
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn every_list_and_every_text_has_a_bound() {
+    let mut problems = Vec::new();
+    for (kind, schema) in schemas() {
+        walk(&kind, &schema, &mut |path, name, field| {
+            if field["type"] == "array" && field["maxItems"].is_null() {
                 problems.push(format!("{path} has no maxItems"));
             }
             // The stored form of a run is bounded by the size of the object alone.
-            let is_open = ["checkpoint", "history"].contains(&name.as_str());
-            let is_bounded = ["maxLength", "enum", "format"].iter().any(|key| property.get(key).is_some());
-            if kind == Some("string") && !is_bounded && !is_open {
+            let is_open = ["checkpoint", "history"].contains(&name);
+            let is_bounded = ["maxLength", "enum", "format"].iter().any(|key| !field[key].is_null());
+            if field["type"] == "string" && !is_bounded && !is_open {
                 problems.push(format!("{path} has no maxLength"));
             }
-            walk(&path, property, problems);
-            if let Some(items) = property.get("items") {
-                walk(&format!("{path}[]"), items, problems);
-            }
-        }
+        });
     }
-    let mut problems = Vec::new();
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn definitions_can_be_applied_by_clients() {
     for crd in crd::all() {
-        let json = serde_json::to_value(&crd).unwrap();
-        let schema = &json["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
-        for part in ["spec", "status"] {
-            if schema.get(part).is_some() {
-                walk(&format!("{}.{part}", crd.spec.names.kind), &schema[part], &mut problems);
-            }
-        }
         let bytes = crd::to_yaml(&crd).unwrap().len();
         assert!(bytes < 200_000, "client-side apply keeps a copy in an annotation: {bytes}");
     }
-    assert!(problems.is_empty(), "{problems:#?}");
 }
 
 #[test]

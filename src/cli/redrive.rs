@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::api::Phase;
+use crate::api::execution::redrives_done;
 use crate::cluster::object::Key;
 
 use super::bulk::{Deed, Outcome, Subjects};
@@ -152,10 +153,10 @@ fn list_reason(view: &View) -> String {
 
 /// Whether it was asked for more often than it was done.
 pub(super) fn is_owed(view: &View) -> bool {
-    let accepted = view.status.accepted.as_ref().and_then(|accepted| accepted.redrive).unwrap_or_default();
-    let done = view.status.redrive_count.unwrap_or_default();
+    let accepted = view.status.accepted.as_ref().and_then(|accepted| accepted.redrive);
+    let done = redrives_done(accepted, view.status.redrive_count);
     let has_ended_badly = view.is_ended() && !view.has_succeeded();
-    has_ended_badly && view.spec.redrive.unwrap_or_default() > accepted.saturating_add(done)
+    has_ended_badly && view.spec.redrive.unwrap_or_default() > done
 }
 
 /// Whether it was asked for and nobody has looked at that yet.

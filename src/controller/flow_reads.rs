@@ -72,7 +72,10 @@ impl FlowReads {
 
 async fn view(api: &ApiServer, key: &Key) -> Answer {
     let flow: Option<Stored<Flow>> = api.get(key).await.map_err(|error| error.to_string())?;
-    let Some(flow) = flow.filter(|flow| !flow.is_deleting()) else { return Ok(FlowView::Missing) };
+    let Some(flow) = flow else { return Ok(FlowView::Missing) };
+    if flow.is_deleting() {
+        return Ok(FlowView::Leaving);
+    }
     // A Flow that nobody has looked at has no status, and one that cannot be read is as good.
     let status: FlowStatus = flow.decode_status().unwrap_or_default();
     let ready = condition::find(&status.conditions, ConditionType::Ready);

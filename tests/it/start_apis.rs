@@ -1,101 +1,16 @@
 //! docs/start-apis.md, held against the resources: what it names exists, and every row has its place.
 
+mod rows;
+
 use std::collections::BTreeSet;
 
-use millrace::api::{Reason, crd};
+use millrace::api::{ConditionType, Reason, crd};
 use regex::Regex;
 use serde_json::Value;
 
 use crate::tools::root;
 
 const PLACES: &[&str] = &["field", "API server", "gateway only", "not applicable"];
-
-/// What of the five documents must have a row of its own: parameters, elements and errors by their names.
-const NAMES: &[(&str, &[&str])] = &[
-    (
-        "StartExecution",
-        &[
-            "`FlowName`",
-            "`ExecutionName`",
-            "`Input`",
-            "`CallbackFnFTaskToken`",
-            "`Qualifier`",
-            "`Status`",
-            "`StoppedTime`",
-            "`RequestId`",
-            "`StartedTime`",
-            "`FlowDefinition`",
-            "`Output`",
-            "`Name`",
-            "400 ActionNotSupported",
-            "400 APIVersionNotSupported",
-            "400 EntityTooLarge",
-            "400 ExecutionAlreadyExists",
-            "400 InvalidArgument",
-            "400 MissingRequiredHeader",
-            "400 MissingRequiredParams",
-            "500 InternalServerError",
-            "403 AccessDenied",
-            "403 InvalidAccessKeyID",
-            "403 RequestTimeTooSkewed",
-            "403 SignatureNotMatch",
-            "404 FlowNotExists",
-            "415 UnsupportedMediaType",
-            "429 ResourceThrottled",
-        ],
-    ),
-    (
-        "StartWorkflowExecution",
-        &[
-            "`childPolicy`",
-            "`domain`",
-            "`executionStartToCloseTimeout`",
-            "`input`",
-            "`lambdaRole`",
-            "`tagList`",
-            "`taskList.name`",
-            "`taskPriority`",
-            "`taskStartToCloseTimeout`",
-            "`workflowId`",
-            "`workflowType.name`",
-            "`workflowType.version`",
-            "`runId`",
-            "DefaultUndefinedFault",
-            "LimitExceededFault",
-            "OperationNotPermittedFault",
-            "TypeDeprecatedFault",
-            "UnknownResourceFault",
-            "WorkflowExecutionAlreadyStartedFault",
-        ],
-    ),
-    (
-        "SubmitFlow",
-        &[
-            "`Action`",
-            "`FlowId`",
-            "`ProjectId`",
-            "`RegionId`",
-            "`Conf`",
-            "`Id`",
-            "`InstanceId`, `Data`",
-            "`RequestId`",
-        ],
-    ),
-    (
-        "StartFlow",
-        &[
-            "`flowName`",
-            "`clientToken`",
-            "`executionId`",
-            "`flowArn`",
-            "`flowStatus`",
-            "409 ConflictException",
-            "500 InternalServerException",
-            "404 ResourceNotFoundException",
-            "402 ServiceQuotaExceededException",
-        ],
-    ),
-];
 
 /// A row of a table: what, where, and why.
 struct Row {
@@ -142,6 +57,14 @@ fn has_field(kind: &str, path: &str) -> bool {
     true
 }
 
+/// Values of fields that take one of several words.
+fn words(schema: &Value, into: &mut BTreeSet<String>) {
+    let named = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    into.extend(named.map(str::to_owned));
+    schema.as_object().into_iter().flatten().for_each(|(_, inner)| words(inner, into));
+    schema.as_array().into_iter().flatten().for_each(|inner| words(inner, into));
+}
+
 #[test]
 fn every_row_has_a_place_and_says_why() {
     let rows = rows(&text());
@@ -166,27 +89,34 @@ fn every_field_and_every_reason_that_is_named_exists() {
         count += 1;
     }
     assert!(count > 60, "{count} fields");
-    // Words in two or more parts, as reasons are, that stand for themselves.
-    let word = Regex::new(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`").unwrap();
-    let reasons: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-    let own: BTreeSet<_> = ["AlreadyExists", "AfterEnd"].into();
+    // Words that stand for themselves: reasons, types of conditions, and values of fields.
+    let word = Regex::new(r"`([A-Z][A-Za-z]+)`").unwrap();
+    let mut known: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.as_str().to_owned()).collect();
+    known.extend(ConditionType::ALL.iter().map(|type_| type_.as_str().to_owned()));
+    let definitions: Vec<_> = crd::all().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect();
+    definitions.iter().for_each(|definition| words(definition, &mut known));
+    // What the API server itself says, and what SubmitFlow answers.
+    known.extend(["Unauthorized", "Conflict", "Id"].map(str::to_owned));
     for Row { section, cells: [what, _, why] } in rows(&text) {
         for found in word.captures_iter(&why) {
             let word = found.get(1).unwrap().as_str();
-            assert!(reasons.contains(word) || own.contains(word), "{section}, {what}: no reason `{word}`");
+            assert!(known.contains(word), "{section}, {what}: nothing says `{word}`");
         }
     }
 }
 
 #[test]
-fn every_name_of_the_five_documents_has_a_row() {
+fn every_part_of_the_five_documents_has_its_row() {
     let rows = rows(&text());
-    for (section, names) in NAMES {
-        for name in *names {
-            let found = rows.iter().any(|row| row.section == *section && row.cells[0] == *name);
-            assert!(found, "{section} has no row for {name}");
-        }
+    for (section, names) in rows::ROWS {
+        let found: Vec<_> =
+            rows.iter().filter(|row| row.section == *section).map(|row| &*row.cells[0]).collect();
+        let lacks: Vec<_> = names.iter().filter(|name| !found.contains(name)).collect();
+        assert!(lacks.is_empty(), "{section} has no rows for {lacks:#?}");
+        assert_eq!(found, *names, "{section}: order, or a row that start_apis/rows.rs does not know");
     }
+    let sections: BTreeSet<_> = rows.iter().map(|row| &*row.section).collect();
+    assert_eq!(sections.len(), rows::ROWS.len());
 }
 
 /// What the values of the chart are called is written there, too.

@@ -3,9 +3,11 @@
 mod gap;
 mod jobs;
 mod latency;
+mod list;
 mod memory;
 mod queue;
 mod rate;
+mod removal;
 mod restart;
 mod writes;
 
@@ -29,6 +31,10 @@ pub enum Measure {
     Jobs,
     /// Many runs of a flow that lets few run at a time
     Queue,
+    /// Removing what has ended, beside what begins
+    Removal,
+    /// `millrace list` of ten thousand
+    List,
     /// Resident memory, idle and per waiting run
     Memory,
     /// Time after a kill until all waiting runs were looked at
@@ -45,6 +51,8 @@ impl std::fmt::Display for Measure {
             Self::Gap => "gap",
             Self::Jobs => "jobs",
             Self::Queue => "queue",
+            Self::Removal => "removal",
+            Self::List => "list",
             Self::Memory => "memory",
             Self::Restart => "restart",
         })
@@ -60,6 +68,8 @@ impl Measure {
         Self::Latency,
         Self::Gap,
         Self::Queue,
+        Self::Removal,
+        Self::List,
         Self::Memory,
         Self::Restart,
         Self::Jobs,
@@ -75,6 +85,8 @@ impl Measure {
             Self::Gap => "From an answer to the next call, one run at a time",
             Self::Jobs => "Wall time of a flow of Jobs, beside the same Jobs without a flow",
             Self::Queue => "Many runs at once of a flow that lets few run at a time",
+            Self::Removal => "Runs that are removed as soon as they have ended, 100 a second",
+            Self::List => "A list of ten thousand executions",
             Self::Memory => "Resident memory",
             Self::Restart => "Killed with waiting runs, started again",
         }
@@ -90,6 +102,8 @@ impl Measure {
             Self::Gap => Ok(gap::take(stage)),
             Self::Jobs => jobs::take(stage),
             Self::Queue => Ok(queue::take(stage)),
+            Self::Removal => Ok(removal::take(stage)),
+            Self::List => Ok(list::take(stage)),
             Self::Memory => Ok(memory::take(stage)),
             Self::Restart => Ok(restart::take(stage)),
         };

@@ -195,6 +195,13 @@ impl Phase {
     }
 }
 
+/// How many redrives are done with: those that the spec asked for when it was accepted (`accepted.redrive`), and
+/// those that were performed since (`redriveCount`). A spec that asks for more is owed one.
+#[must_use]
+pub fn redrives_done(accepted: Option<i64>, performed: Option<i64>) -> i64 {
+    accepted.unwrap_or_default().saturating_add(performed.unwrap_or_default())
+}
+
 /// What was accepted.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -239,6 +246,7 @@ pub struct Effective {
     pub task_list: Option<String>,
     /// childPolicy of the run; Terminate when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ChildPolicy")]
     pub child_policy: Option<ChildPolicy>,
 }
 

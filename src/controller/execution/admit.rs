@@ -26,6 +26,8 @@ use crate::value::{Object, Value};
 pub enum FlowView {
     /// It does not exist.
     Missing,
+    /// It is being deleted: as good as gone, and another of its name may come.
+    Leaving,
     /// It exists.
     Present(Box<FlowFacts>),
 }
@@ -196,7 +198,7 @@ fn in_turn(flow: &FlowView, slot: Slot, spec: &ExecutionSpec) -> Result<(), Hind
     };
     let concurrency = match flow {
         FlowView::Present(flow) => flow.terms.concurrency,
-        FlowView::Missing => None,
+        FlowView::Missing | FlowView::Leaving => None,
     };
     let policy = concurrency.and_then(|concurrency| concurrency.policy).unwrap_or_default();
     match policy {
@@ -235,8 +237,14 @@ fn open<'f>(flow: &'f FlowView, spec: &ExecutionSpec) -> Result<&'f FlowFacts, H
         let message = "The Execution is suspended (spec.suspend). Starts once it no longer is.";
         return Err(Hindrance::Passing(Reason::Suspended, message.to_owned()));
     }
-    let FlowView::Present(flow) = flow else {
-        return Err(Hindrance::Awaited(Reason::FlowNotFound, format!("Flow {name} does not exist.")));
+    let flow = match flow {
+        FlowView::Present(flow) => flow,
+        FlowView::Missing => {
+            return Err(Hindrance::Awaited(Reason::FlowNotFound, format!("Flow {name} does not exist.")));
+        }
+        FlowView::Leaving => {
+            return Err(Hindrance::Awaited(Reason::FlowNotFound, format!("Flow {name} is being deleted.")));
+        }
     };
     if flow.terms.lifecycle == Some(Lifecycle::Deprecated) {
         let message = format!("Flow {name} is deprecated (spec.lifecycle): nothing of it starts any more.");
@@ -265,7 +273,8 @@ fn without_revision(flow: &FlowFacts, qualified: Option<Qualified>, spec: &Execu
     let message = if let Some(Latest { number, uid: None }) = flow.latest_revision {
         format!("FlowRevision {} was deleted; Flow {name} is published anew.", revision_name(name, number))
     } else {
-        let problem = flow.problem.as_deref().map_or_else(String::new, |problem| format!(" {problem}"));
+        let sentence = |problem: &str| format!(" {}.", problem.trim_end_matches('.'));
+        let problem = flow.problem.as_deref().map_or_else(String::new, sentence);
         format!("Flow {name} cannot be run yet.{problem}")
     };
     Hindrance::Awaited(Reason::FlowNotReady, message)

@@ -64,6 +64,16 @@ pub fn refusal(program: &Program, run: &Run, task: &TaskId) -> Option<String> {
     ))
 }
 
+/// What one look takes in of what was heard: no more answers than are remembered, so that none of them is
+/// forgotten in the same write that takes it.
+#[must_use]
+pub fn take(heard: &mut Vec<Heard>) -> Vec<Heard> {
+    let mut answers = heard.iter().enumerate().filter(|(_, heard)| heard.from.is_some());
+    let until = answers.nth(ANSWERED_MAX).map_or(heard.len(), |(place, _)| place);
+    let left = heard.split_off(until);
+    std::mem::replace(heard, left)
+}
+
 /// Notes that an answer was taken.
 pub fn remember(answered: &mut Vec<String>, uid: String) {
     answered.push(uid);
@@ -81,4 +91,31 @@ pub fn judge_all(observed: &Observed) -> Vec<Judged> {
         (!is_taken).then(|| format!("Execution {} waits for nothing: it is {phase}", observed.facts.name))
     };
     observed.reports.iter().filter_map(|heard| Judged::new(heard, refusal(heard))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(is_answer: bool, number: usize) -> Heard {
+        let (key, uid) = (Key::new("n", "r"), number.to_string());
+        let from = is_answer.then(|| Source { key, uid, version: 1, generation: 1 });
+        Heard { task: "T@1".into(), report: Report::Heartbeat, from }
+    }
+
+    #[test]
+    fn a_look_takes_no_more_answers_than_are_remembered() {
+        // Each answer comes with something that the driver has heard.
+        let mut all: Vec<Heard> = (0..600).map(|number| heard(number % 2 == 0, number)).collect();
+        let mut left = all.clone();
+        let mut looks = Vec::new();
+        while !left.is_empty() {
+            let taken = take(&mut left);
+            looks.push(taken.iter().filter(|heard| heard.from.is_some()).count());
+            assert_eq!(taken, all.drain(..taken.len()).collect::<Vec<_>>());
+        }
+        assert_eq!(looks, [128, 128, 44]);
+        let mut of_driver: Vec<Heard> = (0..600).map(|number| heard(false, number)).collect();
+        assert_eq!((take(&mut of_driver).len(), of_driver.len()), (600, 0));
+    }
 }

@@ -5,7 +5,7 @@ use tracing::{debug, error, warn};
 
 use super::decide::{self, Decision, Observed};
 use super::finalizers;
-use super::registry::Seen;
+use super::seen::Seen;
 use super::status;
 use crate::api::{Execution, ExecutionStatus};
 use crate::cluster::api_server::ApiError;

@@ -19,6 +19,7 @@ mod reach;
 pub mod redrive;
 pub mod registry;
 pub mod retention;
+mod seen;
 pub mod settle;
 pub mod siblings;
 mod standing;
@@ -47,7 +48,8 @@ use answer::{Heard, Judged};
 use commit::Committed;
 use decide::{Decision, Observed};
 use observe::Found;
-use registry::{Ended, Look, Seen};
+use registry::{Ended, Look};
+use seen::Seen;
 
 /// Checkpoints longer than this are taken aside, in bytes.
 const LONG_CHECKPOINT_BYTES: usize = 16 * 1024;
@@ -166,6 +168,7 @@ async fn faulted(context: &Context, key: &Key, seen: Box<Seen>, observed: Observ
     }
     context.driver.let_go(&seen.facts.uid);
     settle::begin(context, key, &seen);
+    answer::judge_all(&observed).into_iter().for_each(|judged| context.reports.judge(judged, key));
     // What the refused status would have named is named by nobody.
     let is_tidy = tidy(context, key, &observed, None, Vec::new()).await;
     if is_tidy && !redrive::is_owed(&observed.facts, &observed.status) {

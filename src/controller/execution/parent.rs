@@ -2,7 +2,7 @@
 //! policy is then heard here, so that nothing starts afterwards.
 
 use super::observe::Unavailable;
-use super::registry::Seen;
+use super::seen::Seen;
 use super::settle::{child_policy, policy_acts};
 use crate::api::execution::StopRequest;
 use crate::api::{Execution, ExecutionStatus, Phase};

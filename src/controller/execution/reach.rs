@@ -7,7 +7,7 @@ use super::decide::Footing;
 use super::observe::Unavailable;
 use super::queue::{Limits, Rank, Slot};
 use super::redrive;
-use super::registry::Seen;
+use super::seen::Seen;
 use super::status;
 use crate::api::ExecutionStatus;
 use crate::cluster::object::Key;

@@ -7,11 +7,13 @@
 
 use jiff::Timestamp;
 
+use super::answer;
 use super::decide::{self, Decision, Facts, Footing, Observed};
 use super::line;
 use super::standing;
 use super::status::Standing;
 use crate::api::condition::{self, ConditionType};
+use crate::api::execution::redrives_done;
 use crate::api::flow_revision::flow_of;
 use crate::api::{ConditionStatus, ExecutionStatus, Phase, Reason};
 
@@ -26,13 +28,9 @@ pub fn is_owed(facts: &Facts, status: &ExecutionStatus) -> bool {
         Phase::Failed | Phase::TimedOut | Phase::Stopped | Phase::Rejected => true,
         Phase::Starting | Phase::Running | Phase::Succeeded => false,
     };
-    has_ended_badly && facts.redrive.unwrap_or_default() > seen(status)
-}
-
-/// Redrives that were performed, or that the spec asked for before it was accepted.
-fn seen(status: &ExecutionStatus) -> i64 {
-    let accepted = status.accepted.as_ref().and_then(|accepted| accepted.redrive).unwrap_or_default();
-    accepted.saturating_add(count(status))
+    let done =
+        redrives_done(status.accepted.as_ref().and_then(|accepted| accepted.redrive), status.redrive_count);
+    has_ended_badly && facts.redrive.unwrap_or_default() > done
 }
 
 /// Redrives that were performed.
@@ -140,5 +138,6 @@ pub fn cannot(observed: &Observed, why: &str) -> Decision {
     let stalled = Some((Reason::EngineFault, why));
     let standing = Standing { phase: observed.status.phase, reason, message, stalled };
     let status = standing::with_standing(observed, standing);
-    Decision { status: standing::changed(observed, status), is_fault: true, ..Decision::nothing() }
+    let judged = answer::judge_all(observed);
+    Decision { status: standing::changed(observed, status), is_fault: true, judged, ..Decision::nothing() }
 }

@@ -3,189 +3,27 @@
 //! One owner, one look at a time per Execution: while one is being looked at, what happens to it is
 //! noted and looked at next. Nothing in here does IO or decides anything.
 
+mod turn;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Notify, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedSemaphorePermit};
 
-use super::answer::Heard;
-use super::decide::Facts;
-use super::digest::spec_digest;
-use super::keep::Room;
-use super::queue::{Doing, Limits, Queues, Rank, Shown, Slot};
-use super::redrive;
+use super::answer::{self, Heard};
+use super::queue::{Doing, Limits, Queues, Rank, Slot};
+use super::seen::{Seen, owes_nothing};
 use super::status::Obstacles;
-use crate::api::condition::{ConditionType, Reason};
-use crate::api::flow_revision::flow_of;
-use crate::api::{
-    Execution, ExecutionSpec, FINALIZER_DEPENDENTS, Flow, LABEL_AWAITED, LABEL_SCHEDULE, Phase,
-};
+use crate::api::{Execution, Flow};
 use crate::cluster::object::{Key, Stored};
 use crate::cluster::watch::Listed;
 use crate::driver::{News, What};
-
-/// Pause after a look has failed, doubled up to the other.
-const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(30);
-
-/// Longest pause before a run that stands still is tried again. Whatever it stands still for, an endless
-/// expression say, is likely to be there still, and to take its time.
-const FAULT_RETRY_MAX: Duration = Duration::from_secs(600);
+pub use turn::{Ended, Look};
 
 /// Versions of our own that are remembered: the watches show them within a second or so.
 const WRITTEN_MAX: usize = 8_192;
-
-/// An Execution as it was last seen or written.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// What matters of the object.
-    pub facts: Facts,
-    /// Version of the object.
-    pub version: u64,
-    /// Whether it is being deleted.
-    pub is_deleting: bool,
-    /// Whether it carries our finalizer.
-    pub is_held: bool,
-    /// Its phase.
-    pub phase: Phase,
-    /// Whether it has its phase only because it was asked for again, and waits.
-    pub is_in_line: bool,
-    /// The revision that it was accepted with.
-    pub flow_revision: Option<String>,
-    /// The priority that it stands in line with, unless it has that of its Flow.
-    pub priority: Option<i32>,
-    /// The whole spec, until it was admitted.
-    pub spec: Option<Box<ExecutionSpec>>,
-    /// The text of its status.
-    pub status: Box<str>,
-}
-
-impl Seen {
-    /// What matters of an object. `known` is what was known of it: what its generation says has not
-    /// changed is not read again.
-    ///
-    /// # Errors
-    /// Where the object cannot be read.
-    pub fn read(object: &Stored<Execution>, known: Option<&Self>) -> Result<Self, String> {
-        let Glance { phase, accepted, conditions, flow_revision, effective } = object.decode_status()?;
-        let status = object.status.as_deref().map(serde_json::value::RawValue::get).unwrap_or_default();
-        let key = object.key();
-        let room = Room::beside(object.bytes_beside_status());
-        let unchanged = known
-            .filter(|known| known.facts.uid == object.uid() && known.facts.generation == object.generation());
-        let (facts, spec) = match unchanged {
-            Some(known) => (Facts { room, ..known.facts.clone() }, known.spec.clone()),
-            None => {
-                let spec: ExecutionSpec = object.decode_spec()?;
-                let digest = object.spec.as_deref().map(spec_digest).unwrap_or_default();
-                let facts = Facts {
-                    name: key.name,
-                    outer_name: spec.name.clone(),
-                    uid: object.uid().to_owned(),
-                    generation: object.generation(),
-                    created_at: object.created_at(),
-                    flow: spec.flow_ref.name.clone(),
-                    spec_digest: digest,
-                    suspend: spec.suspend.unwrap_or_default(),
-                    stop: spec.stop.clone(),
-                    redrive: spec.redrive,
-                    ttl_seconds: spec.ttl_seconds_after_finished,
-                    is_name_generated: object.has_generated_name()
-                        || object.label(LABEL_SCHEDULE).is_some()
-                        || spec.parent_ref.is_some(),
-                    parent: spec.parent_ref.clone().map(Box::new),
-                    is_awaited: object.label(LABEL_AWAITED).is_some(),
-                    schedule: object.label(LABEL_SCHEDULE).map(Into::into),
-                    callback: spec.callback.clone().map(Box::new),
-                    room,
-                };
-                (facts, Some(Box::new(spec)))
-            }
-        };
-        let is_accepted = accepted.is_some();
-        // What was accepted has the priority that it was accepted with.
-        let asked = spec.as_ref().filter(|_| !is_accepted).and_then(|spec| spec.priority);
-        let is_queued = || {
-            let said = conditions.iter().find(|said| said.type_ == ConditionType::InProgress.as_str());
-            said.is_some_and(|said| said.reason == Reason::Queued.as_str())
-        };
-        Ok(Self {
-            facts,
-            version: object.version(),
-            is_deleting: object.is_deleting(),
-            is_held: object.has_finalizer(FINALIZER_DEPENDENTS),
-            phase,
-            is_in_line: phase == Phase::Running && (!is_accepted || is_queued()),
-            flow_revision,
-            priority: asked.or_else(|| effective.and_then(|effective| effective.priority)),
-            // Nothing of a run depends on the spec after it was accepted.
-            spec: spec.filter(|_| !is_accepted),
-            status: status.into(),
-        })
-    }
-
-    /// What others of its Flow have to do with.
-    fn shown(&self) -> Shown<'_> {
-        let Facts { uid, created_at, flow, suspend, .. } = &self.facts;
-        let doing = match self.phase {
-            Phase::Running if !self.is_in_line => Doing::Running,
-            Phase::Starting | Phase::Running if !*suspend && !self.is_deleting => Doing::Starting,
-            Phase::Starting
-            | Phase::Running
-            | Phase::Succeeded
-            | Phase::Failed
-            | Phase::TimedOut
-            | Phase::Stopped
-            | Phase::Rejected => Doing::Nothing,
-        };
-        let flow = self.flow_revision.as_deref().and_then(flow_of).unwrap_or(flow);
-        Shown { flow, uid, created_at: *created_at, priority: self.priority, doing }
-    }
-}
-
-/// A look at an Execution.
-#[derive(Debug)]
-pub struct Look {
-    /// The Execution as it was last seen; nothing where it must be read.
-    pub seen: Option<Seen>,
-    /// Uid of the object that all this is about, as far as it is known.
-    pub uid: Option<String>,
-    /// Uids of others that had its name, of which something may be left over.
-    pub strays: BTreeSet<String>,
-    /// News of its tasks.
-    pub reports: Vec<Heard>,
-    /// Tasks that do not begin.
-    pub obstacles: Obstacles,
-    /// The place that it takes among looks at large runs.
-    pub place: Option<OwnedSemaphorePermit>,
-    /// What it reaches for and nobody else may meanwhile.
-    pub reservations: Vec<OwnedMutexGuard<()>>,
-    /// Keeps revisions from being removed, where it asks for one that could be.
-    pub revision_kept: Option<OwnedRwLockReadGuard<()>>,
-}
-
-/// How a look ended.
-#[derive(Debug)]
-pub enum Ended {
-    /// It stands like this, and is looked at again at this time.
-    Settled(Box<Seen>, Option<Timestamp>),
-    /// Its run has ended, as of this version.
-    Over(u64),
-    /// It stands still for a reason that may pass: it is looked at again, ever more rarely.
-    Faulted(Box<Seen>, Vec<Heard>),
-    /// It is gone, or cannot be read.
-    Forgotten,
-    /// It must be looked at again, from the API server's own copy.
-    Again {
-        /// News that was not taken in.
-        reports: Vec<Heard>,
-        /// Whether to hurry: somebody else has written, and nothing is wrong.
-        is_conflict: bool,
-    },
-}
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -573,105 +411,12 @@ impl Registry {
             seen: entry.seen.clone(),
             uid: entry.uid.clone(),
             strays: entry.strays.clone(),
-            reports: std::mem::take(&mut entry.reports),
+            reports: answer::take(&mut entry.reports),
             obstacles: entry.obstacles.clone(),
             place: None,
             reservations: Vec::new(),
             revision_kept: None,
         })
-    }
-
-    /// Ends a look.
-    pub fn end(&self, key: &Key, ended: Ended) {
-        let mut state = self.locked();
-        let state = &mut *state;
-        settle(&mut state.queues, key, &ended);
-        self.end_turn(state, key, ended);
-        self.call(state);
-    }
-
-    fn end_turn(&self, state: &mut State, key: &Key, ended: Ended) {
-        let Some(entry) = state.entries.get_mut(key) else { return };
-        let again = entry.turn == Turn::Looking { again: true };
-        entry.turn = Turn::Idle;
-        let newer = entry.newer.take();
-        let ended_at = entry.ended_at.take();
-        let is_waiting = matches!(&ended, Ended::Settled(seen, _) if seen.spec.is_some() || seen.is_in_line);
-        if !is_waiting && let Some(flow) = entry.flow.take() {
-            waits_no_more(&mut state.waiting, &flow, key);
-        }
-        match ended {
-            Ended::Over(version) => {
-                if entry.is_watched {
-                    state.over.insert(key.clone(), version);
-                }
-                let newer = newer.filter(|newer| newer.version > version);
-                self.forget_or_look(state, key, newer, again || ended_at > Some(version));
-            }
-            Ended::Forgotten => self.forget_or_look(state, key, newer, again || ended_at.is_some()),
-            Ended::Settled(seen, wake) => {
-                entry.failures = 0;
-                entry.must_read = false;
-                if entry.uid.as_ref() != Some(&seen.facts.uid) {
-                    entry.uid = Some(seen.facts.uid.clone());
-                    entry.obstacles = Obstacles::default();
-                }
-                // The watch is going to show it, also where it shows an earlier end of it first.
-                entry.is_watched |= !seen.phase.is_ended();
-                let ended_at = ended_at.filter(|version| *version > seen.version);
-                let newer = newer.filter(|newer| newer.version > seen.version);
-                let is_changed = newer.is_some() || ended_at.is_some();
-                entry.seen = ended_at.is_none().then(|| newer.unwrap_or(*seen));
-                if is_changed || again || !entry.reports.is_empty() {
-                    self.queue(key, entry);
-                }
-                self.set_wake(state, key, wake);
-            }
-            Ended::Faulted(seen, mut reports) => {
-                // Nobody reports them a second time.
-                reports.append(&mut entry.reports);
-                entry.reports = reports;
-                entry.must_read = false;
-                entry.failures = entry.failures.saturating_add(1);
-                let newer = newer.filter(|newer| newer.version > seen.version);
-                let is_changed = newer.is_some() || ended_at.is_some();
-                entry.seen = ended_at.is_none().then(|| newer.unwrap_or(*seen));
-                if is_changed || again {
-                    self.queue(key, entry);
-                }
-                let wake = after(Timestamp::now(), delay(entry.failures, FAULT_RETRY_MAX));
-                self.set_wake(state, key, Some(wake));
-            }
-            Ended::Again { mut reports, is_conflict } => {
-                reports.append(&mut entry.reports);
-                entry.reports = reports;
-                entry.seen = None;
-                entry.must_read = true;
-                entry.failures = if is_conflict { 0 } else { entry.failures.saturating_add(1) };
-                if is_conflict {
-                    self.queue(key, entry);
-                    return;
-                }
-                let wake = after(Timestamp::now(), delay(entry.failures, RETRY_MAX));
-                self.set_wake(state, key, Some(wake));
-            }
-        }
-    }
-
-    /// The end of what is known of an Execution, unless something has happened meanwhile.
-    fn forget_or_look(&self, state: &mut State, key: &Key, newer: Option<Seen>, again: bool) {
-        if newer.is_none() && !again {
-            return self.forget(state, key);
-        }
-        let Some(entry) = state.entries.get_mut(key) else { return };
-        entry.uid = newer.as_ref().map(|newer| newer.facts.uid.clone());
-        entry.obstacles = Obstacles::default();
-        entry.must_read = false;
-        if let Some(newer) = &newer {
-            state.queues.note(key, &newer.shown());
-        }
-        entry.seen = newer;
-        self.queue(key, entry);
     }
 
     fn set_wake(&self, state: &mut State, key: &Key, wake: Option<Timestamp>) {
@@ -710,42 +455,6 @@ impl Registry {
     }
 }
 
-/// What is decoded of each status that is seen.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Glance {
-    phase: Phase,
-    accepted: Option<serde::de::IgnoredAny>,
-    #[serde(default)]
-    conditions: Vec<Said>,
-    flow_revision: Option<String>,
-    effective: Option<EffectivePriority>,
-}
-
-#[derive(serde::Deserialize)]
-struct Said {
-    #[serde(rename = "type")]
-    type_: String,
-    reason: String,
-}
-
-#[derive(serde::Deserialize)]
-struct EffectivePriority {
-    priority: Option<i32>,
-}
-
-/// What the end of a look means to others of the Flow.
-fn settle(queues: &mut Queues, key: &Key, ended: &Ended) {
-    match ended {
-        Ended::Settled(seen, _) => queues.settle(key, &seen.shown()),
-        Ended::Faulted(seen, _) if seen.phase == Phase::Running => queues.settle(key, &seen.shown()),
-        Ended::Faulted(..) | Ended::Over(_) | Ended::Forgotten => queues.forget(key),
-        Ended::Again { is_conflict: false, .. } => queues.falter(key),
-        // It is looked at again at once.
-        Ended::Again { is_conflict: true, .. } => {}
-    }
-}
-
 /// Whether the newest spec of a Flow is in service.
 fn is_in_service(flow: &Stored<Flow>) -> bool {
     #[derive(serde::Deserialize)]
@@ -754,55 +463,6 @@ fn is_in_service(flow: &Stored<Flow>) -> bool {
         observed_generation: i64,
     }
     flow.decode_status::<Observed>().is_ok_and(|status| status.observed_generation == flow.generation())
-}
-
-/// Whether the status of an object that was listed whole speaks of its newest spec, and nothing is held by it.
-fn owes_nothing(object: &Stored<Execution>) -> bool {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Observed {
-        observed_generation: i64,
-        #[serde(default)]
-        conditions: Vec<Said>,
-    }
-    // One that holds nothing any more has told its end.
-    let is_pending = |said: &Said| said.reason == Reason::CallbackPending.as_str();
-    let is_observed = |status: Observed| {
-        status.observed_generation == object.generation() && !status.conditions.iter().any(is_pending)
-    };
-    !object.has_finalizer(FINALIZER_DEPENDENTS)
-        && object.decode_status().is_ok_and(is_observed)
-        && !owes_redrive(object)
-}
-
-/// Whether a redrive is owed that could not begin before, or was one of several.
-fn owes_redrive(object: &Stored<Execution>) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Asked {
-        redrive: Option<i64>,
-    }
-    // Most were never asked for again.
-    if !object.decode_spec::<Asked>().is_ok_and(|asked| asked.redrive.is_some()) {
-        return false;
-    }
-    let Ok(seen) = Seen::read(object, None) else { return false };
-    serde_json::from_str(&seen.status).is_ok_and(|status| redrive::is_owed(&seen.facts, &status))
-}
-
-fn waits_no_more(waiting: &mut BTreeMap<Key, HashSet<Key>>, flow: &Key, key: &Key) {
-    let Some(of_flow) = waiting.get_mut(flow) else { return };
-    of_flow.remove(key);
-    if of_flow.is_empty() {
-        waiting.remove(flow);
-    }
-}
-
-fn delay(failures: u32, max: Duration) -> Duration {
-    RETRY_MIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(max)
-}
-
-fn after(now: Timestamp, delay: Duration) -> Timestamp {
-    SignedDuration::try_from(delay).ok().and_then(|delay| now.checked_add(delay).ok()).unwrap_or(now)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use super::decide::Facts;
 use super::redrive;
-use super::registry::Seen;
+use super::seen::Seen;
 use crate::api::execution::ParentRef;
 use crate::api::{Execution, ExecutionStatus, LABEL_SCHEDULE, Phase, Schedule, ScheduleStatus};
 use crate::cluster::api_server::ApiError;

@@ -10,7 +10,8 @@ use kube::core::ObjectMeta;
 use tracing::{debug, warn};
 
 use super::finalizers;
-use super::registry::{Registry, Seen};
+use super::registry::Registry;
+use super::seen::Seen;
 use super::telling::{self, Hitch};
 use crate::api::condition::{self, ConditionStatus, ConditionType};
 use crate::api::execution::{CAUSE_CHARS_MAX, Callback, ChildPolicy, ERROR_CHARS_MAX};

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::trigger::{self, ScheduleChange, ScheduleView, Subject};
 use crate::api::condition::{self, Claim, cut};
-use crate::api::flow::{Binding, DiagnosticEntry, DialectName, REVISION_HISTORY_LIMIT};
+use crate::api::flow::{Binding, DiagnosticEntry, DialectName, FlowState, REVISION_HISTORY_LIMIT};
 use crate::api::flow_revision::revision_name;
 use crate::api::{
     ConditionStatus, ConditionType, FlowRevision, FlowRevisionSpec, FlowSpec, FlowStatus, Reason,
@@ -134,6 +134,25 @@ pub fn decide(observed: &Observed) -> Decision {
     status.conditions = condition::merge(&before.conditions, claims, *generation, *now);
     let garbage = garbage(observed, status.latest_revision);
     Decision { publish, status, schedule: life.change, garbage }
+}
+
+/// What is said of a Flow that is being deleted and that somebody's finalizer holds back. Whether its definition is
+/// valid matters to nobody any more, so it is not looked at.
+#[must_use]
+pub fn leaving(spec: &FlowSpec, before: &FlowStatus, generation: i64, now: Timestamp) -> FlowStatus {
+    let message =
+        "The Flow is being deleted: nothing of it starts any more. Executions that have begun go on.";
+    let claim = |type_| Claim::new(type_, ConditionStatus::False, Reason::Deleted, message);
+    let mut claims = vec![claim(ConditionType::Ready), claim(ConditionType::Stalled)];
+    if trigger::is_triggered(spec) {
+        claims.push(claim(ConditionType::Active));
+    }
+    FlowStatus {
+        flow_status: FlowState::Deleted,
+        observed_generation: generation,
+        conditions: condition::merge(&before.conditions, claims, generation, now),
+        ..before.clone()
+    }
 }
 
 /// Revisions beyond the limit. Who begins with the newest one at this moment may still begin with what was
@@ -288,7 +307,6 @@ fn revision_of(name: &str, number: i64, digest: String, dialect: Dialect, spec: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::flow::FlowState;
 
     const VALID: &str =
         "Type: StateMachine\\nSpecVersion: v1\\nStartAt: a\\nStates: [{Type: Succeed, Name: a}]";
@@ -383,6 +401,23 @@ mod tests {
         assert!(ready.message.ends_with("go on using revision 8"), "{}", ready.message);
         assert_eq!(broken.status.diagnostics.len(), 3);
         assert_eq!(decide(&observed(r#""x""#, None)).status.flow_status, FlowState::Draft);
+    }
+
+    #[test]
+    fn a_flow_that_is_being_deleted_says_so_once() {
+        let valid = observed(&format!("\"{VALID}\""), None);
+        let before = decide(&valid).status;
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let left = leaving(&valid.spec, &before, 4, at(10));
+        assert_eq!((left.flow_status, left.observed_generation), (FlowState::Deleted, 4));
+        assert_eq!(left.latest_revision, before.latest_revision);
+        let said: Vec<_> =
+            left.conditions.iter().map(|said| (said.type_, said.status, said.reason)).collect();
+        let no = |type_| (type_, ConditionStatus::False, Reason::Deleted);
+        assert_eq!(said, [no(ConditionType::Ready), no(ConditionType::Stalled)]);
+        assert_eq!(leaving(&valid.spec, &left, 4, at(20)), left);
+        let event = FlowSpec { trigger: serde_json::from_str(r#"{"type": "Event"}"#).unwrap(), ..valid.spec };
+        assert_eq!(leaving(&event, &before, 4, at(10)).conditions.len(), 3);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::cluster::object::{Key, Stored};
 use super::context::Context;
 use super::notice::Notice;
 use decide::{Decision, Observed, Published};
+use trigger::{ScheduleChange, ScheduleView};
 
 /// Pause before a look that did not work is repeated.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -89,18 +90,20 @@ enum Looked {
 
 /// One look. Numbers up to `taken` are not free.
 async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiError> {
-    let Some(flow) = context.api.get::<Flow>(key).await?.filter(|flow| !flow.is_deleting()) else {
-        return Ok(Looked::Enough);
-    };
+    let Some(flow) = context.api.get::<Flow>(key).await? else { return Ok(Looked::Enough) };
     let status: FlowStatus = flow.decode_status().unwrap_or_default();
     let spec: FlowSpec = match flow.decode_spec() {
         Ok(spec) => spec,
+        Err(_) if flow.is_deleting() => return Ok(Looked::Enough),
         Err(why) => {
             leave_alone(context, key, flow.uid(), why);
             return Ok(Looked::Enough);
         }
     };
     let schedule = schedule::view(context, key, flow.uid(), &spec).await?;
+    if flow.is_deleting() {
+        return leave(context, key, &flow, (&spec, &status), &schedule).await;
+    }
     if status.observed_generation == flow.generation()
         && is_published(context, key, &status).await?
         && !schedule::is_behind(key, &spec, &status, &schedule)
@@ -130,6 +133,29 @@ async fn attend(context: &Context, key: &Key, taken: i64) -> Result<Looked, ApiE
         collect(context, key, &garbage).await?;
     }
     Ok(looked)
+}
+
+/// A look at a Flow that is being deleted and held back: its Schedule goes before it, so that nothing is started that
+/// could never begin.
+async fn leave(
+    context: &Context,
+    key: &Key,
+    flow: &Stored<Flow>,
+    (spec, status): (&FlowSpec, &FlowStatus),
+    schedule: &ScheduleView,
+) -> Result<Looked, ApiError> {
+    let is_its = matches!(schedule, ScheduleView::Own(_));
+    if is_its && !schedule::change(context, key, flow.uid(), ScheduleChange::Delete).await? {
+        return Ok(Looked::Again);
+    }
+    let said = decide::leaving(spec, status, flow.generation(), jiff::Timestamp::now());
+    if said == *status {
+        return Ok(Looked::Enough);
+    }
+    if !context.leadership.is_valid() {
+        return Err(ApiError::Unavailable("the lease has run out".to_owned()));
+    }
+    write(context, key, flow, &said).await
 }
 
 /// Removes revisions that the Flow needs no longer, but for those that an Execution does: it runs one of them,
@@ -177,11 +203,19 @@ async fn commit(
             Err(error) => return Err(error),
         }
     }
-    let text =
-        serde_json::to_string(&decision.status).map_err(|error| ApiError::Unavailable(error.to_string()))?;
+    write(context, key, flow, &decision.status).await
+}
+
+async fn write(
+    context: &Context,
+    key: &Key,
+    flow: &Stored<Flow>,
+    status: &FlowStatus,
+) -> Result<Looked, ApiError> {
+    let text = serde_json::to_string(status).map_err(|error| ApiError::Unavailable(error.to_string()))?;
     match context.api.put_status::<Flow>(key, flow.uid(), flow.version(), &text).await {
         Ok(_) => {
-            debug!(flow = %key, revision = decision.status.latest_revision, "a Flow was looked at");
+            debug!(flow = %key, revision = status.latest_revision, "a Flow was looked at");
             Ok(Looked::Enough)
         }
         Err(ApiError::Conflict) => Ok(Looked::Again),

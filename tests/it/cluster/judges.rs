@@ -10,6 +10,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+mod reruns;
+mod schedules;
+
 use super::rig::{Space, manifest};
 use crate::readme::blocks;
 use crate::service::{Answer, Service};
@@ -60,9 +63,12 @@ const MOMENTS: &[Moment] = &[
     ("no-flow", "InProgress", "Progressing", WAITS),
     ("flow-suspended", "InProgress", "Progressing", WAITS),
     ("held-back", "InProgress", "Suspended", WAITS),
+    ("queued", "InProgress", "Progressing", WAITS),
     ("timer", "InProgress", "Progressing", GOES_ON),
     ("task", "InProgress", "Progressing", GOES_ON),
     ("retrying", "InProgress", "Progressing", GOES_ON),
+    ("callback", "InProgress", "Progressing", GOES_ON),
+    ("first-in-line", "InProgress", "Progressing", GOES_ON),
     ("still", "InProgress", "Suspended", GOES_ON),
     ("stopping", "InProgress", "Progressing", GOES_ON),
     // It cannot go on before somebody mends something.
@@ -191,9 +197,14 @@ fn flows(space: &Space, service: &Service) {
     let mut again = ask("/broken");
     again["Retry"] = json!([{"Errors": ["FnF.ALL"], "IntervalSeconds": 300, "MaxAttempts": 3}]);
     let work = task("Work", "Kubernetes:RunJob", json!({"image": "none"}));
+    let mut callback = task("Ask", "HTTP:Request", json!({"url": service.url("/told")}));
+    callback["TaskMode"] = json!("WaitForCustomCallback");
+    let rest = json!([{"Type": "Wait", "Name": "Rest", "Seconds": 300, "End": true}]);
     space.apply("{apiVersion: v1, kind: ServiceAccount, metadata: {name: weak}}");
     for (name, states, spec) in [
-        ("waits", json!([{"Type": "Wait", "Name": "Rest", "Seconds": 300, "End": true}]), json!({})),
+        ("waits", rest.clone(), json!({})),
+        ("one-by-one", rest, json!({"concurrency": {"limit": 1}})),
+        ("is-told", json!([callback]), json!({})),
         ("ends", json!([{"Type": "Succeed", "Name": "Done"}]), json!({})),
         ("fails", json!([{"Type": "Fail", "Name": "Bad", "Code": "E", "Detail": "d"}]), json!({})),
         ("asks", json!([ask("/")]), json!({})),
@@ -218,7 +229,9 @@ fn reach(space: &Space) {
         ("no-flow", "missing", json!({})),
         ("flow-suspended", "suspended", json!({})),
         ("held-back", "ends", json!({"suspend": true})),
+        ("first-in-line", "one-by-one", json!({})),
         ("timer", "waits", json!({})),
+        ("callback", "is-told", json!({})),
         ("task", "asks", json!({})),
         ("retrying", "asks-again", json!({})),
         ("still", "waits", json!({})),
@@ -237,6 +250,10 @@ fn reach(space: &Space) {
     going("no-flow", "FlowNotFound");
     going("flow-suspended", "FlowSuspended");
     going("held-back", "Suspended");
+    going("first-in-line", "WaitingForTimer");
+    start("queued", "one-by-one", json!({}));
+    going("queued", "Queued");
+    going("callback", "WaitingForCallback");
     going("retrying", "RetryBackoff");
     space.condition("blocked", "Stalled", "True", "Forbidden");
     ["timer", "still", "canceled"].iter().for_each(|name| drop(going(name, "WaitingForTimer")));
@@ -259,6 +276,9 @@ fn judges_are_right_at_every_moment_of_a_run() {
         async move {
             if asked.path == "/broken" {
                 return Answer::status(500, "");
+            }
+            if asked.path == "/told" {
+                return Answer::json(&json!({}));
             }
             let _never = gate.acquire().await.unwrap();
             Answer::json(&json!({}))

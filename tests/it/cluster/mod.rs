@@ -5,6 +5,7 @@ mod rig;
 
 mod admission;
 mod answers;
+mod bounds;
 mod children;
 mod commands;
 mod concurrency;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::children::waits;
 use super::rig::{Space, condition};
 
 const VALID: &str = "Type: StateMachine\nSpecVersion: v1\nStartAt: s\nStates: [{Type: Succeed, Name: s}]";
@@ -101,6 +102,13 @@ fn refused_by_themselves() -> Vec<Refusal> {
             "DuplicateRequest",
             "spec.clientToken is that of Execution first of flow f",
         ),
+        (
+            "limit",
+            "full",
+            json!({}),
+            "LimitExceeded",
+            "Flow full runs 1 at a time (spec.concurrency.limit), as many run, and its policy is Reject.",
+        ),
     ]
 }
 
@@ -144,6 +152,11 @@ fn every_refusal_says_why_once_and_nothing_begins() {
     };
     start("first", "f", &json!({"name": "My_Exec", "clientToken": "t-1"}));
     space.output("first");
+    // One runs there already, for as long as this takes.
+    let full = json!({"concurrency": {"limit": 1, "policy": "Reject"}});
+    space.flow_with("full", &waits(300), full);
+    start("holds", "full", &json!({}));
+    space.condition("holds", "InProgress", "True", "WaitingForTimer");
     let refusals = [refused_by_flows(), refused_by_themselves()].concat();
     refusals.iter().for_each(|(name, flow, more, ..)| start(name, flow, more));
     refusals.iter().for_each(|refusal| check_refused(&space, refusal));

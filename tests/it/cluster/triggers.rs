@@ -128,6 +128,80 @@ fn a_schedule_of_somebody_else_stands_in_the_way_of_a_flow() {
     condition_of(&space, "flows", "f", "Active", "InvalidSchedule");
 }
 
+/// Deletes a Flow that a finalizer of somebody else holds back, and waits until it says so.
+fn hold_and_delete(space: &Space) -> Value {
+    set_finalizers(space, &json!(["millrace.test/held"]));
+    assert!(space.kubectl(&["delete", "flow", "f", "--wait=false"]).status.success());
+    stands(space, "f", "Deleted")
+}
+
+fn set_finalizers(space: &Space, finalizers: &Value) {
+    let patch = json!({"metadata": {"finalizers": finalizers}}).to_string();
+    let patched = space.kubectl(&["patch", "flow", "f", "--type=merge", "-p", &patch]);
+    assert!(patched.status.success(), "{patched:?}");
+}
+
+#[test]
+fn a_flow_on_demand_has_each_word_in_its_life() {
+    let space = Space::new("words");
+    let _controller = space.controller();
+    let start = |name: &str, more: Value| {
+        let mut spec = json!({"flowRef": {"name": "f"}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        space.start(name, spec);
+    };
+    space.flow("f", "Type: StateMachine");
+    stands(&space, "f", "Draft");
+    start("early", json!({}));
+    space.condition("early", "Accepted", "Unknown", "FlowNotReady");
+    patch(&space, "flows", "f", &json!({"definition": NOW}));
+    stands(&space, "f", "Active");
+    space.output("early");
+    patch(&space, "flows", "f", &json!({"definition": "Type: StateMachine"}));
+    stands(&space, "f", "Errored");
+    start("as-before", json!({}));
+    assert_eq!(space.ended("as-before")["status"]["flowRevision"], "f-1");
+    patch(&space, "flows", "f", &json!({"definition": NOW, "suspend": true}));
+    stands(&space, "f", "Suspended");
+    start("waits", json!({}));
+    space.condition("waits", "Accepted", "Unknown", "FlowSuspended");
+    patch(&space, "flows", "f", &json!({"suspend": false, "lifecycle": "Deprecated"}));
+    stands(&space, "f", "Deprecated");
+    assert!(space.rejected("waits").contains("FlowDeprecated"));
+    patch(&space, "flows", "f", &json!({"lifecycle": null}));
+    stands(&space, "f", "Active");
+
+    let deleted = hold_and_delete(&space);
+    assert_eq!(deleted["latestRevision"], 1, "{deleted}");
+    assert_eq!(space.kstatus_of("flows", "f"), "Terminating");
+    start("refused", json!({"startingDeadlineSeconds": 0}));
+    let refused = space.rejected("refused");
+    assert!(refused.contains("FlowNotFound") && refused.contains("Flow f is being deleted."), "{refused}");
+    // Another one may come, as if it were gone already.
+    start("patient", json!({}));
+    space.condition_saying("patient", "Accepted", "Unknown", "FlowNotFound", "Flow f is being deleted.");
+    set_finalizers(&space, &Value::Null);
+    space.condition_saying("patient", "Accepted", "Unknown", "FlowNotFound", "Flow f does not exist.");
+    space.flow("f", NOW);
+    stands(&space, "f", "Active");
+    space.output("patient");
+}
+
+#[test]
+fn a_scheduled_flow_that_is_deleted_starts_nothing_while_it_is_held_back() {
+    let space = Space::new("deleted");
+    let _controller = space.controller();
+    space.flow_with("f", NOW, scheduled(json!({"expression": "@every 1s"})));
+    at_least(&space, "f", 1);
+    hold_and_delete(&space);
+    let said = condition_of(&space, "flows", "f", "Active", "Deleted");
+    assert_eq!(said["status"], "False", "{said}");
+    space.wait("its Schedule to go", || schedule(&space, "f").is_none().then_some(()));
+    set_finalizers(&space, &Value::Null);
+    space.wait("it to go", || space.get("flows", "f").is_none().then_some(()));
+    assert!(schedule(&space, "f").is_none() && !runs_of(&space, "f").is_empty());
+}
+
 #[test]
 fn an_event_flow_has_the_same_life() {
     let space = Space::new("event");

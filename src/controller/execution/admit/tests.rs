@@ -147,8 +147,14 @@ fn admission_answers_in_order() {
             "reject FlowNotFound Flow f does not exist. Gave up after waiting 5 s.",
         ),
         (FlowView::Missing, r#", "startingDeadlineSeconds": 0"#, 1_000, "reject FlowNotFound"),
+        (FlowView::Leaving, "", 1_001, "wait FlowNotFound 1600 Flow f is being deleted. Waits"),
         (present(false, Some(2)), "", 9_999, "wait FlowNotReady Flow f was changed"),
-        (present(true, None), "", 1_001, "wait FlowNotReady 1600 Flow f cannot be run yet. E010"),
+        (
+            present(true, None),
+            "",
+            1_001,
+            "wait FlowNotReady 1600 Flow f cannot be run yet. E010: no state `x`. Waits",
+        ),
         (present(true, None), "", 1_600, "reject FlowNotReady"),
         (ready.clone(), "", 1_001, "{} Some(60) None own  {}"),
         (

@@ -1,5 +1,6 @@
 //! Turns, news and wakes of Executions.
 
+use super::turn::{RETRY_MAX, RETRY_MIN, delay};
 use super::*;
 use crate::engine::Report;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};

@@ -3,6 +3,7 @@
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
+use crate::api::Phase;
 use crate::api::flow::Concurrency;
 use crate::cluster::watch::Listing;
 
