@@ -437,6 +437,7 @@ fn the_controller_is_told_what_the_values_say() {
             "--lease-name=millrace",
             "--lease-duration=15",
             "--events=warnings",
+            "--report-ttl=3600",
             "--log-format=text"
         ]
     );
@@ -448,6 +449,7 @@ fn the_controller_is_told_what_the_values_say() {
             "--lease-name=other",
             "--lease-duration=30",
             "--events=all",
+            "--report-ttl=3600",
             "--log-format=json",
             "--namespace=shop",
             "--namespace=inventory",
