@@ -168,8 +168,8 @@ pub struct Terms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "CatchUpPolicy")]
     pub catch_up_policy: Option<CatchUpPolicy>,
-    /// failureThreshold of runs that end without success one after the other: with that many nothing more is
-    /// started until the spec changes. No limit when absent.
+    /// failureThreshold of runs that fail, take too long or are refused one after the other: with that many nothing
+    /// more is started until the spec changes. No limit when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = FAILURE_THRESHOLD_MAX))]
     pub failure_threshold: Option<i32>,
@@ -240,8 +240,8 @@ pub struct ScheduleStatus {
     /// lastExecution is the latest run that has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_execution: Option<LastExecution>,
-    /// consecutiveFailures counts runs that ended without success since the last one that succeeded, and since the
-    /// spec has changed.
+    /// consecutiveFailures counts runs that failed, took too long or were refused since the last one that succeeded,
+    /// and since the spec has changed.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub consecutive_failures: i32,

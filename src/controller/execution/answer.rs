@@ -99,7 +99,7 @@ mod tests {
 
     fn heard(is_answer: bool, number: usize) -> Heard {
         let (key, uid) = (Key::new("n", "r"), number.to_string());
-        let from = is_answer.then(|| Source { key, uid, version: 1, generation: 1 });
+        let from = is_answer.then_some(Source { key, uid, version: 1, generation: 1 });
         Heard { task: "T@1".into(), report: Report::Heartbeat, from }
     }
 
