@@ -15,10 +15,11 @@ demo-down: ## end what the demo started
 test: ## everything: lint, unit, property, command line, chart and cluster tests
 	@tests/run
 
-lint: ## format and clippy, without and with the Kubernetes half
+lint: ## format, clippy without and with the Kubernetes half, and links of docstrings
 	cargo fmt --check
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
 bench: bench-engine ## the engine; then runs per second, writes, latency, memory against a real API server; ARGS="--quick"
 	@cargo bench --locked --bench speed -- $(ARGS)

@@ -438,7 +438,7 @@ pub struct DiagnosticEntry {
     /// message: what was found and what was expected.
     #[schemars(length(max = 1024))]
     pub message: String,
-    /// path of the field, such as States[2].Next.
+    /// path of the field, such as `States[2].Next`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 1024))]
     pub path: String,

@@ -1,6 +1,6 @@
 //! The engine: a deterministic interpreter of [`Program`]s.
 //!
-//! [`step`] is the whole contract. It takes what is remembered of an execution, an instant and one
+//! [`step()`] is the whole contract. It takes what is remembered of an execution, an instant and one
 //! event, and gives back what is to be remembered, what is to be done outside and what there is to
 //! tell. It never waits, never reads a clock, never draws a random number.
 //!

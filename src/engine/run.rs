@@ -37,7 +37,7 @@ pub struct Execution {
 }
 
 /// The remembered condition of an execution. Made by [`Run::new`] or from its stored form, changed
-/// only by [`super::step`].
+/// only by [`super::step()`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     pub(super) execution: Arc<Execution>,

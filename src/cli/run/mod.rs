@@ -52,7 +52,7 @@ pub(super) struct Args {
     /// Input as JSON, or a file with it in JSON or YAML, `-` for stdin; {} when absent
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     input: Option<String>,
-    /// File with answers to tasks: {"<state or resource>": [{"output": …} | {"error": …, "cause": …}, …]},
+    /// File with answers to tasks: `{"<state or resource>": [{"output": …} | {"error": …, "cause": …}, …]}`,
     /// one for each call in order, the last one repeated; the name of a state wins
     #[arg(long, value_name = "FILE")]
     mock: Option<String>,

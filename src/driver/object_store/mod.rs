@@ -2,7 +2,7 @@
 //! `OSS:ListObjects`, `OSS:PutObject`), which Maps read from and write to (asl.md §12, fdl.md §7.8).
 //!
 //! Unless a binding is about them, the store is the namespace of the run, in which a bucket is a `ConfigMap`
-//! ([`config_map`]), and one bucket is the run's own ([`run_store`]).
+//! (`config_map`), and one bucket is the run's own (`run_store`).
 
 pub(super) mod config_map;
 pub(super) mod run_store;
