@@ -81,6 +81,11 @@ impl Api {
         serde_json::from_str(&self.answer(path, request).await).unwrap()
     }
 
+    /// Removes an object.
+    pub async fn delete(&self, path: &str) {
+        self.answer(path, self.request(Method::DELETE, path).header("accept", METADATA_ONLY)).await;
+    }
+
     /// Removes all objects of a collection, and waits until they are gone.
     pub async fn clear(&self, collection: &str) {
         let body = r#"{"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Background"}"#;

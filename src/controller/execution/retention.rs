@@ -24,9 +24,9 @@ use crate::cluster::object::{Key, Stored};
 use crate::controller::context::Context;
 use crate::controller::schedule::runs as scheduled;
 
-/// Removals side by side. A removal takes the API server some milliseconds, so these are several hundred a second, and
-/// an eighth of what looks may take of it.
-const REMOVALS_MAX: usize = 8;
+/// Removals side by side. A removal takes the API server some milliseconds, so these are hundreds a second. It is in
+/// no hurry: where the API server has more to do than it can, runs that begin come first.
+const REMOVALS_MAX: usize = 2;
 
 /// Pause before a removal that has failed is tried again.
 const RETRY: Duration = Duration::from_secs(10);

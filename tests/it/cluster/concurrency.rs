@@ -64,12 +64,6 @@ fn start_many(space: &Space, count: usize, priority: impl Fn(usize) -> i32) -> V
     names
 }
 
-fn patch(space: &Space, what: &str, name: &str, spec: &Value) {
-    let patch = json!({"spec": spec}).to_string();
-    let patched = space.kubectl(&["patch", what, name, "--type=merge", "-p", &patch]);
-    assert!(patched.status.success(), "{patched:?}");
-}
-
 fn phase(space: &Space, name: &str) -> String {
     space.execution(name)["status"]["phase"].as_str().unwrap_or_default().to_owned()
 }
@@ -301,12 +295,12 @@ fn a_limit_that_changes_ends_nothing_and_lets_as_many_begin_as_it_says() {
     queued(&space, &controller, 10);
     let written = || controller.figure("millrace_status_writes_total{outcome=\"Written\"}");
     let before = written();
-    patch(&space, "flow", "f", &queue(5));
+    space.patch("flow", "f", &queue(5));
     queued(&space, &controller, 7);
     space.wait("five to run", || (service.count() == 5).then_some(()));
     assert_eq!(written() - before, 3.0, "nobody who goes on waiting is written");
     // Lower: nothing ends, and nothing begins before fewer run.
-    patch(&space, "flow", "f", &queue(3));
+    space.patch("flow", "f", &queue(3));
     space.wait("the Flow to be looked at", || {
         let flow = space.get("flow", "f")?;
         (flow["status"]["observedGeneration"] == flow["metadata"]["generation"]).then_some(())
@@ -329,10 +323,10 @@ fn a_limit_that_changes_ends_nothing_and_lets_as_many_begin_as_it_says() {
     let waits = names
         .iter()
         .find(|name| space.get("executions", name).is_some() && phase(&space, name) == "Starting");
-    patch(&space, "execution", waits.unwrap(), &json!({"stop": {"mode": "Cancel"}}));
+    space.patch("execution", waits.unwrap(), &json!({"stop": {"mode": "Cancel"}}));
     assert_eq!(space.ended(waits.unwrap())["status"]["phase"], "Stopped");
     // Without a limit all go.
-    patch(&space, "flow", "f", &json!({"concurrency": null}));
+    space.patch("flow", "f", &json!({"concurrency": null}));
     space.wait("all to run", || (service.count() == 11).then_some(()));
     open(&gate);
     names.iter().filter(|name| *name != first).for_each(|name| drop(space.ended(name)));
@@ -346,7 +340,7 @@ fn only_what_could_begin_stands_in_line_and_what_is_suspended_runs_all_the_same(
     space.flow_with("f", &definition(&service), queue(1));
     space.start("one", of("f"));
     space.condition("one", "InProgress", "True", "WaitingForTask");
-    patch(&space, "execution", "one", &json!({"suspend": true}));
+    space.patch("execution", "one", &json!({"suspend": true}));
     space.condition("one", "InProgress", "True", "Suspended");
     space.start("held", json!({"flowRef": {"name": "f"}, "priority": 9, "suspend": true}));
     space.condition("held", "Accepted", "Unknown", "Suspended");
@@ -355,25 +349,25 @@ fn only_what_could_begin_stands_in_line_and_what_is_suspended_runs_all_the_same(
     space.start("two", of("f"));
     space.condition_saying("two", "Accepted", "Unknown", "Queued", "position 1 of 1");
     // A Flow that is suspended has nobody in line.
-    patch(&space, "flow", "f", &json!({"suspend": true}));
+    space.patch("flow", "f", &json!({"suspend": true}));
     space.condition("two", "Accepted", "Unknown", "FlowSuspended");
-    patch(&space, "flow", "f", &json!({"suspend": false}));
+    space.patch("flow", "f", &json!({"suspend": false}));
     space.condition_saying("two", "Accepted", "Unknown", "Queued", "position 1 of 1");
     // Who is suspended in line makes way for others.
     space.start("three", of("f"));
     space.condition_saying("three", "Accepted", "Unknown", "Queued", "position 2 of 2");
-    patch(&space, "execution", "two", &json!({"suspend": true}));
+    space.patch("execution", "two", &json!({"suspend": true}));
     space.condition("two", "Accepted", "Unknown", "Suspended");
-    patch(&space, "execution", "one", &json!({"suspend": false}));
+    space.patch("execution", "one", &json!({"suspend": false}));
     gate.add_permits(2);
     space.output("three");
     assert_eq!(asked_by(&service), ["one", "three"]);
     // Those that wait are refused once the Flow refuses what is beyond its limit.
-    patch(&space, "execution", "two", &json!({"suspend": false}));
+    space.patch("execution", "two", &json!({"suspend": false}));
     space.condition("two", "InProgress", "True", "WaitingForTask");
-    patch(&space, "execution", "held", &json!({"suspend": false}));
+    space.patch("execution", "held", &json!({"suspend": false}));
     space.condition("held", "Accepted", "Unknown", "Queued");
-    patch(&space, "flow", "f", &json!({"concurrency": {"limit": 1, "policy": "Reject"}}));
+    space.patch("flow", "f", &json!({"concurrency": {"limit": 1, "policy": "Reject"}}));
     assert!(space.rejected("held").contains("LimitExceeded"));
     let began = Instant::now();
     open(&gate);

@@ -30,12 +30,6 @@ fn with(mut state: Value, more: &Value) -> Value {
     state
 }
 
-fn patch(space: &Space, name: &str, spec: &Value) {
-    let patch = json!({"spec": spec}).to_string();
-    let patched = space.kubectl(&["patch", "executions", name, "--type=merge", "-p", &patch]);
-    assert!(patched.status.success(), "{patched:?}");
-}
-
 /// All that an execution ever was: its phase and its finalizers.
 fn life(watched: &Watched, name: &str) -> Vec<[String; 2]> {
     let events = watched.events().into_iter().filter(|event| event[1] == name);
@@ -76,7 +70,7 @@ fn only_what_others_depend_on_is_ever_held() {
     }
     space.start("refused", json!({"flowRef": {"name": "good"}, "input": [1]}));
     space.condition("stopped", "InProgress", "True", "WaitingForTimer");
-    patch(&space, "stopped", &json!({"stop": {"mode": "Terminate"}}));
+    space.patch("executions", "stopped", &json!({"stop": {"mode": "Terminate"}}));
     let asked = space.wait("a token", || {
         let mut asked = service.asked().into_iter();
         asked.find_map(|asked| asked.body["token"].as_str().map(str::to_owned))
@@ -320,14 +314,14 @@ fn whoever_was_named_when_it_was_accepted_is_told_whatever_is_applied_later() {
     for (name, spec) in
         [("taken-away", json!({"callback": null})), ("changed", callback(2)), ("added", callback(2))]
     {
-        patch(&space, name, &spec);
+        space.patch("executions", name, &spec);
         space.condition(name, "AlreadyExists", "True", "ExecutionInProgress");
     }
     assert!(space.execution("added")["metadata"]["finalizers"].is_null());
     controller.kill();
     let _controller = space.controller();
     for name in ["taken-away", "changed", "added"] {
-        patch(&space, name, &json!({"stop": {"mode": "Terminate", "error": "E", "cause": name}}));
+        space.patch("executions", name, &json!({"stop": {"mode": "Terminate", "error": "E", "cause": name}}));
         space.ended(name);
     }
     for (waiting, name) in [("first", "taken-away"), ("second", "changed")] {

@@ -27,12 +27,6 @@ fn gone(space: &Space, name: &str) {
     space.wait(&format!("{name} to be removed"), || space.get("executions", name).is_none().then_some(()));
 }
 
-fn patch(space: &Space, name: &str, spec: &Value) {
-    let patch = json!({"spec": spec}).to_string();
-    let patched = space.kubectl(&["patch", "executions", name, "--type=merge", "-p", &patch]);
-    assert!(patched.status.success(), "{patched:?}");
-}
-
 fn expiration(space: &Space, name: &str) -> Value {
     space.execution(name)["status"]["expirationTime"].clone()
 }
@@ -89,15 +83,15 @@ fn what_is_said_after_the_end_counts_from_the_end() {
     space.start("one", json!({"flowRef": {"name": "f"}}));
     space.ended("one");
     assert_eq!(expiration(&space, "one"), Value::Null);
-    patch(&space, "one", &json!({"ttlSecondsAfterFinished": 3600}));
+    space.patch("executions", "one", &json!({"ttlSecondsAfterFinished": 3600}));
     let expires =
         space.wait("its time to be written", || Some(expiration(&space, "one")).filter(Value::is_string));
     assert_eq!(seconds_between(&space.execution("one")["status"]["completionTime"], &expires), 3_600);
-    patch(&space, "one", &json!({"ttlSecondsAfterFinished": null}));
+    space.patch("executions", "one", &json!({"ttlSecondsAfterFinished": null}));
     assert_eq!(expiration_once_seen(&space, "one"), Value::Null);
     let made = generated(&space, json!({"flowRef": {"name": "f"}, "ttlSecondsAfterFinished": 3600}));
     space.ended(&made);
-    patch(&space, &made, &json!({"ttlSecondsAfterFinished": null}));
+    space.patch("executions", &made, &json!({"ttlSecondsAfterFinished": null}));
     let expires = expiration_once_seen(&space, &made);
     assert_eq!(seconds_between(&space.execution(&made)["status"]["completionTime"], &expires), 7_200);
     // A run that goes on is not removed, and counts anew from its new end.
@@ -107,14 +101,14 @@ fn what_is_said_after_the_end_counts_from_the_end() {
         json!({"flowRef": {"name": "w"}, "ttlSecondsAfterFinished": 15, "stop": {"mode": "Cancel"}}),
     );
     space.ended("again");
-    patch(&space, "again", &json!({"redrive": 1, "stop": null}));
+    space.patch("executions", "again", &json!({"redrive": 1, "stop": null}));
     space.condition("again", "InProgress", "True", "WaitingForTimer");
     assert_eq!(expiration(&space, "again"), Value::Null);
     // Of these the next controller knows only what stands there.
     space.start("soon", json!({"flowRef": {"name": "f"}, "ttlSecondsAfterFinished": 5}));
     space.ended("soon");
     controller.kill();
-    patch(&space, "one", &json!({"ttlSecondsAfterFinished": 0}));
+    space.patch("executions", "one", &json!({"ttlSecondsAfterFinished": 0}));
     assert!(space.get("executions", "soon").is_some() || expiration(&space, "one").is_null());
     let _controller = space.controller();
     gone(&space, "soon");

@@ -292,6 +292,13 @@ subjects: [{{kind: ServiceAccount, name: user-{role}}}]
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Merges into the spec of an object.
+    pub fn patch(&self, resource: &str, name: &str, spec: &Value) {
+        let patch = json!({"spec": spec}).to_string();
+        let patched = self.kubectl(&["patch", resource, name, "--type=merge", "-p", &patch]);
+        assert!(patched.status.success(), "{patched:?}");
+    }
+
     pub fn try_create(&self, manifest: &str) -> Output {
         self.cluster.kubectl_with(&["--namespace", &self.name, "create", "-f", "-"], manifest)
     }

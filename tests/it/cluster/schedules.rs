@@ -32,12 +32,6 @@ pub(super) fn apply(space: &Space, name: &str, mut spec: Value) {
     space.apply(&manifest("Schedule", name, spec).to_string());
 }
 
-pub(super) fn patch(space: &Space, kind: &str, name: &str, spec: &Value) {
-    let patch = json!({"spec": spec}).to_string();
-    let patched = space.kubectl(&["patch", kind, name, "--type=merge", "-p", &patch]);
-    assert!(patched.status.success(), "{patched:?}");
-}
-
 /// Waits until the condition of a Schedule or a Flow that speaks of its newest spec has this reason.
 pub(super) fn condition_of(space: &Space, kind: &str, name: &str, type_: &str, reason: &str) -> Value {
     space.wait(&format!("{kind} {name} to be {type_} {reason}"), || {
@@ -118,13 +112,13 @@ fn runs_are_started_on_time_and_go_with_their_schedule() {
     }
 
     // What falls into a suspension is not made up.
-    patch(&space, "msched", "tick", &json!({"suspend": true}));
+    space.patch("msched", "tick", &json!({"suspend": true}));
     condition_of(&space, "msched", "tick", "Ready", "Suspended");
     let before = times(&runs_of(&space, "tick"));
     let last = *before.last().unwrap();
     space.wait("some of its times to pass", || (Timestamp::now().as_second() > last + 7).then_some(()));
     assert_eq!(times(&runs_of(&space, "tick")), before);
-    patch(&space, "msched", "tick", &json!({"suspend": false}));
+    space.patch("msched", "tick", &json!({"suspend": false}));
     let after = times(&at_least(&space, "tick", before.len() + 1));
     assert!(after.iter().all(|time| before.contains(time) || *time > last + 6), "{before:?} {after:?}");
 
@@ -159,7 +153,7 @@ fn runs_do_not_overlap_unless_they_may() {
     assert_eq!(ended["status"]["cause"], "replaced by the next run of Schedule newest");
     // The run that goes on ends: the next is started.
     let alone = runs_of(&space, "alone")[0]["metadata"]["name"].as_str().unwrap().to_owned();
-    patch(&space, "executions", &alone, &json!({"stop": {"mode": "Terminate"}}));
+    space.patch("executions", &alone, &json!({"stop": {"mode": "Terminate"}}));
     at_least(&space, "alone", 2);
 }
 
@@ -199,10 +193,10 @@ fn too_many_failures_in_a_row_end_it_until_it_is_changed() {
     let last = *before.last().unwrap();
     space.wait("some of its times to pass", || (Timestamp::now().as_second() > last + 4).then_some(()));
     assert_eq!(times(&runs_of(&space, "bad")), before);
-    patch(&space, "msched", "bad", &json!({"suspend": true}));
+    space.patch("msched", "bad", &json!({"suspend": true}));
     condition_of(&space, "msched", "bad", "Ready", "Suspended");
     space.flow("f", NOW);
-    patch(&space, "msched", "bad", &json!({"suspend": null}));
+    space.patch("msched", "bad", &json!({"suspend": null}));
     let runs = at_least(&space, "bad", before.len() + 2);
     assert!(times(&runs).iter().all(|time| before.contains(time) || *time > last + 3), "{before:?}");
     condition_of(&space, "msched", "bad", "Ready", "Scheduled");
@@ -300,7 +294,7 @@ fn a_schedule_that_cannot_be_read_says_what_could_be() {
         assert!(said["status"] == "False" && said["message"].as_str().unwrap().contains(says), "{said}");
         assert_eq!(condition_of(&space, "msched", name, "Stalled", "InvalidSchedule")["status"], "True");
     }
-    patch(&space, "msched", "ninety-nine", &json!({"schedule": "@every 1s"}));
+    space.patch("msched", "ninety-nine", &json!({"schedule": "@every 1s"}));
     at_least(&space, "ninety-nine", 1);
     condition_of(&space, "msched", "ninety-nine", "Ready", "Scheduled");
 }

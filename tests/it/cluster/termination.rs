@@ -65,12 +65,6 @@ impl Silent {
     }
 }
 
-fn patch(space: &Space, name: &str, spec: &Value) {
-    let patch = json!({"spec": spec}).to_string();
-    let patched = space.kubectl(&["patch", "executions", name, "--type=merge", "-p", &patch]);
-    assert!(patched.status.success(), "{patched:?}");
-}
-
 #[test]
 fn a_call_is_aborted_when_its_run_or_its_task_ends_before_it() {
     let (silent, space) = (Silent::new(), Space::new("aborted"));
@@ -92,11 +86,11 @@ fn a_call_is_aborted_when_its_run_or_its_task_ends_before_it() {
     start("canceled", json!({}));
     start("terminated", json!({}));
     assert!(silent.left().is_empty());
-    patch(&space, "terminated", &json!({"stop": {"mode": "Terminate"}}));
+    space.patch("executions", "terminated", &json!({"stop": {"mode": "Terminate"}}));
     assert_eq!(space.ended("terminated")["status"]["phase"], "Stopped");
     gone("terminated");
     // A cancelation waits for the answer, and somebody who has no more patience does not.
-    patch(&space, "canceled", &json!({"stop": {"mode": "Cancel"}}));
+    space.patch("executions", "canceled", &json!({"stop": {"mode": "Cancel"}}));
     space.condition("canceled", "InProgress", "True", "Stopping");
     start("deleted", json!({}));
     assert!(space.kubectl(&["delete", "execution", "deleted", "--timeout=60s"]).status.success());
@@ -109,7 +103,7 @@ fn a_call_is_aborted_when_its_run_or_its_task_ends_before_it() {
     space.condition("given-up", "InProgress", "True", "WaitingForTimer");
     gone("given-up");
     assert!(!silent.left().contains("canceled"));
-    patch(&space, "canceled", &json!({"stop": {"mode": "Terminate"}}));
+    space.patch("executions", "canceled", &json!({"stop": {"mode": "Terminate"}}));
     assert_eq!(condition(&space.ended("canceled"), "Succeeded").unwrap()["reason"], "Terminated");
     gone("canceled");
     // Nothing has started afterwards.
@@ -130,7 +124,7 @@ fn a_token_is_void_once_its_run_was_stopped_and_stays_so_when_that_goes_on() {
         space.start(name, json!({"flowRef": {"name": "f"}}));
         let token = token(&space, &service, nth);
         space.condition(name, "InProgress", "True", "WaitingForCallback");
-        patch(&space, name, &json!({"stop": {"mode": mode}}));
+        space.patch("executions", name, &json!({"stop": {"mode": mode}}));
         assert_eq!(space.ended(name)["status"]["phase"], "Stopped");
         let late = format!("late-{name}");
         report(&space, &late, &answer(&token));
@@ -140,7 +134,7 @@ fn a_token_is_void_once_its_run_was_stopped_and_stays_so_when_that_goes_on() {
         tokens.push(token);
     }
     // Another visit has another token.
-    patch(&space, "hard", &json!({"redrive": 1, "stop": null}));
+    space.patch("executions", "hard", &json!({"redrive": 1, "stop": null}));
     space.condition("hard", "InProgress", "True", "WaitingForCallback");
     let new = token(&space, &service, 2);
     assert_ne!(new, tokens[0]);

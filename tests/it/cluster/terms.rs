@@ -11,12 +11,6 @@ fn flow(word: &str) -> String {
     )
 }
 
-fn patch(space: &Space, name: &str, spec: &Value) {
-    let patch = json!({"spec": spec}).to_string();
-    let patched = space.kubectl(&["patch", "flow", name, "--type=merge", "-p", &patch]);
-    assert!(patched.status.success(), "{patched:?}");
-}
-
 #[test]
 fn a_flow_that_is_suspended_or_deprecated_lets_nothing_begin() {
     let space = Space::new("suspended");
@@ -29,10 +23,10 @@ fn a_flow_that_is_suspended_or_deprecated_lets_nothing_begin() {
     let waiting = space.condition("waits", "InProgress", "True", "FlowSuspended");
     assert_eq!(waiting["message"], "Flow f is suspended (spec.suspend). Starts once it no longer is.");
     assert_eq!(space.kstatus("waits"), "InProgress");
-    patch(&space, "f", &json!({"suspend": false}));
+    space.patch("flow", "f", &json!({"suspend": false}));
     assert_eq!(space.output("waits"), json!({"word": "a"}));
     assert_eq!(space.get("flow", "f").unwrap()["status"]["flowStatus"], "Active");
-    patch(&space, "f", &json!({"lifecycle": "Deprecated"}));
+    space.patch("flow", "f", &json!({"lifecycle": "Deprecated"}));
     space.start("late", json!({"flowRef": {"name": "f"}}));
     assert!(space.rejected("late").contains("Flow f is deprecated"));
     assert_eq!(condition(&space.execution("late"), "Accepted").unwrap()["reason"], "FlowDeprecated");
@@ -80,7 +74,7 @@ fn a_qualifier_chooses_a_revision_or_an_alias() {
     // By chance they would all be one in eight million.
     assert!(words.contains(&json!("first")) && words.contains(&json!("second")), "{words:?}");
     // An alias is no part of a revision: changing it makes none.
-    patch(&space, "f", &json!({"aliases": [{"name": "prod", "routes": routes(0, 1)}]}));
+    space.patch("flow", "f", &json!({"aliases": [{"name": "prod", "routes": routes(0, 1)}]}));
     start("moved", "prod");
     assert_eq!(space.output("moved"), json!({"word": "second"}));
     assert_eq!(space.list("flowrevisions").len(), 2);

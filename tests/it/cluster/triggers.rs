@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::rig::{Space, condition, manifest};
-use super::schedules::{FAILS, NOW, apply, at_least, condition_of, patch, runs_of, schedule};
+use super::schedules::{FAILS, NOW, apply, at_least, condition_of, runs_of, schedule};
 
 fn scheduled(schedule: Value) -> Value {
     json!({"trigger": {"type": "Scheduled", "schedule": schedule}})
@@ -33,7 +33,7 @@ fn a_scheduled_flow_is_activated_suspended_and_given_up() {
     condition_of(&space, "msched", "f", "Ready", "Suspended");
 
     // A rate has its first time when it is activated.
-    patch(&space, "flows", "f", &json!({"suspend": false}));
+    space.patch("flows", "f", &json!({"suspend": false}));
     let active = stands(&space, "f", "Active");
     assert!(active["activatedAt"].is_string(), "{active}");
     let run = &at_least(&space, "f", 1)[0];
@@ -42,26 +42,26 @@ fn a_scheduled_flow_is_activated_suspended_and_given_up() {
     assert_eq!(run["metadata"]["ownerReferences"], Value::Null);
     space.output("waits");
 
-    patch(&space, "flows", "f", &json!({"suspend": true}));
+    space.patch("flows", "f", &json!({"suspend": true}));
     let suspended = stands(&space, "f", "Suspended");
     assert_eq!(suspended["activatedAt"], active["activatedAt"]);
     condition_of(&space, "msched", "f", "Ready", "Suspended");
-    patch(&space, "flows", "f", &json!({"suspend": false, "lifecycle": "Deprecated"}));
+    space.patch("flows", "f", &json!({"suspend": false, "lifecycle": "Deprecated"}));
     stands(&space, "f", "Deprecated");
     condition_of(&space, "msched", "f", "Ready", "Suspended");
-    patch(&space, "flows", "f", &json!({"lifecycle": "Registered"}));
+    space.patch("flows", "f", &json!({"lifecycle": "Registered"}));
     stands(&space, "f", "Active");
     condition_of(&space, "msched", "f", "Ready", "Scheduled");
 
     // What somebody else does to its Schedule is taken back.
-    patch(&space, "msched", "f", &json!({"schedule": "@daily"}));
+    space.patch("msched", "f", &json!({"schedule": "@daily"}));
     space.wait("the Schedule to be as it was", || {
         (schedule(&space, "f")?["spec"]["schedule"] == "rate(1 hour)").then_some(())
     });
     let deleted = space.kubectl(&["delete", "msched", "f"]);
     assert!(deleted.status.success(), "{deleted:?}");
     condition_of(&space, "msched", "f", "Ready", "Scheduled");
-    patch(&space, "flows", "f", &json!({"trigger": null}));
+    space.patch("flows", "f", &json!({"trigger": null}));
     space.wait("the Schedule to go", || schedule(&space, "f").is_none().then_some(()));
     assert!(!runs_of(&space, "f").is_empty());
     let flow = stands(&space, "f", "Active");
@@ -82,15 +82,15 @@ fn a_flow_whose_runs_fail_is_errored_until_it_is_edited_or_resumed() {
     space.start("by-hand", json!({"flowRef": {"name": "f"}}));
     assert_eq!(space.ended("by-hand")["status"]["phase"], "Failed");
     // Suspended and resumed it begins anew, and gives up again.
-    patch(&space, "flows", "f", &json!({"suspend": true}));
+    space.patch("flows", "f", &json!({"suspend": true}));
     stands(&space, "f", "Suspended");
     condition_of(&space, "msched", "f", "Ready", "Suspended");
     let before = runs_of(&space, "f").len();
-    patch(&space, "flows", "f", &json!({"suspend": false}));
+    space.patch("flows", "f", &json!({"suspend": false}));
     at_least(&space, "f", before + 2);
     condition_of(&space, "flows", "f", "Active", "FailureThresholdReached");
     // An edit is enough.
-    patch(&space, "flows", "f", &json!({"definition": NOW}));
+    space.patch("flows", "f", &json!({"definition": NOW}));
     space.wait("runs to succeed", || {
         runs_of(&space, "f").iter().any(|run| run["status"]["phase"] == "Succeeded").then_some(())
     });
@@ -154,21 +154,21 @@ fn a_flow_on_demand_has_each_word_in_its_life() {
     stands(&space, "f", "Draft");
     start("early", json!({}));
     space.condition("early", "Accepted", "Unknown", "FlowNotReady");
-    patch(&space, "flows", "f", &json!({"definition": NOW}));
+    space.patch("flows", "f", &json!({"definition": NOW}));
     stands(&space, "f", "Active");
     space.output("early");
-    patch(&space, "flows", "f", &json!({"definition": "Type: StateMachine"}));
+    space.patch("flows", "f", &json!({"definition": "Type: StateMachine"}));
     stands(&space, "f", "Errored");
     start("as-before", json!({}));
     assert_eq!(space.ended("as-before")["status"]["flowRevision"], "f-1");
-    patch(&space, "flows", "f", &json!({"definition": NOW, "suspend": true}));
+    space.patch("flows", "f", &json!({"definition": NOW, "suspend": true}));
     stands(&space, "f", "Suspended");
     start("waits", json!({}));
     space.condition("waits", "Accepted", "Unknown", "FlowSuspended");
-    patch(&space, "flows", "f", &json!({"suspend": false, "lifecycle": "Deprecated"}));
+    space.patch("flows", "f", &json!({"suspend": false, "lifecycle": "Deprecated"}));
     stands(&space, "f", "Deprecated");
     assert!(space.rejected("waits").contains("FlowDeprecated"));
-    patch(&space, "flows", "f", &json!({"lifecycle": null}));
+    space.patch("flows", "f", &json!({"lifecycle": null}));
     stands(&space, "f", "Active");
 
     let deleted = hold_and_delete(&space);
@@ -210,10 +210,10 @@ fn an_event_flow_has_the_same_life() {
     stands(&space, "f", "Draft");
     space.start("waits", json!({"flowRef": {"name": "f"}}));
     space.condition("waits", "Accepted", "Unknown", "FlowSuspended");
-    patch(&space, "flows", "f", &json!({"suspend": null}));
+    space.patch("flows", "f", &json!({"suspend": null}));
     assert!(stands(&space, "f", "Active")["activatedAt"].is_string());
     space.output("waits");
-    patch(&space, "flows", "f", &json!({"suspend": true}));
+    space.patch("flows", "f", &json!({"suspend": true}));
     stands(&space, "f", "Suspended");
     assert!(schedule(&space, "f").is_none());
 }
