@@ -267,15 +267,21 @@ async fn remove(context: &Context, mut expiring: Expiring) {
     }
 }
 
-/// Whether what has started an Execution has nothing to take in from it any more.
-async fn is_taken_in(context: &Context, Expiring { key, starter, .. }: &Expiring) -> Result<bool, ApiError> {
+/// Whether nobody has to be told of the end of an Execution, or to take in how it ended, any more.
+async fn is_taken_in(
+    context: &Context,
+    Expiring { key, uid, starter, .. }: &Expiring,
+) -> Result<bool, ApiError> {
+    if context.settling.is_at_work(uid) {
+        return Ok(false);
+    }
     match starter {
         None => Ok(true),
         Some(Starter::Parent(parent)) => is_taken_in_by_parent(context, key, parent).await,
         Some(Starter::Schedule(schedule)) => {
             let Some(run) = scheduled::run_of(schedule, &key.name) else { return Ok(true) };
             let schedule = context.api.get::<Schedule>(&Key::new(&key.namespace, &**schedule)).await?;
-            let is_counted = schedule.is_none_or(|schedule| has_counted(&schedule, &run));
+            let is_counted = schedule.is_none_or(|schedule| is_done_with(&schedule, &run));
             if !is_counted {
                 context.schedules.ended(key);
             }
@@ -301,10 +307,9 @@ async fn is_taken_in_by_parent(context: &Context, key: &Key, parent: &ParentRef)
 }
 
 /// Whether a Schedule has counted how a run has ended, and will not make it again.
-fn has_counted(schedule: &Stored<Schedule>, run: &scheduled::Run) -> bool {
+fn is_done_with(schedule: &Stored<Schedule>, run: &scheduled::Run) -> bool {
     let status: ScheduleStatus = schedule.decode_status().unwrap_or_default();
-    let is_before = run.time < schedule.created_at();
-    schedule.is_deleting() || is_before || scheduled::has_counted(&status, run)
+    schedule.is_deleting() || scheduled::is_done_with(&status, schedule.created_at(), run)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 use super::finalizers;
 use super::registry::Registry;
 use super::seen::Seen;
-use super::telling::{self, Hitch};
+use super::telling::{self, Hitch, Next, Untold};
 use crate::api::condition::{self, ConditionStatus, ConditionType};
 use crate::api::execution::{AcceptedCallback, CAUSE_CHARS_MAX, ChildPolicy, ERROR_CHARS_MAX};
 use crate::api::task_report::ReportOutcome;
@@ -39,10 +39,6 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_s
 /// How often it is tried for an Execution that somebody wants gone, before it is let go: its namespace may be
 /// going, and nothing can be made there any more.
 const TRIES_WHILE_DELETING: u32 = 6;
-
-/// How often it is tried to tell an end where somebody has to mend something, such as a Secret that is not there:
-/// some ten minutes.
-const TRIES_FOR_CALLBACK: u32 = 25;
 
 /// What settling needs.
 #[derive(Clone)]
@@ -76,6 +72,12 @@ impl Settling {
     #[must_use]
     pub fn hitch(&self, uid: &str) -> Option<Hitch> {
         self.hitches().get(uid).cloned()
+    }
+
+    /// Whether dependents of a run are being dealt with.
+    #[must_use]
+    pub fn is_at_work(&self, uid: &str) -> bool {
+        self.at_work().contains_key(uid)
     }
 
     /// Notes what keeps an end from being told, or that nothing does, and has it said.
@@ -128,12 +130,19 @@ pub fn begin(context: &Context, key: &Key, seen: &Seen) {
     });
 }
 
+/// How often it was tried.
+#[derive(Clone, Copy, Default)]
+struct Tries {
+    all: u32,
+    /// Since somebody wants it gone.
+    deleting: u32,
+}
+
 /// Until it is done, or the term ends.
 async fn settle(settling: &Settling, key: &Key, uid: &str) {
-    let (mut backoff, mut tries) = (RETRY, 0);
+    let (mut backoff, mut tries) = (RETRY, Tries::default());
     while settling.tenure.is_valid() {
-        tries += 1;
-        match try_settle(settling, key, uid, tries).await {
+        match try_settle(settling, key, uid, &mut tries).await {
             Ok(version) => {
                 if let Some(version) = version {
                     settling.executions.wrote(version);
@@ -148,7 +157,12 @@ async fn settle(settling: &Settling, key: &Key, uid: &str) {
 }
 
 /// Gives the version in which the finalizer is gone.
-async fn try_settle(settling: &Settling, key: &Key, uid: &str, tries: u32) -> Result<Option<u64>, String> {
+async fn try_settle(
+    settling: &Settling,
+    key: &Key,
+    uid: &str,
+    tries: &mut Tries,
+) -> Result<Option<u64>, String> {
     let api = &settling.api;
     let object: Option<Stored<Execution>> = api.get(key).await.map_err(|error| error.to_string())?;
     let is_held =
@@ -159,30 +173,49 @@ async fn try_settle(settling: &Settling, key: &Key, uid: &str, tries: u32) -> Re
         // It was taken up again.
         return Ok(None);
     }
+    tries.all += 1;
+    tries.deleting += u32::from(object.is_deleting());
     let dealt = match ask_children(api, key, uid, &status).await {
-        Ok(()) => match tell_callback(settling, &object, &status).await {
-            Err(Untold::Until(why)) => given_up(settling, &object, &status, why, tries),
-            Err(Untold::Never(why)) => given_up(settling, &object, &status, why, TRIES_FOR_CALLBACK),
-            Err(Untold::Now(why)) => Err(why),
-            Ok(()) => Ok(()),
-        },
+        Ok(()) => tell(settling, &object, &status, tries.all).await,
         Err(error) => Err(error.to_string()),
     };
     if let Err(why) = dealt {
-        if !object.is_deleting() || tries < TRIES_WHILE_DELETING {
+        if !object.is_deleting() || tries.deleting < TRIES_WHILE_DELETING {
             return Err(why);
         }
-        warn(
-            settling,
-            &object,
-            "DependentsLeft",
-            format!("deleted before its dependents were dealt with: {why}"),
-        );
+        let note = format!("deleted before its dependents were dealt with: {why}");
+        warn(settling, &object, "DependentsLeft", note);
     }
     match finalizers::remove(api, &object).await {
         Ok(version) => Ok(Some(version)),
         Err(ApiError::NotFound) => Ok(None),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Tells whoever waits for the end, and has it said what became of that. An error where it is to be tried again.
+async fn tell(
+    settling: &Settling,
+    object: &Stored<Execution>,
+    status: &ExecutionStatus,
+    tries: u32,
+) -> Result<(), String> {
+    let tried = tell_callback(settling, object, status).await;
+    match telling::next(tried, &status.conditions, tries, object.is_deleting()) {
+        Next::LetGo(None) => Ok(()),
+        Next::LetGo(Some(why)) => {
+            warn(settling, object, "CallbackLost", format!("nobody can be told how the run ended: {why}"));
+            Ok(())
+        }
+        Next::Say(hitch) => {
+            let why = match &hitch {
+                Hitch::Passing(why) | Hitch::Final(why) => why.clone(),
+                Hitch::Over => "that its end was told is to be said first".to_owned(),
+            };
+            settling.note(&object.key(), object.uid(), Some(hitch));
+            Err(why)
+        }
+        Next::Again(why) => Err(why),
     }
 }
 
@@ -245,33 +278,17 @@ async fn tell_callback(
     let namespace = place_of(&settling.token_key, &token).map_or(key.namespace.clone(), |at| at.namespace);
     let end = end_of(settling, object, status).await.map_err(Untold::Now)?;
     let report = report_of(&key, object.uid(), token, end);
-    let why = |why: String| format!("a TaskReport cannot be made: {why}");
+    // Whoever refuses it may quote it.
+    let why =
+        |why: String| format!("a TaskReport cannot be made: {}", why.replace(&report.spec.task_token, "…"));
     match settling.api.create(&namespace, &report).await {
         Ok(()) | Err(ApiError::Conflict) => Ok(()),
         Err(ApiError::Refused { message, .. } | ApiError::Forbidden(message)) => {
             Err(Untold::Until(why(message)))
         }
+        Err(ApiError::NotFound) => Err(Untold::Until(why(format!("there is no namespace {namespace}")))),
         Err(error) => Err(Untold::Now(why(error.to_string()))),
     }
-}
-
-/// What becomes of an end that cannot be told before somebody mends something: it is tried for a while, and given
-/// up only where that is said.
-fn given_up(
-    settling: &Settling,
-    object: &Stored<Execution>,
-    status: &ExecutionStatus,
-    why: String,
-    tries: u32,
-) -> Result<(), String> {
-    let is_over = tries >= TRIES_FOR_CALLBACK;
-    if is_over && telling::says_lost(status) {
-        warn(settling, object, "CallbackLost", format!("nobody can be told how the run ended: {why}"));
-        return Ok(());
-    }
-    let hitch = if is_over { Hitch::Final } else { Hitch::Passing };
-    settling.note(&object.key(), object.uid(), Some(hitch(why.clone())));
-    Err(why)
 }
 
 async fn end_of(
@@ -309,16 +326,6 @@ fn report_of(key: &Key, uid: &str, token: String, end: End) -> TaskReport {
     }
 }
 
-/// Why an end was not told.
-enum Untold {
-    /// The API server does not answer as it should now.
-    Now(String),
-    /// Somebody has to mend something.
-    Until(String),
-    /// Nothing could mend it.
-    Never(String),
-}
-
 async fn token_of(
     settling: &Settling,
     key: &Key,
@@ -344,7 +351,13 @@ async fn token_of(
     let bytes = bytes.ok_or_else(|| missing(format!("has no key `{}`", reference.key)))?;
     let text = String::from_utf8(bytes.0)
         .map_err(|_| missing(format!("has a key `{}` that is no text", reference.key)))?;
-    Ok(text.trim().to_owned())
+    let token = text.trim();
+    // What else is in a Secret is not published in a TaskReport.
+    settling
+        .token_key
+        .verify(token)
+        .ok_or_else(|| missing(format!("holds no token of this installation under `{}`", reference.key)))?;
+    Ok(token.to_owned())
 }
 
 fn warn(settling: &Settling, object: &Stored<Execution>, reason: &'static str, note: String) {

@@ -18,7 +18,11 @@ pub(super) fn restamp(observed: &Observed) -> Decision {
     }
     let (reason, message) = said(before);
     let standing = Standing { phase: before.phase, reason, message, stalled: None };
-    let status = with_standing(observed, standing);
+    let mut status = with_standing(observed, standing);
+    if is_stamped {
+        // Nobody has asked for another time.
+        status.expiration_time = before.expiration_time;
+    }
     Decision { status: changed(observed, status), ..Decision::nothing() }
 }
 

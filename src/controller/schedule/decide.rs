@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::recurrence::Recurrence;
-use super::runs::{Run, Runs, name_of};
+use super::runs::{Run, Runs, is_counted, name_of};
 use crate::api::condition::{self, Claim};
 use crate::api::schedule::{
     ACTIVE_MAX, CatchUpPolicy, HISTORY_LIMIT, LastExecution, Missed, MissedReason, OverlapPolicy,
@@ -60,6 +60,8 @@ pub struct Decision {
     pub warning: Option<(&'static str, String)>,
     /// Up to when times were done with before.
     cursor: Timestamp,
+    /// Times for which nothing is started.
+    missed: Vec<Missed>,
 }
 
 /// Whether a Schedule works.
@@ -128,7 +130,8 @@ pub fn decide(observed: &Observed) -> Decision {
         stands_still.filter(|reason| reason_of(before) != Some(*reason)).and_then(|_| alarm(&standing))
     });
     let removals = removals(observed);
-    Decision { stops: plan.stops, starts: plan.starts, status, removals, wake: next, warning, cursor }
+    let Plan { stops, starts, missed, .. } = plan;
+    Decision { stops, starts, status, removals, wake: next, warning, cursor, missed }
 }
 
 /// What is left of a decision where the API server refuses to start a run: the first so many were started, and what
@@ -149,6 +152,7 @@ pub fn refused(
     active.retain(|name| !unstarted.contains(name));
     let unstarted = i32::try_from(unstarted.len()).unwrap_or(i32::MAX);
     let last = starts.last().copied();
+    let missed = decision.missed.iter().rev().find(|missed| Some(missed.time) <= last).copied();
     let ready = Claim::new(ConditionType::Ready, ConditionStatus::False, reason, message);
     let stalled = Claim::new(ConditionType::Stalled, ConditionStatus::True, reason, message);
     let claims = vec![ready, stalled];
@@ -156,7 +160,7 @@ pub fn refused(
         conditions: condition::merge(&before.conditions, claims, observed.generation, observed.now),
         processed_until: last.or(Some(decision.cursor)),
         last_schedule_time: before.last_schedule_time.max(last),
-        last_missed: before.last_missed,
+        last_missed: missed.or(before.last_missed),
         active,
         active_count: decision.status.active_count.saturating_sub(unstarted),
         ..decision.status
@@ -220,11 +224,7 @@ fn standing(observed: &Observed, failures: i32) -> Standing {
 /// Bad ends in a row, in the order in which they are seen, and up to when ends are counted.
 fn count(observed: &Observed) -> (i32, Option<Timestamp>) {
     let Observed { status: before, runs, created_at, .. } = observed;
-    let is_new = |run: &Run| {
-        let was_active = before.active.contains(&run.name);
-        let is_later = before.counted_until.is_none_or(|until| run.time > until) && run.time >= *created_at;
-        was_active || is_later
-    };
+    let is_new = |run: &Run| !is_counted(before, *created_at, run);
     let succeeded = runs.succeeded.iter().map(|run| (run, true));
     let failed = runs.failed.iter().map(|run| (run, false));
     let mut told: Vec<_> = succeeded.chain(failed).filter(|(run, _)| is_new(run)).collect();
@@ -329,7 +329,7 @@ fn claims(standing: &Standing, next: Option<Timestamp>) -> Vec<Claim> {
         }
         Standing::Failing(threshold) => {
             let message = format!(
-                "{threshold} runs have ended without success one after the other (spec.failureThreshold): nothing more is started until the spec changes, spec.suspend for example to true and back."
+                "{threshold} runs have failed, taken too long or been refused one after the other (spec.failureThreshold): nothing more is started until the spec changes, spec.suspend for example to true and back."
             );
             (ConditionStatus::False, Reason::FailureThresholdReached, message)
         }
@@ -349,7 +349,7 @@ fn alarm(standing: &Standing) -> Option<(&'static str, String)> {
         Standing::Failing(threshold) => Some((
             "FailureThresholdReached",
             format!(
-                "{threshold} runs have ended without success one after the other: nothing more is started"
+                "{threshold} runs have failed, taken too long or been refused one after the other: nothing more is started"
             ),
         )),
         Standing::Invalid(why) => Some(("InvalidSchedule", why.clone())),

@@ -69,11 +69,18 @@ pub fn run_of(schedule: &str, execution: &str) -> Option<Run> {
     Some(Run { name: execution.to_owned(), time })
 }
 
+/// Whether the end of a run is counted, or is nobody's: it is for a time before the Schedule was made.
+#[must_use]
+pub fn is_counted(status: &ScheduleStatus, created_at: Timestamp, run: &Run) -> bool {
+    let is_past = status.counted_until.is_some_and(|until| run.time <= until) || run.time < created_at;
+    is_past && !status.active.contains(&run.name)
+}
+
 /// Whether an ended run is done with: its end is counted, and nothing is started for its time any more.
 #[must_use]
-pub fn has_counted(status: &ScheduleStatus, run: &Run) -> bool {
-    let includes = |until: Option<Timestamp>| until.is_some_and(|until| run.time <= until);
-    includes(status.counted_until) && includes(status.processed_until) && !status.active.contains(&run.name)
+pub fn is_done_with(status: &ScheduleStatus, created_at: Timestamp, run: &Run) -> bool {
+    let is_past = status.processed_until.is_some_and(|until| run.time <= until) || run.time < created_at;
+    is_past && is_counted(status, created_at, run)
 }
 
 /// The Execution for a time. `owner` is removed with it.

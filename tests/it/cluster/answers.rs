@@ -346,7 +346,7 @@ fn what_was_judged_is_removed_after_its_time() {
     // An hour where nobody says so.
     assert_eq!(space.list("taskreports").len(), 2);
     controller.kill();
-    let controller = space.controller_with(&["--report-ttl", "5"]);
+    let controller = space.controller_with(&["--report-ttl", "20"]);
     space.wait("those of an earlier leader to go", || space.list("taskreports").is_empty().then_some(()));
     report(&space, "new", &answer);
     assert_eq!(judged(&space, "new").0, "Refused");

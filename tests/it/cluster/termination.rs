@@ -95,7 +95,7 @@ fn a_call_is_aborted_when_its_run_or_its_task_ends_before_it() {
     start("deleted", json!({}));
     assert!(space.kubectl(&["delete", "execution", "deleted", "--timeout=60s"]).status.success());
     gone("deleted");
-    start("too-slow", json!({"timeoutSeconds": 5}));
+    start("too-slow", json!({"timeoutSeconds": 15}));
     assert_eq!(space.ended("too-slow")["status"]["phase"], "TimedOut");
     gone("too-slow");
     // The run goes on; only its task is given up.

@@ -118,8 +118,7 @@ fn a_schedule_of_somebody_else_stands_in_the_way_of_a_flow() {
     assert!(deleted.status.success(), "{deleted:?}");
     stands(&space, "f", "Active");
     assert_eq!(schedule(&space, "f").unwrap()["spec"]["schedule"], "@hourly");
-    patch(
-        &space,
+    space.patch(
         "flows",
         "f",
         &json!({"trigger": {"type": "Scheduled", "schedule": {"expression": "99 * * * *"}}}),

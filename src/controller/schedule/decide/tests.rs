@@ -1,4 +1,4 @@
-use super::super::runs::{has_counted, run_of};
+use super::super::runs::{is_done_with, run_of};
 use super::*;
 
 /// When the Schedule was made, in seconds; it has its times every ten seconds from then on.
@@ -286,8 +286,10 @@ fn an_ended_run_is_done_with_when_it_is_counted_and_not_made_again() {
         active: runs(active).into_iter().map(|run| run.name).collect(),
         ..ScheduleStatus::default()
     };
-    assert!(has_counted(&status(20, 30, &[10]), &run));
+    assert!(is_done_with(&status(20, 30, &[10]), at(0), &run));
     for not in [ScheduleStatus::default(), status(10, 30, &[]), status(20, 10, &[]), status(30, 30, &[20])] {
-        assert!(!has_counted(&not, &run), "{not:?}");
+        assert!(!is_done_with(&not, at(0), &run), "{not:?}");
     }
+    // It is older than the Schedule, which never counts it.
+    assert!(is_done_with(&ScheduleStatus::default(), at(21), &run));
 }
