@@ -167,11 +167,15 @@ fn ended_runs_beyond_the_limits_go() {
     let fails =
         json!({"schedule": "@every 1s", "failedExecutionsHistoryLimit": 0, "flowRef": {"name": "bad"}});
     apply(&space, "fails", fails);
+    // A Flow that starts itself has limits of its own.
+    let schedule_of_flow = json!({"expression": "@every 1s", "successfulExecutionsHistoryLimit": 1});
+    space.flow_with("own", NOW, json!({"trigger": {"type": "Scheduled", "schedule": schedule_of_flow}}));
     let made = instant(&schedule(&space, "good").unwrap()["metadata"]["creationTimestamp"]).as_second();
     space.wait("old runs to go", || {
-        let (good, bad) = (runs_of(&space, "good"), runs_of(&space, "fails"));
-        let is_late = times(&good).first().is_some_and(|first| *first > made + 5);
-        (is_late && good.len() <= 3 && bad.len() <= 1).then_some(())
+        let [good, bad, own] = ["good", "fails", "own"].map(|name| runs_of(&space, name));
+        let is_late = |runs: &[Value]| times(runs).first().is_some_and(|first| *first > made + 5);
+        let are_few = good.len() <= 3 && bad.len() <= 1 && own.len() <= 2;
+        (is_late(&good) && is_late(&own) && are_few).then_some(())
     });
     let status = schedule(&space, "fails").unwrap()["status"].clone();
     // They are counted all the same.
