@@ -19,7 +19,7 @@ use crate::cluster::object::{Key, Stored};
 use super::context::Context;
 use super::notice::Notice;
 use decide::{Decision, Observed, Published};
-use trigger::{ScheduleChange, ScheduleView};
+use trigger::ScheduleView;
 
 /// Pause before a look that did not work is repeated.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -144,8 +144,9 @@ async fn leave(
     (spec, status): (&FlowSpec, &FlowStatus),
     schedule: &ScheduleView,
 ) -> Result<Looked, ApiError> {
-    let is_its = matches!(schedule, ScheduleView::Own(_));
-    if is_its && !schedule::change(context, key, flow.uid(), ScheduleChange::Delete).await? {
+    if let ScheduleView::Own(own) = schedule
+        && !schedule::change(context, key, flow.uid(), own.removal()).await?
+    {
         return Ok(Looked::Again);
     }
     let said = decide::leaving(spec, status, flow.generation(), jiff::Timestamp::now());

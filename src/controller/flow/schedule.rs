@@ -30,6 +30,7 @@ pub(super) async fn view(
         return Ok(ScheduleView::Leaving);
     }
     Ok(ScheduleView::Own(Box::new(Own {
+        uid: schedule.uid().to_owned(),
         version: schedule.version(),
         generation: schedule.generation(),
         // What cannot be read is not what it should be.
@@ -71,7 +72,9 @@ pub(super) async fn change(
         ScheduleChange::Replace(spec, version) => {
             context.api.replace(key, &schedule(key, uid, *spec, Some(version))).await
         }
-        ScheduleChange::Delete => context.api.delete::<Schedule>(key).await,
+        ScheduleChange::Delete(uid, version) => {
+            context.api.delete_version::<Schedule>(key, &uid, version).await
+        }
     };
     match written {
         Ok(()) => {

@@ -29,6 +29,8 @@ pub enum ScheduleView {
 /// The Schedule of a Flow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Own {
+    /// Its uid.
+    pub uid: String,
     /// Its version.
     pub version: u64,
     /// The generation of its spec.
@@ -37,6 +39,14 @@ pub struct Own {
     pub spec: ScheduleSpec,
     /// Its status.
     pub status: ScheduleStatus,
+}
+
+impl Own {
+    /// It is to go.
+    #[must_use]
+    pub fn removal(&self) -> ScheduleChange {
+        ScheduleChange::Delete(self.uid.clone(), self.version)
+    }
 }
 
 /// What becomes of the Schedule.
@@ -48,8 +58,8 @@ pub enum ScheduleChange {
     Create(Box<ScheduleSpec>),
     /// It is changed, where it is of this version still.
     Replace(Box<ScheduleSpec>, u64),
-    /// It is removed.
-    Delete,
+    /// This one, of this version, is removed.
+    Delete(String, u64),
 }
 
 /// Who lives, and what is known of it.
@@ -124,7 +134,7 @@ fn on_demand(subject: &Subject<'_>) -> Life {
         (_, _, false, None) => FlowState::Draft,
     };
     let change = match subject.schedule {
-        ScheduleView::Own(_) => ScheduleChange::Delete,
+        ScheduleView::Own(own) => own.removal(),
         ScheduleView::Absent | ScheduleView::Leaving | ScheduleView::Foreign => ScheduleChange::Keep,
     };
     let activated_at = before.activated_at.or(is_valid.then_some(now));
@@ -156,7 +166,7 @@ fn triggered(subject: &Subject<'_>) -> Life {
         (ScheduleView::Own(own), Some(desired)) if !is_same(&own.spec, &desired) => {
             ScheduleChange::Replace(Box::new(desired), own.version)
         }
-        (ScheduleView::Own(_), None) => ScheduleChange::Delete,
+        (ScheduleView::Own(own), None) => own.removal(),
         (ScheduleView::Absent | ScheduleView::Own(_) | ScheduleView::Leaving | ScheduleView::Foreign, _) => {
             ScheduleChange::Keep
         }

@@ -40,7 +40,7 @@ fn said(life: &Life) -> (ConditionStatus, Reason) {
 fn own(life: &Life, ready: Option<(ConditionStatus, Reason)>) -> ScheduleView {
     let spec = match &life.change {
         ScheduleChange::Create(spec) | ScheduleChange::Replace(spec, _) => (**spec).clone(),
-        change @ (ScheduleChange::Keep | ScheduleChange::Delete) => panic!("{change:?}"),
+        change @ (ScheduleChange::Keep | ScheduleChange::Delete(..)) => panic!("{change:?}"),
     };
     let conditions = ready.map(|(status, reason)| Condition {
         type_: ConditionType::Ready,
@@ -56,7 +56,7 @@ fn own(life: &Life, ready: Option<(ConditionStatus, Reason)>) -> ScheduleView {
         consecutive_failures: 2,
         ..ScheduleStatus::default()
     };
-    ScheduleView::Own(Box::new(Own { version: 9, generation: 1, spec, status }))
+    ScheduleView::Own(Box::new(Own { uid: "u".to_owned(), version: 9, generation: 1, spec, status }))
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_schedule_of_somebody_else_is_left_alone_and_ones_own_is_removed() {
     {
         assert_eq!(
             lived(&spec(other), &FlowStatus::default(), &made).change,
-            ScheduleChange::Delete,
+            ScheduleChange::Delete("u".to_owned(), 9),
             "{other}"
         );
         let foreign = lived(&spec(other), &FlowStatus::default(), &ScheduleView::Foreign);
