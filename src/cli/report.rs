@@ -10,6 +10,7 @@ use crate::api::execution::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX, TOKEN_CHARS_MAX};
 use crate::api::task_report::ReportOutcome;
 use crate::api::{Payload, TaskReport, TaskReportSpec};
 use crate::cluster::api_server::{ApiError, collection};
+use crate::cluster::backoff::Backoff;
 use crate::cluster::object::{Key, Stored};
 use crate::value::Value;
 
@@ -24,9 +25,11 @@ use super::wait;
 /// replaced, as long as its lease.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Pause before it is looked whether the answer was taken, doubled up to the other.
+/// Shortest pause before it is looked whether the answer was taken.
 const LOOK_MIN: Duration = Duration::from_millis(50);
-const LOOK_MAX: Duration = Duration::from_secs(1);
+
+/// Pauses between looks.
+const LOOK: Backoff = Backoff::new(LOOK_MIN, Duration::from_secs(1));
 
 /// What a report begins its name with.
 const PREFIX: &str = "report-";
@@ -174,9 +177,10 @@ enum Judged {
 /// Waits until a report was looked at. That the API server is away for a while is borne: the report stands.
 async fn judged(connection: &Connection, key: &Key, limit: Duration) -> Result<Judged, String> {
     let began = Instant::now();
-    let mut pause = LOOK_MIN;
+    let mut backoff = LOOK;
     loop {
-        tokio::time::sleep(pause).await;
+        let left = limit.saturating_sub(began.elapsed()).max(LOOK_MIN);
+        tokio::time::sleep(backoff.next_pause().min(left)).await;
         match connection.server.get::<TaskReport>(key).await {
             Ok(Some(report)) => {
                 let status: Status = report.decode_status().unwrap_or_default();
@@ -194,7 +198,6 @@ async fn judged(connection: &Connection, key: &Key, limit: Duration) -> Result<J
         if began.elapsed() >= limit {
             return Ok(Judged::Late);
         }
-        pause = (pause * 2).min(LOOK_MAX).min(limit.saturating_sub(began.elapsed()).max(LOOK_MIN));
     }
 }
 

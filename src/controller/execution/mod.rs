@@ -163,12 +163,8 @@ async fn faulted(context: &Context, key: &Key, seen: Box<Seen>, observed: Observ
         return Ended::Faulted(seen, observed.reports);
     }
     context.executions.give_back_slot(key);
-    if seen.facts.parent.is_some() {
-        context.driver.child_stands(key, seen.phase);
-    }
-    context.driver.let_go(&seen.facts.uid);
-    settle::begin(context, key, &seen);
-    answer::judge_all(&observed).into_iter().for_each(|judged| context.reports.judge(judged, key));
+    let end = Decision { judged: answer::judge_all(&observed), ..Decision::nothing() };
+    perform(context, key, &seen, &observed, &end);
     // What the refused status would have named is named by nobody.
     let is_tidy = tidy(context, key, &observed, None, Vec::new()).await;
     if is_tidy && !redrive::is_owed(&observed.facts, &observed.status) {

@@ -110,6 +110,12 @@ enum Starter {
     Schedule(Box<str>),
 }
 
+impl Starter {
+    fn of(parent: Option<ParentRef>, schedule: Option<&str>) -> Option<Self> {
+        parent.map(Self::Parent).or_else(|| schedule.map(|schedule| Self::Schedule(schedule.into())))
+    }
+}
+
 impl Retention {
     fn locked(&self) -> MutexGuard<'_, State> {
         // Nothing that holds the lock can panic half way.
@@ -123,8 +129,7 @@ impl Retention {
             None => self.forget_until(uid, seen.version),
             Some(at) => {
                 let Facts { parent, schedule, .. } = &seen.facts;
-                let parent = parent.as_deref().cloned().map(Starter::Parent);
-                let starter = parent.or_else(|| schedule.clone().map(Starter::Schedule));
+                let starter = Starter::of(parent.as_deref().cloned(), schedule.as_deref());
                 let (key, uid, version) = (key.clone(), uid.clone(), seen.version);
                 self.expect(Expiring { key, uid, version, at, starter, backoff: TAKING_IN });
             }
@@ -181,8 +186,7 @@ impl Retention {
         let Some(at) = at else { return };
         let (key, uid, version) = (object.key(), object.uid().to_owned(), object.version());
         let parent = object.decode_spec().ok().and_then(|Child { parent_ref }| parent_ref);
-        let schedule = object.label(LABEL_SCHEDULE).map(|schedule| Starter::Schedule(schedule.into()));
-        let starter = parent.map(Starter::Parent).or(schedule);
+        let starter = Starter::of(parent, object.label(LABEL_SCHEDULE));
         self.expect(Expiring { key, uid, version, at, starter, backoff: TAKING_IN });
     }
 

@@ -83,6 +83,9 @@ fn beyond(path: &str, schema: &Value, way: Way) -> Beyond {
     let several =
         |count: u64| Value::Array((0..count).map(|number| right(&schema["items"], number)).collect());
     let bound = |name: &str| schema[name].as_u64();
+    // Of numbers they are written as `1.0`.
+    #[allow(clippy::cast_possible_truncation, reason = "bounds are whole numbers")]
+    let whole = |name: &str| schema[name].as_f64().unwrap() as i64;
     match (schema["type"].as_str(), way) {
         (Some("object"), _) => beyond_object(path, schema, way),
         (Some("array"), Way::Many) if bound("maxItems").is_some() => {
@@ -118,13 +121,11 @@ fn beyond(path: &str, schema: &Value, way: Way) -> Beyond {
             Beyond::with(json!(""), format!("{path} in body should be at least {} ", schema["minLength"]))
         }
         (Some("integer"), Way::Long) if schema["maximum"].is_number() => {
-            #[allow(clippy::cast_possible_truncation, reason = "bounds are whole numbers")]
-            let max = schema["maximum"].as_f64().unwrap() as i64;
+            let max = whole("maximum");
             Beyond::with(json!(max + 1), format!("{path} in body should be less than or equal to {max}"))
         }
         (Some("integer"), Way::Short) if schema["minimum"].is_number() => {
-            #[allow(clippy::cast_possible_truncation, reason = "bounds are whole numbers")]
-            let min = schema["minimum"].as_f64().unwrap() as i64;
+            let min = whole("minimum");
             Beyond::with(json!(min - 1), format!("{path} in body should be greater than or equal to {min}"))
         }
         _ => Beyond::default(),

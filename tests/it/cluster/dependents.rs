@@ -57,8 +57,7 @@ fn only_what_others_depend_on_is_ever_held() {
     space
         .flow("bad", &flow_of(&json!([with(call(&service, "/bad"), &json!({"End": true, "Retry": retry}))])));
     space.flow("long", &waits(300));
-    space.start("probe", json!({"flowRef": {"name": "none"}}));
-    space.wait("the watch to stand", || (!watched.events().is_empty()).then_some(()));
+    watched.stands(&space);
     space.flow("asks", &asks(&service));
     with_runner(
         &space,

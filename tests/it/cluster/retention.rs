@@ -162,8 +162,7 @@ fn a_run_of_a_schedule_stays_until_its_end_is_counted() {
     let space = Space::new("ttl-schedule");
     let _controller = space.controller();
     let watched = Watched::begin(&space, &[]);
-    space.start("probe", json!({"flowRef": {"name": "none"}}));
-    space.wait("the watch to stand", || (!watched.events().is_empty()).then_some(()));
+    watched.stands(&space);
     space.flow("f", FAIL);
     let spec = json!({
         "flowRef": {"name": "f"}, "schedule": "@every 1s", "failureThreshold": 3, "ttlSecondsAfterFinished": 0,

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
+use serde_json::json;
+
 use super::rig::Space;
 use crate::tools;
 
@@ -32,6 +34,12 @@ impl Watched {
             .spawn()
             .unwrap();
         Self { child, file }
+    }
+
+    /// Waits until it shows what happens: an execution of its own, called `probe`, which stays.
+    pub fn stands(&self, space: &Space) {
+        space.start("probe", json!({"flowRef": {"name": "none"}}));
+        space.wait("the watch to stand", || (!self.events().is_empty()).then_some(()));
     }
 
     /// What it has shown so far.
