@@ -130,6 +130,26 @@ pub fn begin(context: &Context, key: &Key, seen: &Seen) {
     });
 }
 
+/// What the dependents of an Execution wait for.
+enum Waits {
+    /// That whatever is in the way is mended.
+    Mended(String),
+    /// That its status says what became of telling its end, which takes one write.
+    Said,
+}
+
+impl From<String> for Waits {
+    fn from(why: String) -> Self {
+        Self::Mended(why)
+    }
+}
+
+impl From<ApiError> for Waits {
+    fn from(error: ApiError) -> Self {
+        Self::Mended(error.to_string())
+    }
+}
+
 /// How often it was tried.
 #[derive(Clone, Copy, Default)]
 struct Tries {
@@ -140,7 +160,7 @@ struct Tries {
 
 /// Until it is done, or the term ends.
 async fn settle(settling: &Settling, key: &Key, uid: &str) {
-    let (mut backoff, mut tries) = (RETRY, Tries::default());
+    let (mut mending, mut saying, mut tries) = (RETRY, RETRY, Tries::default());
     while settling.tenure.is_valid() {
         match try_settle(settling, key, uid, &mut tries).await {
             Ok(version) => {
@@ -150,9 +170,12 @@ async fn settle(settling: &Settling, key: &Key, uid: &str) {
                 settling.note(key, uid, None);
                 return;
             }
-            Err(why) => warn!(execution = %key, why, "the dependents of an Execution wait"),
+            Err(Waits::Mended(why)) => {
+                warn!(execution = %key, why, "the dependents of an Execution wait");
+                mending.pause().await;
+            }
+            Err(Waits::Said) => saying.pause().await,
         }
-        backoff.pause().await;
     }
 }
 
@@ -162,9 +185,9 @@ async fn try_settle(
     key: &Key,
     uid: &str,
     tries: &mut Tries,
-) -> Result<Option<u64>, String> {
+) -> Result<Option<u64>, Waits> {
     let api = &settling.api;
-    let object: Option<Stored<Execution>> = api.get(key).await.map_err(|error| error.to_string())?;
+    let object: Option<Stored<Execution>> = api.get(key).await?;
     let is_held =
         |object: &Stored<Execution>| object.uid() == uid && object.has_finalizer(FINALIZER_DEPENDENTS);
     let Some(object) = object.filter(is_held) else { return Ok(None) };
@@ -177,19 +200,19 @@ async fn try_settle(
     tries.deleting += u32::from(object.is_deleting());
     let dealt = match ask_children(api, key, uid, &status).await {
         Ok(()) => tell(settling, &object, &status, tries.all).await,
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error.into()),
     };
-    if let Err(why) = dealt {
-        if !object.is_deleting() || tries.deleting < TRIES_WHILE_DELETING {
-            return Err(why);
+    match dealt {
+        Err(Waits::Mended(why)) if object.is_deleting() && tries.deleting >= TRIES_WHILE_DELETING => {
+            let note = format!("deleted before its dependents were dealt with: {why}");
+            warn(settling, &object, "DependentsLeft", note);
         }
-        let note = format!("deleted before its dependents were dealt with: {why}");
-        warn(settling, &object, "DependentsLeft", note);
+        dealt => dealt?,
     }
     match finalizers::remove(api, &object).await {
         Ok(version) => Ok(Some(version)),
         Err(ApiError::NotFound) => Ok(None),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -199,7 +222,7 @@ async fn tell(
     object: &Stored<Execution>,
     status: &ExecutionStatus,
     tries: u32,
-) -> Result<(), String> {
+) -> Result<(), Waits> {
     let tried = tell_callback(settling, object, status).await;
     match telling::next(tried, &status.conditions, tries, object.is_deleting()) {
         Next::LetGo(None) => Ok(()),
@@ -208,14 +231,14 @@ async fn tell(
             Ok(())
         }
         Next::Say(hitch) => {
-            let why = match &hitch {
-                Hitch::Passing(why) | Hitch::Final(why) => why.clone(),
-                Hitch::Over => "that its end was told is to be said first".to_owned(),
+            let waits = match &hitch {
+                Hitch::Passing(why) => Waits::Mended(why.clone()),
+                Hitch::Final(_) | Hitch::Over => Waits::Said,
             };
             settling.note(&object.key(), object.uid(), Some(hitch));
-            Err(why)
+            Err(waits)
         }
-        Next::Again(why) => Err(why),
+        Next::Again(why) => Err(Waits::Mended(why)),
     }
 }
 

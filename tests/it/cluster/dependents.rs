@@ -300,7 +300,9 @@ fn a_token_that_cannot_be_read_is_said_and_whoever_waits_is_told_once_it_can() {
     grant(&space, "stranger");
     for name in names {
         space.condition(name, "CallbackDelivered", "True", "Delivered");
-        assert!(space.execution(name)["metadata"]["finalizers"].is_null());
+        space.wait("it to be let go", || {
+            space.execution(name)["metadata"]["finalizers"].is_null().then_some(())
+        });
         assert_eq!(space.output(&format!("waiting-{name}")), json!({"by": name}));
     }
     assert_eq!(space.list("taskreports").len(), 3);
