@@ -204,9 +204,10 @@ impl Term {
         for scope in scopes(config) {
             let schedules = api_in(client, scope.as_ref());
             schedule::tend_all(&mut watches, schedules, scope.clone(), &context, &flows);
-            let are_listed = watch_jobs(&mut tasks, client, scope.clone(), &jobs);
-            watches.spawn(watch_executions(client.clone(), scope.clone(), context.clone(), are_listed));
-            watch_reports(&mut watches, client, scope, &context);
+            let jobs_are_listed = watch_jobs(&mut tasks, client, scope.clone(), &jobs);
+            let reports_are_listed =
+                watch_reports(&mut watches, client, scope.clone(), context.clone(), jobs_are_listed);
+            watches.spawn(watch_executions(client.clone(), scope, context.clone(), reports_are_listed));
         }
         tasks.spawn(take_turns(context.clone(), first_turns_out, turns_out));
         Self { context, tenure, tasks, watches }

@@ -132,16 +132,16 @@ async fn follow_flows(
     }
 }
 
-/// Watches Executions of a namespace once all Jobs there have been seen, so that none is made twice.
-/// Namespaces do not wait for each other: one of them may not be readable.
+/// Watches Executions of a namespace once all answers there were taken in: one that was given in time counts although
+/// its deadline has passed while nobody led. Namespaces do not wait for each other: one of them may not be readable.
 pub(super) async fn watch_executions(
     client: Client,
     scope: Option<String>,
     context: Arc<Context>,
-    jobs_are_listed: oneshot::Receiver<()>,
+    reports_are_listed: oneshot::Receiver<()>,
 ) {
     // The sender is gone only when the term ends.
-    let Ok(()) = jobs_are_listed.await else { return };
+    let Ok(()) = reports_are_listed.await else { return };
     context.executions.look_at_all(context.data.learn(scope.as_deref()).await);
     let (changes, changes_out) = channel(CHANGES_MAX);
     let (ended, ended_out) = channel(CHANGES_MAX);
@@ -157,17 +157,25 @@ pub(super) async fn watch_executions(
     tasks.join_all().await;
 }
 
+/// Watches answers of a namespace and asks runs about them once all Jobs there have been seen, so that none is made
+/// twice; says when all that there are were taken in.
 pub(super) fn watch_reports(
     watches: &mut JoinSet<()>,
     client: &Client,
     scope: Option<String>,
-    context: &Arc<Context>,
-) {
+    context: Arc<Context>,
+    jobs_are_listed: oneshot::Receiver<()>,
+) -> oneshot::Receiver<()> {
     let (changes, changes_out) = channel(CHANGES_MAX);
+    let (listed, are_listed) = oneshot::channel();
     let api = api_in::<Stored<TaskReport>>(client, scope.as_ref());
     watches.spawn(watch(api, report::pending(), "TaskReports", changes));
-    watches.spawn(report::follow(context.clone(), changes_out));
     watches.spawn(report::sweep(context.clone(), scope));
+    watches.spawn(async move {
+        let Ok(()) = jobs_are_listed.await else { return };
+        report::follow(context, changes_out, listed).await;
+    });
+    are_listed
 }
 
 async fn follow_executions(

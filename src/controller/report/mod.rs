@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kube::runtime::watcher;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 
 use super::context::Context;
@@ -137,15 +138,18 @@ pub fn pending() -> watcher::Config {
     watcher::Config::default().fields("status.phase!=Accepted,status.phase!=Refused")
 }
 
-/// Asks runs about the answers that a watch shows.
+/// Asks runs about the answers that a watch shows; says when it has done so for all that there are.
 pub async fn follow(
     context: Arc<Context>,
-    mut changes: tokio::sync::mpsc::Receiver<Change<Stored<TaskReport>>>,
+    mut changes: mpsc::Receiver<Change<Stored<TaskReport>>>,
+    listed: oneshot::Sender<()>,
 ) {
+    let mut listed = Some(listed);
     while let Some(change) = changes.recv().await {
         match change {
             Change::Seen(object) => take_in(&context, &object),
-            Change::Gone(_) | Change::Listing | Change::Listed => {}
+            Change::Listed => drop(listed.take().map(|listed| listed.send(()))),
+            Change::Gone(_) | Change::Listing => {}
         }
     }
 }
