@@ -312,7 +312,7 @@ fn a_call_beyond_its_time_out_is_broken_off() {
     let definition = flow(
         "T",
         &format!(
-            "- {{Type: Task, Name: T, Action: HTTP:Request, Parameters: {{url: '{0}/hang'}}, Timeout: 1, End: true, \
+            "- {{Type: Task, Name: T, Action: HTTP:Request, Parameters: {{url: '{0}/hang'}}, Timeout: 5, End: true, \
                 Catch: [{{Errors: [FnF.TaskTimeout], Next: U}}]}}\n\
              - {{Type: Task, Name: U, Action: HTTP:Request, Parameters: {{url: '{0}/then'}}, \
                 OutputConstructor: {{'gone.$': $Output.body.gone}}, End: true}}",
@@ -523,7 +523,7 @@ fn a_manifest_brings_its_bindings_and_defaults() {
         format!(
             "apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n---\n\
              apiVersion: millrace.dev/v1alpha1\nkind: Flow\nmetadata: {{name: order}}\nspec:\n  \
-               defaults: {{taskTimeoutSeconds: 1}}\n  bindings:\n  \
+               defaults: {{taskTimeoutSeconds: 5}}\n  bindings:\n  \
                - {{resource: 'Pay:*', url: '{0}/pay', headers: [{{name: X-A, value: b}}]}}\n  \
                - {{resource: 'Pay:Slow', url: '{0}/hang'}}\n  \
                - {{resource: 'Pay:Secret', url: '{0}', headers: [{{name: X, valueFrom: {{secretKeyRef: {{name: s, key: k}}}}}}]}}\n  \

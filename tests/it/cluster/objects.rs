@@ -2,16 +2,14 @@
 //! run's account, and the run's own store.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::limits::noise;
 use super::rig::{Space, wait};
 use crate::command::{program, start_as};
-use crate::service::{Answer, Asked, Service};
+use crate::service::{Answer, Asked, Gate, Service};
 
 fn let_use_config_maps(space: &Space, account: &str) {
     space.apply(&format!(
@@ -86,7 +84,7 @@ fn map(resource: &str, state: &str, more: Value) -> Value {
 fn a_large_result_in_the_runs_own_store_survives_kills_and_goes_with_its_execution() {
     const ITEMS: usize = 40;
     let text = |n: usize| (0..2).map(|part| noise(n * 2 + part)).collect::<String>();
-    let gate = Arc::new(Semaphore::new(0));
+    let gate = Gate::shut();
     let waiting = gate.clone();
     let service = Service::on_thread(move |asked: Asked, _| {
         let gate = waiting.clone();
@@ -96,7 +94,7 @@ fn a_large_result_in_the_runs_own_store_survives_kills_and_goes_with_its_executi
                 return Answer::json(&json!({"n": n, "text": text(n)}));
             }
             if n + 1 == ITEMS {
-                let _open = gate.acquire().await.unwrap();
+                gate.pass().await;
             }
             let is_whole = asked.body["text"] == json!(text(n));
             Answer::json(&json!({"n": n, "isWhole": is_whole}))
@@ -138,7 +136,7 @@ fn a_large_result_in_the_runs_own_store_survives_kills_and_goes_with_its_executi
     });
     controller.kill();
     let _controller = space.controller();
-    gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    gate.open();
     let ended = space.ended_within("large", Duration::from_secs(120));
     assert_eq!(ended["status"]["phase"], "Succeeded", "{:#}", ended["status"]["conditions"]);
     let output = space.execution("large")["status"]["output"].clone();

@@ -71,7 +71,7 @@ fn where_specs_are_immutable_another_one_is_refused_and_wishes_are_heard() {
     // A policy takes a moment to hold.
     wait("the policy to hold", || {
         let tried = patch(json!({"spec": {"priority": 1}}), &["--dry-run=server"]);
-        (!tried.status.success()).then_some(())
+        said(&tried).contains("already exists").then_some(())
     });
     let about = "Execution one for flow f already exists: spec.";
     for (change, fields) in [
@@ -163,7 +163,7 @@ fn an_account_starts_only_what_its_rules_allow() {
     let caller = |user: &str, groups| Caller { space: &space, user: user.to_owned(), groups };
     let intern = caller("bob", &["interns"]);
     wait("the policy to hold", || {
-        (!intern.create("a", asks("order", "", &["trial"])).status.success()).then_some(())
+        said(&intern.create("a", asks("order", "", &["trial"]))).contains("may not start").then_some(())
     });
     let ci = caller(&account("ci"), &[]);
     let hara = caller("o'\"Hara\\", &[]);
@@ -227,7 +227,9 @@ fn where_only_named_accounts_may_start_anything_the_controller_still_may() {
     let _policies = Policies::new(&space, json!({"starts": starts}));
     let caller = |user: &str, groups| Caller { space: &space, user: user.to_owned(), groups };
     let (eve, operator) = (caller("eve", &[]), caller("ann", &["operators"]));
-    wait("the policy to hold", || (!eve.create("a", asks("f", "", &[])).status.success()).then_some(()));
+    wait("the policy to hold", || {
+        said(&eve.create("a", asks("f", "", &[]))).contains("may not start").then_some(())
+    });
     check_refused(
         &eve.create("a", asks("f", "", &[])),
         &["eve may not start flow f", "It may start: nothing"],

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::rig::{Space, condition};
 use crate::command::{program, start_as};
-use crate::service::{Answer, Service};
+use crate::service::{Answer, Gate, Service};
 
 /// A service that answers `{n}` at every path, and 500 at `/bad` until it is mended.
 fn service() -> (Service, Arc<AtomicBool>) {
@@ -121,7 +120,7 @@ fn items_that_have_succeeded_are_not_done_again() {
     let work = json!({"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "End": true,
         "Parameters": {"ApiEndpoint.$": format!("States.Format('{}{{}}', $)", service.url("/")), "Method": "GET",
             "Authentication": {"ConnectionArn": "a"}}, "ResultSelector": {"n.$": "$.StatusCode", "r.$": "$$.Execution.RedriveCount"}});
-    let definition = json!({"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true, "MaxConcurrency": 2,
+    let definition = json!({"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true, "MaxConcurrency": 1,
         "ItemProcessor": {"StartAt": "Work", "States": {"Work": work}}}}});
     space.flow("f", &definition.to_string());
     space.start("one", json!({"flowRef": {"name": "f"}, "input": ["a", "b", "bad-1", "c", "d"]}));
@@ -131,7 +130,7 @@ fn items_that_have_succeeded_are_not_done_again() {
     assert_eq!(done["status"]["phase"], "Succeeded", "{:#}", done["status"]);
     let counts: Vec<_> =
         done["status"]["output"].as_array().unwrap().iter().map(|item| item["r"].clone()).collect();
-    assert_eq!((&counts[..3], &counts[4..]), (&[json!(0), json!(0), json!(1)][..], &[json!(1)][..]));
+    assert_eq!(counts, [0, 0, 1, 1, 1].map(|count| json!(count)));
     for (path, times) in [("/a", 1), ("/b", 1), ("/bad-1", 2)] {
         assert_eq!(service.asked_at(path).len(), times, "{path}");
     }
@@ -139,13 +138,13 @@ fn items_that_have_succeeded_are_not_done_again() {
 
 #[test]
 fn a_run_that_was_stopped_or_too_slow_goes_on_where_it_was() {
-    let gate = Arc::new(Semaphore::new(0));
+    let gate = Gate::shut();
     let waiting = gate.clone();
     let service = Service::on_thread(move |asked, n| {
         let gate = waiting.clone();
         async move {
             if asked.path == "/slow" && n < 2 {
-                let _open = gate.acquire().await.unwrap();
+                gate.pass().await;
             }
             Answer::json(&json!({"n": n}))
         }
@@ -187,7 +186,7 @@ fn a_run_that_was_stopped_or_too_slow_goes_on_where_it_was() {
     let done = redrive(&space, "slow", 1, json!({}));
     assert_eq!(done["status"]["phase"], "Succeeded", "{:#}", done["status"]);
     assert_eq!((service.asked_at("/first").len(), service.asked_at("/slow").len()), (2, 4));
-    gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    gate.open();
 }
 
 #[test]
@@ -302,7 +301,7 @@ fn a_task_that_is_done_again_is_another_job() {
 struct Busy {
     service: Service,
     is_mended: Arc<AtomicBool>,
-    gate: Arc<Semaphore>,
+    gate: Gate,
     /// How many it had to answer at a time at most since it was mended.
     most: Arc<AtomicUsize>,
 }
@@ -325,7 +324,7 @@ impl Drop for Present {
 
 impl Busy {
     fn new() -> Self {
-        let (is_mended, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(Semaphore::new(0)));
+        let (is_mended, gate) = (Arc::new(AtomicBool::new(false)), Gate::shut());
         let (count, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (mended, waiting, highest) = (is_mended.clone(), gate.clone(), most.clone());
         let service = Service::on_thread(move |_, _| {
@@ -336,7 +335,7 @@ impl Busy {
                     return Answer::status(500, "broken");
                 }
                 let _present = Present::new(&count, &most);
-                gate.acquire().await.unwrap().forget();
+                gate.pass().await;
                 Answer::json(&json!({}))
             }
         });
@@ -416,11 +415,11 @@ fn a_redrive_stands_in_line_says_so_and_goes_on_in_its_turn() {
     });
     assert_eq!(busy.asked_by(2).len(), 2);
     for place in 0..3 {
-        busy.gate.add_permits(1);
+        busy.gate.let_pass(1);
         space.wait("the next to go on", || (busy.asked_by(2).len() == 3 + place).then_some(()));
     }
     assert_eq!(busy.asked_by(2)[2..], line);
-    busy.gate.add_permits(2);
+    busy.gate.let_pass(2);
     ["one", "two", "a", "b", "young"].iter().for_each(|name| drop(space.output(name)));
     assert_eq!(busy.most.load(Ordering::SeqCst), 2);
     assert_eq!(space.execution("a")["status"]["startTime"], started_at);
@@ -444,15 +443,15 @@ fn a_redrive_waits_its_turn_where_new_runs_are_refused_and_what_was_refused_is_s
     let again = redrive(&space, "refused", 1, json!({}));
     let said = condition(&again, "Accepted").unwrap();
     assert_eq!((&again["status"]["phase"], &said["reason"]), (&json!("Rejected"), &json!("LimitExceeded")));
-    busy.gate.add_permits(1);
+    busy.gate.let_pass(1);
     space.output("holds");
     space.condition("failed", "InProgress", "True", "WaitingForTask");
     space.start("new", json!({"flowRef": {"name": "f"}}));
     assert!(space.rejected("new").contains("LimitExceeded"));
-    busy.gate.add_permits(1);
+    busy.gate.let_pass(1);
     assert_eq!(redriven(&space, "failed", 1)["status"]["phase"], "Succeeded");
     patch(&space, "refused", &json!({"redrive": 2}));
-    busy.gate.add_permits(1);
+    busy.gate.let_pass(1);
     assert_eq!(redriven(&space, "refused", 2)["status"]["phase"], "Succeeded");
     assert_eq!(busy.most.load(Ordering::SeqCst), 1);
 }

@@ -39,7 +39,7 @@ fn a_deleted_revision_is_published_anew_for_the_next_start() {
 fn a_run_never_goes_on_with_another_revision_of_the_same_name() {
     let space = Space::new("reuse");
     let controller = space.controller();
-    space.flow("f", &flow(5, 1));
+    space.flow("f", &flow(300, 1));
     space.start("pinned", json!({"flowRef": {"name": "f"}}));
     space.condition("pinned", "InProgress", "True", "WaitingForTimer");
     controller.kill();

@@ -31,7 +31,7 @@ impl Cluster {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let cluster = Self::up("test", tools::cluster_script(), &["--pods"]);
+            let cluster = Self::up("test", tools::cluster_script(), &["--pods", "--no-fsync"]);
             cluster.install_crds();
             cluster
         })
@@ -212,7 +212,14 @@ roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name}-
 subjects: [{{kind: ServiceAccount, name: user-{role}}}]
 "
         ));
-        self.write_config(&format!("user-{role}"), &self.config_of(&format!("user-{role}")))
+        let file = self.write_config(&format!("user-{role}"), &self.config_of(&format!("user-{role}")));
+        // The API server learns of a binding from a watch of its own.
+        wait("the rights of the account", || {
+            let mut asks = tools::kubectl();
+            asks.arg("--kubeconfig").arg(&file).args(["auth", "can-i", "list", "executions.millrace.dev"]);
+            asks.output().unwrap().status.success().then_some(())
+        });
+        file
     }
 
     /// A file with a kubeconfig.

@@ -79,7 +79,10 @@ fn runs_are_started_on_time_and_go_with_their_schedule() {
     apply(
         &space,
         "tick",
-        json!({"schedule": "@every 2s", "input": {"from": "schedule"}, "tags": ["nightly"]}),
+        json!({
+            "schedule": "@every 2s", "input": {"from": "schedule"}, "tags": ["nightly"],
+            "successfulExecutionsHistoryLimit": 1_000,
+        }),
     );
     for run in at_least(&space, "tick", 3) {
         let time = instant(&run["spec"]["scheduledTime"]);
@@ -177,10 +180,11 @@ fn ended_runs_beyond_the_limits_go() {
         let are_few = good.len() <= 3 && bad.len() <= 1 && own.len() <= 2;
         (is_late(&good) && is_late(&own) && are_few).then_some(())
     });
-    let status = schedule(&space, "fails").unwrap()["status"].clone();
-    // They are counted all the same.
-    assert!(status["consecutiveFailures"].as_i64().unwrap() >= 4, "{status}");
-    assert_eq!(status["lastExecution"]["outcome"], "Failed");
+    space.wait("them to be counted all the same", || {
+        let status = schedule(&space, "fails")?["status"].clone();
+        let is_counted = status["consecutiveFailures"].as_i64()? >= 4;
+        (is_counted && status["lastExecution"]["outcome"] == "Failed").then_some(())
+    });
 }
 
 #[test]
@@ -193,7 +197,6 @@ fn too_many_failures_in_a_row_end_it_until_it_is_changed() {
     assert_eq!(said["status"], "False");
     condition_of(&space, "msched", "bad", "Stalled", "FailureThresholdReached");
     let before = times(&runs_of(&space, "bad"));
-    assert!(before.len() <= 4, "{before:?}");
     let last = *before.last().unwrap();
     space.wait("some of its times to pass", || (Timestamp::now().as_second() > last + 4).then_some(()));
     assert_eq!(times(&runs_of(&space, "bad")), before);

@@ -1,13 +1,10 @@
 //! Executions that stand still.
 
-use std::sync::Arc;
-
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 use super::rig::Space;
 use crate::command::{program, start_as};
-use crate::service::{Answer, Service};
+use crate::service::{Gate, Service};
 
 fn flow(url: &str) -> String {
     format!(
@@ -17,15 +14,8 @@ fn flow(url: &str) -> String {
 
 #[test]
 fn what_becomes_of_a_task_is_kept_over_a_kill_until_the_run_goes_on() {
-    let gate = Arc::new(Semaphore::new(0));
-    let waiting = gate.clone();
-    let service = Service::on_thread(move |_, _| {
-        let gate = waiting.clone();
-        async move {
-            let _open = gate.acquire().await.unwrap();
-            Answer::json(&json!({"n": 7}))
-        }
-    });
+    let gate = Gate::shut();
+    let service = Service::behind(&gate, json!({"n": 7}));
     let space = Space::new("suspended");
     let controller = space.controller();
     space.flow("f", &flow(&service.url("/")));
@@ -47,7 +37,7 @@ fn what_becomes_of_a_task_is_kept_over_a_kill_until_the_run_goes_on() {
         (space.kstatus("one"), &space.execution("one")["status"]["phase"]),
         ("InProgress".into(), &json!("Running"))
     );
-    gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    gate.open();
     space.condition_saying("one", "InProgress", "True", "Suspended", "1 task has ended meanwhile");
     controller.kill();
     let _controller = space.controller();

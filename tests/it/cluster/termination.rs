@@ -99,7 +99,7 @@ fn a_call_is_aborted_when_its_run_or_its_task_ends_before_it() {
     assert_eq!(space.ended("too-slow")["status"]["phase"], "TimedOut");
     gone("too-slow");
     // The run goes on; only its task is given up.
-    start("given-up", json!({"taskTimeoutSeconds": 3}));
+    start("given-up", json!({"taskTimeoutSeconds": 10}));
     space.condition("given-up", "InProgress", "True", "WaitingForTimer");
     gone("given-up");
     assert!(!silent.left().contains("canceled"));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::rig::{Space, condition, execution, manifest};
-use crate::service::{Answer, Service};
+use crate::service::{Answer, Gate, Service};
 
 /// Texts that are hard to store or to show.
 fn awkward() -> Vec<(&'static str, String)> {
@@ -90,13 +90,12 @@ fn who_stops_a_run_may_say_anything_that_the_schema_takes() {
             .to_string()
     };
     space.flow("wait", &definition(&wait));
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let slow = runtime
-        .block_on(Service::start(|_, _| Answer::json(&json!({})).after(std::time::Duration::from_secs(1))));
+    let gate = Gate::shut();
+    let service = Service::behind(&gate, json!({}));
     space.flow_with(
         "task",
         &definition(&task),
-        json!({"bindings": [{"resource": "Ask:*", "url": slow.url("/")}]}),
+        json!({"bindings": [{"resource": "Ask:*", "url": service.url("/")}]}),
     );
     // Emoji are two units of UTF-16 and four bytes: it is characters that are counted.
     let texts = [
@@ -120,6 +119,9 @@ fn who_stops_a_run_may_say_anything_that_the_schema_takes() {
             let applied = space.try_apply(&execution(&run, spec), &["--server-side", "--force-conflicts"]);
             assert!(applied.status.success(), "{:.500}", String::from_utf8_lossy(&applied.stderr));
         }
+    }
+    gate.open();
+    for (name, error, cause) in &texts {
         for run in ["wait", "wait-early", "task", "task-early"] {
             let ended = space.ended(&format!("{name}-{run}"));
             let status = &ended["status"];
@@ -132,7 +134,6 @@ fn who_stops_a_run_may_say_anything_that_the_schema_takes() {
     }
     let log = controller.log();
     assert!(!log.contains("ERROR"), "{log}");
-    drop(runtime);
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn a_schedule_of_somebody_else_stands_in_the_way_of_a_flow() {
     let deleted = space.kubectl(&["delete", "msched", "f"]);
     assert!(deleted.status.success(), "{deleted:?}");
     stands(&space, "f", "Active");
-    assert_eq!(schedule(&space, "f").unwrap()["spec"]["schedule"], "@hourly");
+    space.wait("its Schedule", || (schedule(&space, "f")?["spec"]["schedule"] == "@hourly").then_some(()));
     space.patch(
         "flows",
         "f",

@@ -77,7 +77,7 @@ fn what_a_task_waits_for_is_said_with_its_deadline() {
             spec[field] = value.clone();
         }
         let job = json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": spec}}});
-        json!({"Action": "Kubernetes:RunJob", "Parameters": {"manifest": job}, "Timeout": 45})
+        json!({"Action": "Kubernetes:RunJob", "Parameters": {"manifest": job}, "Timeout": 55})
     };
     let runner = json!({"serviceAccountName": "runner"});
     let nowhere = pod("millrace.test/busybox:1", json!({"nodeSelector": {"millrace.test/no": "node"}}));

@@ -7,7 +7,7 @@ use crate::command::{program, start_as};
 
 #[test]
 fn a_watch_outlasts_the_api_server() {
-    let cluster = Cluster::own("watched", &[]);
+    let cluster = Cluster::own("test-watched", &[]);
     cluster.install_crds();
     let space = Space::within(cluster, "outlasts");
     for name in ["one", "two"] {
@@ -19,7 +19,7 @@ fn a_watch_outlasts_the_api_server() {
     };
     let watching = [watch(&["one"]), watch(&["one", "two"])];
     for watching in &watching {
-        space.wait("the command to watch", || watching.catches_interrupts().then_some(()));
+        space.wait("the command to watch", || watching.stdout().contains("one  Starting").then_some(()));
     }
     cluster.component("stop", "kube-apiserver");
     cluster.component("start", "kube-apiserver");

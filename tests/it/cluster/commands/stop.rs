@@ -34,6 +34,7 @@ fn a_run_is_stopped_gently_or_at_once() {
 
     check_said(&person.millrace(&["stop", "tow"]), 2, &["no execution `tow`", "did you mean `two`?"]);
     person.prints(&["start", "nap", "--name", "three"]);
+    space.condition("three", "InProgress", "True", "WaitingForTimer");
     let reader = Person::new(&space, "view");
     check_said(&reader.millrace(&["stop", "three"]), 2, &["cannot patch resource \"executions\"", "`edit`"]);
     let long = "e".repeat(257);

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 use super::super::children::{child_of, parent, waits, with_runner};
 use super::super::rig::Space;
 use super::{ENDED, GOES_ON, REFUSED, Verdict, WAITS, patch, unobserved, verdict, verdicts};
-use crate::service::{Answer, Service};
+use crate::service::{Answer, Gate, Service};
 
 const SUCCEEDED: &str = "Accepted Succeeded Complete Ready";
 
@@ -25,8 +24,8 @@ fn goes_on() -> Verdict {
 }
 
 /// A service that answers 500 until it is mended, and then when the gate is open.
-fn service() -> (Service, Arc<AtomicBool>, Arc<Semaphore>) {
-    let (mended, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(Semaphore::new(0)));
+fn service() -> (Service, Arc<AtomicBool>, Gate) {
+    let (mended, gate) = (Arc::new(AtomicBool::new(false)), Gate::shut());
     let (is_mended, waiting) = (mended.clone(), gate.clone());
     let service = Service::on_thread(move |_, _| {
         let (is_mended, gate) = (is_mended.load(Ordering::SeqCst), waiting.clone());
@@ -34,7 +33,7 @@ fn service() -> (Service, Arc<AtomicBool>, Arc<Semaphore>) {
             if !is_mended {
                 return Answer::status(500, "");
             }
-            let _open = gate.acquire().await.unwrap();
+            gate.pass().await;
             Answer::json(&json!({}))
         }
     });
@@ -76,7 +75,7 @@ fn judges_are_right_of_a_run_that_is_taken_up_again() {
     let again = [("failed", goes_on()), ("in-line", goes_on()), ("refused", waits)];
     check(&space, "while it goes on", &again);
 
-    gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    gate.open();
     patch(&space, "flows", "late", &json!({"spec": {"suspend": false}}));
     names.iter().for_each(|name| drop(space.output(name)));
     let current = verdict("Current", "Healthy", SUCCEEDED);
