@@ -197,11 +197,13 @@ fn flows(space: &Space, service: &Service) {
     let work = task("Work", "Kubernetes:RunJob", json!({"image": "none"}));
     let mut callback = task("Ask", "HTTP:Request", json!({"url": service.url("/told")}));
     callback["TaskMode"] = json!("WaitForCustomCallback");
-    let rest = json!([{"Type": "Wait", "Name": "Rest", "Seconds": 3_600, "End": true}]);
+    // In the language that lets it rest for so long.
+    let rest =
+        json!({"StartAt": "Rest", "States": {"Rest": {"Type": "Wait", "Seconds": 3_600, "End": true}}});
     space.apply("{apiVersion: v1, kind: ServiceAccount, metadata: {name: weak}}");
+    space.flow("waits", &rest.to_string());
+    space.flow_with("one-by-one", &rest.to_string(), json!({"concurrency": {"limit": 1}}));
     for (name, states, spec) in [
-        ("waits", rest.clone(), json!({})),
-        ("one-by-one", rest, json!({"concurrency": {"limit": 1}})),
         ("is-told", json!([callback]), json!({})),
         ("ends", json!([{"Type": "Succeed", "Name": "Done"}]), json!({})),
         ("fails", json!([{"Type": "Fail", "Name": "Bad", "Code": "E", "Detail": "d"}]), json!({})),
