@@ -148,7 +148,11 @@ pub async fn follow(
     while let Some(change) = changes.recv().await {
         match change {
             Change::Seen(object) => take_in(&context, &object),
-            Change::Listed => drop(listed.take().map(|listed| listed.send(()))),
+            Change::Listed => {
+                if let Some(listed) = listed.take() {
+                    let _ = listed.send(());
+                }
+            }
             Change::Gone(_) | Change::Listing => {}
         }
     }
