@@ -86,6 +86,8 @@ pub const PATH_CHARS_MAX: usize = 1_024;
     selectable = ".spec.flowRef.name",
     selectable = ".spec.name",
     selectable = ".spec.clientToken",
+    selectable = ".status.accepted.name",
+    selectable = ".status.accepted.clientToken",
     printcolumn(name = "Flow", type_ = "string", json_path = ".spec.flowRef.name"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(
@@ -125,6 +127,12 @@ pub const PATH_CHARS_MAX: usize = 1_024;
         "rule": "has(self.redrive) ? self.redrive - (has(oldSelf.redrive) ? oldSelf.redrive : 0) in [0, 1] : !has(oldSelf.redrive)",
         "message": "redrive may only grow, and by one at a time",
         "fieldPath": ".redrive",
+    },
+    {
+        // Who waits for the end of a run knows it by this.
+        "rule": "has(self.parentRef) ? has(oldSelf.parentRef) && self.parentRef == oldSelf.parentRef : !has(oldSelf.parentRef)",
+        "message": "parentRef cannot change: it says who has started the run",
+        "fieldPath": ".parentRef",
     },
 ]))]
 pub struct ExecutionSpec {
@@ -191,7 +199,7 @@ pub struct ExecutionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ChildPolicy")]
     pub child_policy: Option<ChildPolicy>,
-    /// parentRef names the Execution that has started this one.
+    /// parentRef names the Execution that has started this one. It cannot change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_ref: Option<ParentRef>,
     /// callback names a task that is told how this run ends: with its output, or with its error.
@@ -296,7 +304,8 @@ pub struct TaskTokenSource {
     "message": "stop.mode may only change from Cancel to Terminate",
 }]))]
 pub struct StopRequest {
-    /// mode Cancel begins nothing new and ends when running tasks have ended; Terminate ends at once.
+    /// mode Cancel begins nothing new, asks running tasks to end (Jobs are deleted with their grace period, calls
+    /// may be answered) and ends when they have; Terminate ends at once.
     pub mode: StopModeName,
     /// error that the run ends with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -311,7 +320,7 @@ pub struct StopRequest {
 /// Cancel or Terminate.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 pub enum StopModeName {
-    /// Nothing new begins; the run ends when the tasks that run have ended.
+    /// Nothing new begins and running tasks are asked to end; the run ends when they have.
     Cancel,
     /// The run ends at once.
     Terminate,

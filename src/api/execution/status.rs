@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ANSWERED_MAX, ChildPolicy, DATA_REFS_MAX, TOKEN_CHARS_MAX, TaskTokenSource};
+use super::{ANSWERED_MAX, ChildPolicy, DATA_REFS_MAX, TOKEN_CHARS_MAX, TaskTokenSource, WORD_CHARS_MAX};
 use crate::api::payload::present;
 use crate::api::{Condition, DataRef, Payload};
 
@@ -211,6 +211,14 @@ pub struct Accepted {
     /// specDigest over everything in the spec but what may change later.
     #[schemars(length(max = 128))]
     pub spec_digest: String,
+    /// name of the run, where it is not that of the object: it stays taken, whatever is applied later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = WORD_CHARS_MAX))]
+    pub name: Option<String>,
+    /// clientToken of the request that was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = WORD_CHARS_MAX))]
+    pub client_token: Option<String>,
     /// redrive that the spec asked for then: only more than that asks for anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redrive: Option<i64>,

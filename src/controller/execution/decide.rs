@@ -125,6 +125,8 @@ pub struct Observed {
     pub parts: Vec<Part>,
     /// What it stands on.
     pub footing: Footing,
+    /// The Execution that goes on under its name, where it is asked for again.
+    pub namesake: Option<String>,
     /// The slot that it gets among those of its Flow, where it wants to begin or to go on after its end.
     pub slot: Slot,
     /// News of tasks, in the order in which it came.
@@ -304,6 +306,11 @@ fn begin(observed: &Observed, admitted: admit::Admitted, revision: Arc<Revision>
     status.accepted = Some(Accepted {
         generation: facts.generation,
         spec_digest: facts.spec_digest.clone(),
+        name: facts.outer_name.clone(),
+        client_token: match &observed.footing {
+            Footing::Admission { spec, .. } => spec.client_token.clone(),
+            _ => None,
+        },
         // Those that were performed are counted.
         redrive: facts.redrive.map(|asked| asked.saturating_sub(redrives)).filter(|asked| *asked > 0),
         revision_digest: Some(revision.digest.clone()),

@@ -16,10 +16,10 @@ use super::seen::Seen;
 use super::siblings::Sibling;
 use super::status::Obstacles;
 use super::telling::Telling;
-use crate::api::flow_revision::revision_name;
+use crate::api::flow_revision::{flow_of, revision_name};
 use crate::api::{Execution, ExecutionSpec, ExecutionStatus, FlowRevision, Phase};
 use crate::cluster::data::ReadError;
-use crate::cluster::object::{Key, Stored, is_name};
+use crate::cluster::object::{Key, is_name};
 use crate::controller::context::Context;
 use crate::controller::revision::Revision;
 use crate::controller::revisions::RevisionError;
@@ -72,6 +72,10 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         facts.stop = parent::wish(context, key, &seen).await?;
     }
     let mut footing = footing(context, key, look, &seen, &status).await?;
+    let namesake = match redrive::is_owed(&facts, &status) {
+        true => open_namesake(context, key, look, (&seen, &status)).await?,
+        false => None,
+    };
     let slot = reach::slot(context, key, &seen, &status, &footing).await?;
     let default_ttl = default_ttl(context, key, &seen, &status, &footing).await?;
     let mut parts = Vec::new();
@@ -89,6 +93,7 @@ pub async fn observe(context: &Context, key: &Key, look: &mut Look) -> Result<Fo
         status,
         parts,
         footing,
+        namesake,
         slot,
         reports: std::mem::take(&mut look.reports),
         obstacles: std::mem::take(&mut look.obstacles),
@@ -240,7 +245,8 @@ async fn sought(
     }
 }
 
-/// Other Executions with the same name or the same token. From here on until this look is over it is the
+/// Other Executions with the same name or the same token, be it that they ask for it or that they were accepted with
+/// it. From here on until this look is over it is the
 /// only one at any of them: of two that are made at once, one sees what became of the other.
 async fn siblings(
     context: &Context,
@@ -249,26 +255,69 @@ async fn siblings(
     spec: &ExecutionSpec,
 ) -> Result<Vec<Sibling>, Unavailable> {
     let mut siblings = Vec::new();
+    let flow = &spec.flow_ref.name;
     // In this order everywhere, so that no two wait for each other.
-    for (field, value) in [("spec.name", &spec.name), ("spec.clientToken", &spec.client_token)] {
+    for (field, value) in [("name", &spec.name), ("clientToken", &spec.client_token)] {
         let Some(value) = value else { continue };
-        let selector = format!("spec.flowRef.name={},{field}={}", spec.flow_ref.name, escaped(value));
-        look.reservations.push(context.reservations.take(format!("{}/{selector}", key.namespace)).await);
-        let selector = format!("{selector},status.phase!=Rejected");
-        let list = context.api.list::<Execution>(&key.namespace, &selector).await;
-        let list = list.map_err(|error| Unavailable(error.to_string()))?;
-        siblings.extend(list.iter().filter_map(Sibling::of));
+        let is_field = format!("{field}={}", escaped(value));
+        reserve(context, key, look, flow, &is_field).await;
+        for is_it in
+            [format!("spec.flowRef.name={flow},spec.{is_field}"), format!("status.accepted.{is_field}")]
+        {
+            siblings.extend(listed(context, key, &format!("{is_it},status.phase!=Rejected")).await?);
+        }
     }
-    // The name may be that of another object, which then runs under it.
-    if let Some(name) = spec.name.as_deref().filter(|name| **name != key.name && is_name(name)) {
-        let other = context.api.get::<Execution>(&Key::new(&key.namespace, name)).await;
-        let other = other.map_err(|error| Unavailable(error.to_string()))?;
-        let is_of_flow = |other: &Stored<Execution>| {
-            other.decode_spec::<ExecutionSpec>().is_ok_and(|other| other.flow_ref.name == spec.flow_ref.name)
-        };
-        siblings.extend(other.filter(is_of_flow).as_ref().and_then(Sibling::of));
+    if let Some(name) = &spec.name {
+        siblings.extend(object_named(context, key, name).await?);
     }
+    siblings.retain(|other| other.flow == *flow);
     Ok(siblings)
+}
+
+/// The other Execution that goes on under the name of one that is asked for again: that of its run, which its Flow
+/// may have let another one take after the end. As with [`siblings`], no two of them look at once.
+async fn open_namesake(
+    context: &Context,
+    key: &Key,
+    look: &mut Look,
+    (seen, status): (&Seen, &ExecutionStatus),
+) -> Result<Option<String>, Unavailable> {
+    // What was never accepted is admitted like any other.
+    let Some(accepted) = &status.accepted else { return Ok(None) };
+    let name = accepted.name.as_deref().unwrap_or(&key.name);
+    let flow = status.flow_revision.as_deref().and_then(flow_of).unwrap_or(&seen.facts.flow);
+    let is_named = format!("name={}", escaped(name));
+    reserve(context, key, look, flow, &is_named).await;
+    let mut others =
+        listed(context, key, &format!("status.accepted.{is_named},status.phase=Running")).await?;
+    others.extend(object_named(context, key, name).await?);
+    let is_open = |other: &Sibling| {
+        other.uid != seen.facts.uid
+            && other.flow == flow
+            && other.name == name
+            && other.phase == Phase::Running
+    };
+    Ok(others.into_iter().find(is_open).map(|other| other.object))
+}
+
+async fn reserve(context: &Context, key: &Key, look: &mut Look, flow: &str, is_field: &str) {
+    look.reservations.push(context.reservations.take(format!("{}/{flow}/{is_field}", key.namespace)).await);
+}
+
+async fn listed(context: &Context, key: &Key, selector: &str) -> Result<Vec<Sibling>, Unavailable> {
+    let list = context.api.list::<Execution>(&key.namespace, selector).await;
+    let list = list.map_err(|error| Unavailable(error.to_string()))?;
+    Ok(list.iter().filter_map(Sibling::of).collect())
+}
+
+/// A name may be that of another object, which then runs under it.
+async fn object_named(context: &Context, key: &Key, name: &str) -> Result<Option<Sibling>, Unavailable> {
+    if name == key.name || !is_name(name) {
+        return Ok(None);
+    }
+    let other = context.api.get::<Execution>(&Key::new(&key.namespace, name)).await;
+    let other = other.map_err(|error| Unavailable(error.to_string()))?;
+    Ok(other.as_ref().and_then(Sibling::of))
 }
 
 /// A value as field selectors are written.

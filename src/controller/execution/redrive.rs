@@ -81,6 +81,11 @@ pub fn hindrance(observed: &Observed) -> Option<(Reason, String)> {
 /// Decides about an Execution that is asked for again.
 #[must_use]
 pub fn decide(observed: &Observed) -> Decision {
+    if let Some(namesake) = &observed.namesake {
+        let why =
+            format!("Execution {namesake} has its name and is in progress; it begins once that has ended");
+        return is_kept_back(observed, Reason::NameTaken, &why);
+    }
     let resumed = Observed { status: resumed(observed), ..observed.clone() };
     let decision = match &observed.footing {
         Footing::Revision(revision) => decide::go_on(&resumed, revision.clone(), true),
@@ -130,12 +135,14 @@ fn resumed(observed: &Observed) -> ExecutionStatus {
 /// It cannot be taken up: that is said, its end stays as it was, and it is tried again.
 #[must_use]
 pub fn cannot(observed: &Observed, why: &str) -> Decision {
-    let why = format!(
-        "redrive {} cannot begin: {why}; restore what it needs and it does, or delete the Execution",
-        observed.facts.redrive.unwrap_or_default()
-    );
+    let why = format!("{why}; restore what it needs and it does, or delete the Execution");
+    is_kept_back(observed, Reason::EngineFault, &why)
+}
+
+fn is_kept_back(observed: &Observed, reason: Reason, why: &str) -> Decision {
+    let number = observed.facts.redrive.unwrap_or_default();
+    let stalled = Some((reason, format!("redrive {number} cannot begin: {why}")));
     let (reason, message) = standing::said(&observed.status);
-    let stalled = Some((Reason::EngineFault, why));
     let standing = Standing { phase: observed.status.phase, reason, message, stalled };
     let status = standing::with_standing(observed, standing);
     let judged = answer::judge_all(observed);

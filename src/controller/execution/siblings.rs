@@ -5,7 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::admit::Request;
+use crate::api::execution::FlowRef;
 use crate::api::flow::NameReuse;
+use crate::api::flow_revision::flow_of;
 use crate::api::{Execution, Phase, Reason};
 use crate::cluster::object::Stored;
 
@@ -21,6 +23,8 @@ pub struct Sibling {
     pub uid: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Its Flow.
+    pub flow: String,
     /// The name of its run.
     pub name: String,
     /// Its token.
@@ -32,13 +36,14 @@ pub struct Sibling {
 }
 
 impl Sibling {
-    /// What matters of an object. Nothing where it was refused, goes before it has begun, or cannot be read:
-    /// nothing of it ever runs.
+    /// What matters of an object: what it was accepted with, whatever was applied later. Nothing where it was
+    /// refused, goes before it has begun, or cannot be read: nothing of it ever runs.
     #[must_use]
     pub fn of(object: &Stored<Execution>) -> Option<Self> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Spec {
+            flow_ref: FlowRef,
             name: Option<String>,
             client_token: Option<String>,
         }
@@ -47,18 +52,29 @@ impl Sibling {
         struct Status {
             phase: Phase,
             run_number: Option<i64>,
-            accepted: Option<serde::de::IgnoredAny>,
+            flow_revision: Option<String>,
+            accepted: Option<Terms>,
         }
-        let Spec { name, client_token } = object.decode_spec().ok()?;
-        let Status { phase, run_number, accepted } = object.decode_status().ok()?;
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Terms {
+            name: Option<String>,
+            client_token: Option<String>,
+        }
+        let Spec { flow_ref, name, client_token } = object.decode_spec().ok()?;
+        let Status { phase, run_number, flow_revision, accepted } = object.decode_status().ok()?;
         // One that was refused and is admitted again waits like any other.
         let is_waiting = phase == Phase::Running && accepted.is_none();
         let phase = if is_waiting { Phase::Starting } else { phase };
         let key = object.key();
         let never_runs = phase == Phase::Rejected || phase == Phase::Starting && object.is_deleting();
+        let flow = flow_revision.as_deref().filter(|_| accepted.is_some()).and_then(flow_of);
+        let flow = flow.unwrap_or(&flow_ref.name).to_owned();
+        let Terms { name, client_token } = accepted.unwrap_or(Terms { name, client_token });
         (!never_runs).then(|| Self {
             uid: object.uid().to_owned(),
             created_at: object.created_at(),
+            flow,
             name: name.unwrap_or_else(|| key.name.clone()),
             object: key.name,
             token: client_token,
@@ -131,13 +147,13 @@ pub fn run_number(
 mod tests {
     use super::*;
     use crate::api::ExecutionSpec;
-    use crate::api::execution::FlowRef;
 
     fn sibling(uid: &str, seconds: i64, phase: Phase) -> Sibling {
         Sibling {
             object: format!("object-{uid}"),
             uid: uid.to_owned(),
             created_at: Timestamp::from_second(seconds).unwrap(),
+            flow: "f".to_owned(),
             name: "N".to_owned(),
             token: Some("t".to_owned()),
             phase,

@@ -85,7 +85,10 @@ fn existing(observed: &Observed, status: &ExecutionStatus, standing: &Standing) 
     if accepted.or(refused).is_none_or(|digest| *digest == facts.spec_digest) {
         return Existing::Matches { was_different };
     }
-    let name = facts.shown_name();
+    let name = match &status.accepted {
+        Some(accepted) => accepted.name.as_deref().unwrap_or(&facts.name),
+        None => facts.shown_name(),
+    };
     let flow = status.flow_revision.as_deref().and_then(flow_of).unwrap_or(&facts.flow);
     Existing::Differs(if standing.phase.is_ended() {
         format!(

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::children::waits;
 use super::rig::{Space, condition, execution};
 use crate::command::{program, start_as};
 
@@ -187,11 +188,65 @@ fn a_token_starts_one_run() {
     assert_eq!((first.len(), refused.len()), (1, 5));
     for condition in refused {
         assert_eq!(condition["reason"], "DuplicateRequest");
-        let says = format!("spec.clientToken is that of Execution {} of flow f", first[0]);
-        assert!(condition["message"].as_str().unwrap().starts_with(&says), "{condition}");
+        // Of who was accepted, or of who came first of those that were there then.
+        let says = "spec.clientToken is that of Execution o-";
+        assert!(condition["message"].as_str().unwrap().starts_with(says), "{condition}");
     }
     space.start("other", json!({"flowRef": {"name": "f"}, "clientToken": "1f3a-8"}));
     space.output("other");
+}
+
+#[test]
+fn a_name_and_a_token_stay_taken_by_what_was_accepted_whatever_is_applied_later() {
+    let space = Space::new("stay-taken");
+    let _controller = space.controller();
+    space.flow("f", &waits(300));
+    space.flow("g", &waits(300));
+    let spec = |flow: &str, name: &str, token: &str| json!({"flowRef": {"name": flow}, "name": name, "clientToken": token});
+    let going = |name: &str| space.condition(name, "InProgress", "True", "WaitingForTimer");
+    space.start("one", spec("f", "Alpha", "A"));
+    going("one");
+    space.apply(&execution("one", spec("g", "Beta", "B")));
+    let said = space.condition("one", "AlreadyExists", "True", "ExecutionInProgress");
+    assert!(
+        said["message"].as_str().unwrap().starts_with("Execution Alpha for flow f is in progress"),
+        "{said}"
+    );
+    space.start("named", spec("f", "Alpha", "C"));
+    assert!(
+        space.rejected("named").contains("Execution Alpha for flow f already exists: one is in progress")
+    );
+    space.start("token", spec("f", "Gamma", "A"));
+    assert!(space.rejected("token").contains("spec.clientToken is that of Execution one of flow f"));
+    // What was applied later takes nothing.
+    space.start("free", spec("g", "Beta", "B"));
+    going("free");
+}
+
+#[test]
+fn a_run_is_not_taken_up_again_while_another_goes_on_under_its_name() {
+    let space = Space::new("one-open");
+    let _controller = space.controller();
+    space.flow_with("f", &waits(300), json!({"nameReuse": "AfterEnd"}));
+    let spec = json!({"flowRef": {"name": "f"}, "name": "ID_1"});
+    let stop = |name: &str| {
+        space.patch("executions", name, &json!({"stop": {"mode": "Terminate"}}));
+        space.ended(name);
+    };
+    space.start("one", spec.clone());
+    stop("one");
+    space.start("two", spec);
+    space.condition("two", "InProgress", "True", "WaitingForTimer");
+    space.patch("executions", "one", &json!({"redrive": 1, "stop": null}));
+    let said = space.condition("one", "Stalled", "True", "NameTaken");
+    assert!(
+        said["message"].as_str().unwrap().contains("Execution two has its name and is in progress"),
+        "{said}"
+    );
+    assert_eq!(space.execution("one")["status"]["phase"], "Stopped");
+    stop("two");
+    let goes_on = space.condition("one", "InProgress", "True", "WaitingForTimer");
+    assert_eq!(space.execution("one")["status"]["redriveCount"], 1, "{goes_on}");
 }
 
 #[test]

@@ -94,6 +94,7 @@ impl World {
             status: self.status.clone(),
             parts: self.parts.clone(),
             footing,
+            namesake: None,
             slot: Slot::Free,
             reports: reports
                 .into_iter()
