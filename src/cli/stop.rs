@@ -16,8 +16,8 @@ use super::terminal::harmless;
 
 /// Ask executions to end.
 ///
-/// They begin nothing new and end as Stopped when their running tasks have ended; with --terminate they
-/// end at once. A stop cannot be withdrawn, only made a --terminate.
+/// They begin nothing new and end as Stopped when their running tasks have: their Jobs are deleted and have
+/// their grace period, calls may still be answered. With --terminate they end at once. A stop cannot be withdrawn, only made a --terminate.
 ///
 /// Instead of names, a selection can be given. It is done to all that have not ended, once somebody says
 /// yes.
@@ -127,7 +127,7 @@ fn has_ended(view: &View) -> Outcome {
 fn meaning(mode: StopModeName) -> &'static str {
     match mode {
         StopModeName::Cancel => {
-            "it begins nothing new and ends when its running tasks have ended; --terminate ends it at once"
+            "it begins nothing new, its Jobs are asked to end, and it ends when its running tasks have; --terminate ends it at once"
         }
         StopModeName::Terminate => "it ends at once",
     }
