@@ -306,7 +306,8 @@ fn children(facts: &Facts, account: &mut Account) {
 /// When the run itself is over.
 fn time_out(facts: &Facts, now: Timestamp, account: &mut Account) {
     let view = &facts.view;
-    if view.reason() == Reason::Queued.as_str() {
+    let is_held_back = view.reason() == Reason::Suspended.as_str() && facts.stays.is_empty();
+    if view.reason() == Reason::Queued.as_str() || is_held_back {
         // Its time counts from when it goes on.
         return;
     }

@@ -123,14 +123,20 @@ pub fn is_queued(status: &ExecutionStatus, generation: i64) -> bool {
 }
 
 fn says_queued(status: &ExecutionStatus) -> bool {
+    says(status, Reason::Queued)
+}
+
+fn says(status: &ExecutionStatus, reason: Reason) -> bool {
     let going = condition::find(&status.conditions, ConditionType::InProgress);
-    going.is_some_and(|going| going.reason == Reason::Queued)
+    going.is_some_and(|going| going.reason == reason)
 }
 
 /// Whether it has the phase Running only because it was asked for again, and waits to go on.
 #[must_use]
 pub fn is_in_line(status: &ExecutionStatus) -> bool {
-    status.phase == Phase::Running && (status.accepted.is_none() || says_queued(status))
+    // A run that was suspended on its way is in some state, one that is still to be taken up in none.
+    let is_held_back = || says(status, Reason::Suspended) && status.active.is_empty();
+    status.phase == Phase::Running && (status.accepted.is_none() || says_queued(status) || is_held_back())
 }
 
 /// Why a task's work does not begin, as its driver says.
