@@ -270,9 +270,7 @@ fn going(active: &ActiveState, obstacles: &Obstacles, jobs: &Jobs<'_>) -> (Reaso
         ),
         Activity::Callback => (
             Reason::WaitingForCallback,
-            format!(
-                "someone has to report for `{path}`{resource}, waiting since {since}{attempt_text}{given_up}"
-            ),
+            format!("{}{resource}, waiting since {since}{attempt_text}{given_up}", report_for(path)),
         ),
         Activity::Timer => {
             let until = deadline.map_or_else(String::new, |until| format!(" until {}", instant_text(until)));
@@ -290,6 +288,12 @@ fn going(active: &ActiveState, obstacles: &Obstacles, jobs: &Jobs<'_>) -> (Reaso
         }
         Activity::Running => (Reason::Running, format!("`{path}` since {since}")),
     }
+}
+
+/// How what a run waits for begins where somebody has to report for a state.
+#[must_use]
+pub fn report_for(path: &str) -> String {
+    format!("someone has to report for `{path}`")
 }
 
 /// How a run ended.
