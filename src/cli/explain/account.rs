@@ -182,14 +182,24 @@ mod tests {
     use super::*;
 
     fn account(metadata: &str, spec: &str, status: &str, flow: Sight<FlowFacts>) -> Account {
+        account_after("[]", metadata, spec, status, flow)
+    }
+
+    fn account_after(
+        records: &str,
+        metadata: &str,
+        spec: &str,
+        status: &str,
+        flow: Sight<FlowFacts>,
+    ) -> Account {
         let text = format!(
             r#"{{"metadata": {{"name": "one", "namespace": "shop", "creationTimestamp": "2026-11-22T10:00:00Z" {metadata}}},
                 "spec": {{"flowRef": {{"name": "f"}} {spec}}}, "status": {{"observedGeneration": 1, {status}}}}}"#
         );
         let view = View::read(&text).unwrap();
-        let stays = super::super::super::tree::stays::stays(&view, &[], now());
-        let facts =
-            Facts { view, records: Vec::new(), stays, flow, jobs: BTreeMap::new(), children: Vec::new() };
+        let records: Vec<_> = serde_json::from_str(records).unwrap();
+        let stays = super::super::super::tree::stays::stays(&view, &records, now());
+        let facts = Facts { view, records, stays, flow, jobs: BTreeMap::new(), children: Vec::new() };
         of(&facts, now())
     }
 
@@ -236,6 +246,26 @@ mod tests {
         let late = account("", "", &status("2026-11-22T09:50:00Z"), Sight::Hidden);
         assert!(late.sentences.last().unwrap().contains("nobody has acted upon it"), "{late:?}");
         assert!(late.advice.last().unwrap().command.contains("kubectl get deployments"));
+    }
+
+    #[test]
+    fn whoever_waits_for_an_execution_is_led_to_it_and_asked_for_no_report() {
+        let active = r#""active": [{"path": "Run", "type": "Task", "since": "2026-11-22T10:00:00Z", "attempt": 1, "execution": "child-1"}]"#;
+        let records = r#"[{"i": 1, "t": 0, "p": "Run", "k": "StateEntered", "w": "Task"}, {"i": 2, "t": 0, "p": "Run", "k": "TaskAccepted"}]"#;
+        let told = |reason: &str, message: &str| {
+            let status = format!(r#""phase": "Running", {active}, {}"#, in_progress(reason, message));
+            let told = account_after(records, "", "", &status, Sight::Hidden);
+            let commands: Vec<_> = told.advice.into_iter().map(|advice| advice.command).collect();
+            (told.sentences.join("\n"), commands.join("\n"))
+        };
+        let (said, commands) = told("WaitingForTask", "task `Run`, Execution `child-1`");
+        assert!(said.contains("waits for the end of execution `child-1`"), "{said}");
+        assert!(commands.contains(" explain child-1 ") && !commands.contains(" report "), "{commands}");
+        let (said, commands) = told("WaitingForCallback", "someone has to report for `Run`");
+        assert!(
+            said.contains("somebody has to report") && commands.contains(" report "),
+            "{said} {commands}"
+        );
     }
 
     #[test]

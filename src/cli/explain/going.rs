@@ -215,7 +215,14 @@ fn told(facts: &Facts, stay: &Stay, now: Timestamp, account: &mut Account) -> St
     let mut text = match (stay.next_attempt_at, &*stay.kind) {
         (Some(at), _) => format!("State `{path}`{resource} is tried again at {}{attempt}.", moment(at, now)),
         (None, "Wait") => format!("State `{path}` waits since {since}{until}."),
-        (None, _) if stay.is_accepted => {
+        (None, _) if stay.awaited.is_some() => {
+            let child = stay.awaited.as_deref().unwrap_or_default();
+            see_child(facts, child, account);
+            format!(
+                "Task `{path}`{resource} waits for the end of execution `{child}`; since {since}{attempt}{given_up}."
+            )
+        }
+        (None, _) if stay.is_reported => {
             account.advise(
                 format!("Answer for `{path}`, with the token that it was given:"),
                 command(&facts.view, "report --token @FILE --output '{}'"),
@@ -234,7 +241,7 @@ fn told(facts: &Facts, stay: &Stay, now: Timestamp, account: &mut Account) -> St
         text.push(' ');
         text.push_str(&job_text(&facts.view, job, facts.jobs.get(job), account));
     }
-    if let Some(child) = &stay.execution {
+    if let (Some(child), None) = (&stay.execution, &stay.awaited) {
         text.push_str(&format!(" It has started execution `{child}`."));
     }
     if stay.deadline.is_none() && stay.kind == "Task" && stay.next_attempt_at.is_none() {
@@ -299,14 +306,22 @@ fn children(facts: &Facts, account: &mut Account) {
     }
     account.say(format!("Of what it has started, there go on: {shown}."));
     if let Some(child) = children.first() {
-        account.advise("See what that waits for:", command(&facts.view, &format!("explain {}", child.name)));
+        see_child(facts, &child.name, account);
+    }
+}
+
+fn see_child(facts: &Facts, child: &str, account: &mut Account) {
+    let command = command(&facts.view, &format!("explain {child}"));
+    if account.advice.iter().all(|advice| advice.command != command) {
+        account.advise("See what that waits for:", command);
     }
 }
 
 /// When the run itself is over.
 fn time_out(facts: &Facts, now: Timestamp, account: &mut Account) {
     let view = &facts.view;
-    if view.reason() == Reason::Queued.as_str() {
+    let is_held_back = view.reason() == Reason::Suspended.as_str() && facts.stays.is_empty();
+    if view.reason() == Reason::Queued.as_str() || is_held_back {
         // Its time counts from when it goes on.
         return;
     }

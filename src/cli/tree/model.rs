@@ -42,8 +42,10 @@ pub(super) struct State {
     pub(super) attempt: u32,
     /// When that attempt begins, where that is decided.
     pub(super) not_before: Option<Timestamp>,
-    /// Whether someone has to report.
+    /// Whether what was begun is there, and the task waits for its end or for a report.
     pub(super) is_accepted: bool,
+    /// The Execution that its task has started.
+    pub(super) execution: Option<String>,
     /// When something happens at the latest.
     pub(super) deadline: Option<Timestamp>,
     pub(super) failures: Vec<Failure>,
@@ -100,6 +102,7 @@ impl Tree {
                 state.entered_at.get_or_insert(entry.since);
                 state.attempt = state.attempt.max(u32::try_from(entry.attempt).unwrap_or_default());
                 state.deadline = entry.deadline;
+                state.execution.clone_from(&entry.execution);
             }
         }
         for number in tree.top.clone() {
@@ -213,6 +216,7 @@ impl State {
             attempt: 1,
             not_before: None,
             is_accepted: false,
+            execution: None,
             deadline: None,
             failures: Vec::new(),
             scopes: BTreeMap::new(),

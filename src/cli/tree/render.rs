@@ -26,6 +26,7 @@ use super::super::table::{Cell, Fit, Row, Table};
 use super::super::terminal::{COLUMNS, harmless, width, wrap};
 use super::fold::{self, Inner, Part};
 use super::model::{Failure, Standing, State, Tree};
+use super::stays::awaited;
 
 /// Columns of the words before what the head says.
 const MARGIN: usize = 9;
@@ -125,7 +126,7 @@ fn states(tree: &Tree, view: &View, look: Look) -> String {
         ("TRIES", Fit::Right),
     ]);
     let began = view.status.start_time.unwrap_or(view.created_at);
-    let mut printer = Printer { tree, look, began, table: &mut table };
+    let mut printer = Printer { tree, view, look, began, table: &mut table };
     printer.parts(&fold::top(tree, look.is_all), "", None);
     format!("\n{}", table.render())
 }
@@ -133,6 +134,7 @@ fn states(tree: &Tree, view: &View, look: Look) -> String {
 /// Fills a table.
 struct Printer<'t> {
     tree: &'t Tree,
+    view: &'t View,
     look: Look,
     /// When the run began.
     began: Timestamp,
@@ -241,6 +243,10 @@ impl Printer<'_> {
         }
         let left = state.deadline.map(|deadline| duration_text(now, deadline));
         let resource = state.resource.as_ref().map(|name| format!("{name}, ")).unwrap_or_default();
+        if let Some(child) = awaited(self.view, state) {
+            let left = left.map_or_else(String::new, |left| format!(", given up in {left}"));
+            return Some(format!("waits for the end of Execution {child}{left}"));
+        }
         match (state.kind.as_deref(), left) {
             (Some("Wait"), left) => left.map(|left| format!("waits for another {left}")),
             (_, Some(left)) if state.is_accepted => Some(format!("someone has to report within {left}")),
@@ -351,5 +357,28 @@ mod tests {
         };
         assert_eq!(cells("Cut"), ["-", "-", "-"], "{text}");
         assert_eq!(cells("Left"), ["Wait", "+5ms", "-"], "{text}");
+    }
+
+    #[test]
+    fn a_task_that_waits_for_an_execution_asks_nobody_to_report() {
+        let records = r#"[{"i": 1, "t": 0, "p": "", "k": "ExecutionStarted"},
+            {"i": 2, "t": 0, "p": "Run", "k": "StateEntered", "w": "Task"},
+            {"i": 3, "t": 0, "p": "Run", "k": "TaskScheduled", "w": "FNF:StartExecution"},
+            {"i": 4, "t": 0, "p": "Run", "k": "TaskAccepted"}]"#;
+        let told = |reason: &str, message: &str| {
+            let status = format!(
+                r#"{{"phase": "Running", "startTime": "1970-01-01T00:00:00Z", "active": [{{"path": "Run", "type": "Task",
+                "since": "1970-01-01T00:00:00Z", "attempt": 1, "execution": "child-1"}}], "conditions": [
+                {{"type": "InProgress", "status": "True", "reason": "{reason}", "message": "{message}"}}]}}"#
+            );
+            told(&status, records)
+        };
+        let text = told("WaitingForTask", "task `Run` (FNF:StartExecution, Execution `child-1`)");
+        assert!(
+            text.contains("waits for the end of Execution child-1") && !text.contains("report"),
+            "{text}"
+        );
+        let text = told("WaitingForCallback", "someone has to report for `Run` (FNF:StartExecution)");
+        assert!(!text.contains("waits for the end") && text.matches("someone has to report").count() == 2);
     }
 }

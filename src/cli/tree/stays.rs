@@ -3,9 +3,13 @@
 use jiff::Timestamp;
 
 use crate::api::history::{Record, RecordKind};
+use crate::controller::execution::status::report_for;
 
 use super::super::execution::View;
-use super::model::{Standing, Tree};
+use super::model::{Standing, State, Tree};
+
+/// How resources of Amazon States Language end that wait for a report.
+const WITH_TOKEN: &str = ".waitForTaskToken";
 
 /// A state that a run is in.
 #[derive(Clone, Debug)]
@@ -21,7 +25,9 @@ pub(in super::super) struct Stay {
     /// When that begins, where it is still to come.
     pub(in super::super) next_attempt_at: Option<Timestamp>,
     /// Whether someone has to report.
-    pub(in super::super) is_accepted: bool,
+    pub(in super::super) is_reported: bool,
+    /// The Execution whose end the task waits for.
+    pub(in super::super) awaited: Option<String>,
     /// When something happens at the latest.
     pub(in super::super) deadline: Option<Timestamp>,
     /// The Job that does the task.
@@ -38,6 +44,7 @@ pub(in super::super) fn stays(view: &View, records: &[Record], now: Timestamp) -
     let active = view.status.active.iter();
     let stays = active.map(|entry| {
         let state = tree.find(&entry.path);
+        let awaited = state.and_then(|state| awaited(view, state)).map(str::to_owned);
         Stay {
             path: entry.path.clone(),
             kind: entry.type_.clone(),
@@ -45,7 +52,8 @@ pub(in super::super) fn stays(view: &View, records: &[Record], now: Timestamp) -
             since: entry.since,
             attempt: u32::try_from(entry.attempt).unwrap_or_default(),
             next_attempt_at: state.and_then(|state| state.next_attempt_at(now)),
-            is_accepted: state.is_some_and(|state| state.is_accepted),
+            is_reported: awaited.is_none() && state.is_some_and(|state| state.is_accepted),
+            awaited,
             deadline: entry.deadline,
             job: entry.job.clone(),
             execution: entry.execution.clone(),
@@ -53,6 +61,16 @@ pub(in super::super) fn stays(view: &View, records: &[Record], now: Timestamp) -
         }
     });
     stays.collect()
+}
+
+/// The Execution whose end a state waits for; none where someone has to report. Both have started one, and only
+/// what the run says that it waits for, or the name of the resource, tells them apart.
+pub(super) fn awaited<'s>(view: &View, state: &'s State) -> Option<&'s str> {
+    let child = state.execution.as_deref().filter(|_| state.is_accepted)?;
+    let asks = report_for(&state.path);
+    let is_asked = view.condition("InProgress").is_some_and(|said| said.message.contains(&asks));
+    let has_token = state.resource.as_deref().is_some_and(|resource| resource.ends_with(WITH_TOKEN));
+    (!is_asked && !has_token).then_some(child)
 }
 
 /// The innermost state that a run has failed in.

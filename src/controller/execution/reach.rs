@@ -45,8 +45,10 @@ pub(super) async fn slot(
             let priority = told.unwrap_or(&admitted.effective).priority.unwrap_or_default();
             Ok(reach(context, key, seen, (&flow_key, limits), priority))
         }
+        // One that is suspended stands in no line.
         Footing::Revision(revision)
-            if redrive::is_owed(&seen.facts, status) || status::is_in_line(status) =>
+            if !seen.facts.suspend
+                && (redrive::is_owed(&seen.facts, status) || status::is_in_line(status)) =>
         {
             let flow_key = Key::new(&key.namespace, &revision.flow);
             // First, so that no change of the Flow is missed between the read and the wait.

@@ -59,8 +59,8 @@ pub fn nothing_is_owed(facts: &Facts, status: &mut ExecutionStatus) {
     }
 }
 
-/// What keeps a run from being taken up now. Whatever it is, the run is looked at again when that has changed. It
-/// waits for its turn first: one that is suspended after that has a slot like any other that is.
+/// What keeps a run from being taken up now. Whatever it is, the run is looked at again when that has changed. One
+/// that is suspended could not begin if it were its turn: it stands in no line, and nobody waits for it.
 #[must_use]
 pub fn hindrance(observed: &Observed) -> Option<(Reason, String)> {
     let Facts { suspend, stop, flow, .. } = &observed.facts;
@@ -68,14 +68,13 @@ pub fn hindrance(observed: &Observed) -> Option<(Reason, String)> {
     if stop.is_some() {
         return None;
     }
-    let accepted_for = observed.status.flow_revision.as_deref().and_then(flow_of);
-    if let Some(message) = line::waits(accepted_for.unwrap_or(flow), observed.slot) {
-        return Some((Reason::Queued, message));
-    }
-    suspend.then(|| {
+    if *suspend {
         let message = "suspended (spec.suspend); goes on from where it failed once it no longer is";
-        (Reason::Suspended, message.to_owned())
-    })
+        return Some((Reason::Suspended, message.to_owned()));
+    }
+    let accepted_for = observed.status.flow_revision.as_deref().and_then(flow_of);
+    let message = line::waits(accepted_for.unwrap_or(flow), observed.slot)?;
+    Some((Reason::Queued, message))
 }
 
 /// Decides about an Execution that is asked for again.

@@ -45,7 +45,8 @@ impl Seen {
     /// # Errors
     /// Where the object cannot be read.
     pub fn read(object: &Stored<Execution>, known: Option<&Self>) -> Result<Self, String> {
-        let Glance { phase, accepted, conditions, flow_revision, effective } = object.decode_status()?;
+        let Glance { phase, accepted, conditions, active, flow_revision, effective } =
+            object.decode_status()?;
         let status = object.status.as_deref().map(serde_json::value::RawValue::get).unwrap_or_default();
         let key = object.key();
         let room = Room::beside(object.bytes_beside_status());
@@ -83,9 +84,12 @@ impl Seen {
         let is_accepted = accepted.is_some();
         // What was accepted has the priority that it was accepted with.
         let asked = spec.as_ref().filter(|_| !is_accepted).and_then(|spec| spec.priority);
-        let is_queued = || {
+        let waits_to_go_on = || {
             let said = conditions.iter().find(|said| said.type_ == ConditionType::InProgress.as_str());
-            said.is_some_and(|said| said.reason == Reason::Queued.as_str())
+            let reason = said.map(|said| &*said.reason);
+            // A run that was suspended on its way is in some state, one that is still to be taken up in none.
+            reason == Some(Reason::Queued.as_str())
+                || (reason == Some(Reason::Suspended.as_str()) && active.is_empty())
         };
         Ok(Self {
             facts,
@@ -93,7 +97,7 @@ impl Seen {
             is_deleting: object.is_deleting(),
             is_held: object.has_finalizer(FINALIZER_DEPENDENTS),
             phase,
-            is_in_line: phase == Phase::Running && (!is_accepted || is_queued()),
+            is_in_line: phase == Phase::Running && (!is_accepted || waits_to_go_on()),
             flow_revision,
             priority: asked.or_else(|| effective.and_then(|effective| effective.priority)),
             // Nothing of a run depends on the spec after it was accepted.
@@ -129,6 +133,8 @@ struct Glance {
     accepted: Option<IgnoredAny>,
     #[serde(default)]
     conditions: Vec<Said>,
+    #[serde(default)]
+    active: Vec<IgnoredAny>,
     flow_revision: Option<String>,
     effective: Option<EffectivePriority>,
 }

@@ -123,14 +123,20 @@ pub fn is_queued(status: &ExecutionStatus, generation: i64) -> bool {
 }
 
 fn says_queued(status: &ExecutionStatus) -> bool {
+    says(status, Reason::Queued)
+}
+
+fn says(status: &ExecutionStatus, reason: Reason) -> bool {
     let going = condition::find(&status.conditions, ConditionType::InProgress);
-    going.is_some_and(|going| going.reason == Reason::Queued)
+    going.is_some_and(|going| going.reason == reason)
 }
 
 /// Whether it has the phase Running only because it was asked for again, and waits to go on.
 #[must_use]
 pub fn is_in_line(status: &ExecutionStatus) -> bool {
-    status.phase == Phase::Running && (status.accepted.is_none() || says_queued(status))
+    // A run that was suspended on its way is in some state, one that is still to be taken up in none.
+    let is_held_back = || says(status, Reason::Suspended) && status.active.is_empty();
+    status.phase == Phase::Running && (status.accepted.is_none() || says_queued(status) || is_held_back())
 }
 
 /// Why a task's work does not begin, as its driver says.
@@ -264,9 +270,7 @@ fn going(active: &ActiveState, obstacles: &Obstacles, jobs: &Jobs<'_>) -> (Reaso
         ),
         Activity::Callback => (
             Reason::WaitingForCallback,
-            format!(
-                "someone has to report for `{path}`{resource}, waiting since {since}{attempt_text}{given_up}"
-            ),
+            format!("{}{resource}, waiting since {since}{attempt_text}{given_up}", report_for(path)),
         ),
         Activity::Timer => {
             let until = deadline.map_or_else(String::new, |until| format!(" until {}", instant_text(until)));
@@ -284,6 +288,12 @@ fn going(active: &ActiveState, obstacles: &Obstacles, jobs: &Jobs<'_>) -> (Reaso
         }
         Activity::Running => (Reason::Running, format!("`{path}` since {since}")),
     }
+}
+
+/// How what a run waits for begins where somebody has to report for a state.
+#[must_use]
+pub fn report_for(path: &str) -> String {
+    format!("someone has to report for `{path}`")
 }
 
 /// How a run ended.

@@ -19,6 +19,9 @@ pub const PUNCTUAL: SignedDuration = SignedDuration::from_secs(30);
 /// Most runs that are started at once, whatever was missed: a Schedule is not what floods a cluster.
 pub const STARTS_MAX: usize = 100;
 
+/// Times that a warning names.
+const NAMED_MAX: usize = 5;
+
 /// When a start that was refused is tried again.
 pub const REFUSED_RETRY: SignedDuration = SignedDuration::from_secs(30);
 
@@ -57,11 +60,13 @@ pub struct Decision {
     /// When to look again, if nothing happens.
     pub wake: Option<Timestamp>,
     /// What people are warned of: one word and a sentence.
-    pub warning: Option<(&'static str, String)>,
+    pub warnings: Vec<(&'static str, String)>,
     /// Up to when times were done with before.
     cursor: Timestamp,
     /// Times for which nothing is started.
     missed: Vec<Missed>,
+    /// The latest time for which a run was there already.
+    begun: Option<Timestamp>,
 }
 
 /// Whether a Schedule works.
@@ -130,8 +135,9 @@ pub fn decide(observed: &Observed) -> Decision {
         stands_still.filter(|reason| reason_of(before) != Some(*reason)).and_then(|_| alarm(&standing))
     });
     let removals = removals(observed);
-    let Plan { stops, starts, missed, .. } = plan;
-    Decision { stops, starts, status, removals, wake: next, warning, cursor, missed }
+    let warnings = warning.into_iter().collect();
+    let Plan { stops, starts, missed, begun, .. } = plan;
+    Decision { stops, starts, status, removals, wake: next, warnings, cursor, missed, begun }
 }
 
 /// What is left of a decision where the API server refuses to start a run: the first so many were started, and what
@@ -167,7 +173,35 @@ pub fn refused(
     };
     let wake = observed.now.saturating_add(REFUSED_RETRY).ok();
     let warning = (reason_of(before) != Some(reason)).then(|| ("StartRefused", message.to_owned()));
-    Decision { starts, status, wake, warning, ..decision }
+    Decision { starts, status, wake, warnings: warning.into_iter().collect(), ..decision }
+}
+
+/// What is left of a decision where Executions of somebody else have the names that the runs for some times would
+/// have: nothing was started for those, and nothing will be.
+#[must_use]
+pub fn left_out(observed: &Observed, decision: Decision, taken: &[Timestamp]) -> Decision {
+    let Some(latest) = taken.iter().max().copied() else { return decision };
+    let Decision { mut starts, mut status, mut warnings, begun, .. } = decision;
+    starts.retain(|time| !taken.contains(time));
+    let names: Vec<_> = taken.iter().map(|time| name_of(&observed.name, *time)).collect();
+    status.active.retain(|name| !names.contains(name));
+    let count = i32::try_from(names.len()).unwrap_or(i32::MAX);
+    status.active_count = status.active_count.saturating_sub(count).max(0);
+    let last = starts.iter().copied().max().max(begun);
+    status.last_schedule_time = observed.status.last_schedule_time.max(last);
+    if status.last_missed.is_none_or(|missed| missed.time < latest) {
+        status.last_missed = Some(Missed { time: latest, reason: MissedReason::Overlap });
+    }
+    let times: Vec<_> = taken.iter().map(|time| instant_text(*time)).take(NAMED_MAX).collect();
+    let more = taken.len().checked_sub(NAMED_MAX).filter(|more| *more > 0);
+    let more = more.map_or_else(String::new, |more| format!(" and {more} more"));
+    let note = format!(
+        "no run was started for {}{more}: Execution {} is there already and is not of this Schedule",
+        times.join(", "),
+        name_of(&observed.name, latest)
+    );
+    warnings.push(("ScheduleMissed", note));
+    Decision { starts, status, warnings, ..decision }
 }
 
 fn reason_of(status: &ScheduleStatus) -> Option<Reason> {
@@ -249,6 +283,8 @@ struct Plan {
     is_cut: bool,
     /// The latest time for which there is a run.
     last: Option<Timestamp>,
+    /// The latest time for which there was one already.
+    begun: Option<Timestamp>,
     processed_until: Option<Timestamp>,
 }
 
@@ -277,7 +313,8 @@ fn plan(observed: &Observed, recurrence: &Recurrence, cursor: Timestamp) -> Plan
     });
     let missed = missed.collect();
     let last = starts.iter().chain(&begun).max().copied();
-    Plan { stops, missed, is_cut: due.len() > STARTS_MAX, last, processed_until, starts }
+    let begun = begun.into_iter().max();
+    Plan { stops, missed, is_cut: due.len() > STARTS_MAX, last, begun, processed_until, starts }
 }
 
 /// Those of the times that are due which are not too late.

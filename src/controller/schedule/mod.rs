@@ -125,9 +125,11 @@ async fn commit(
     for name in &decision.stops {
         stop(context, &Key::new(&key.namespace, name), key).await?;
     }
+    let mut taken = Vec::new();
     for (started, time) in decision.starts.iter().enumerate() {
         match start(context, key, schedule, &observed.spec, *time).await {
-            Ok(()) => {}
+            Ok(true) => {}
+            Ok(false) => taken.push(*time),
             Err(ApiError::Forbidden(message)) => {
                 let message = format!("No run can be started: {message}");
                 decision = decide::refused(observed, decision, started, Reason::Forbidden, &message);
@@ -141,6 +143,7 @@ async fn commit(
             Err(error) => return Err(error),
         }
     }
+    let decision = decide::left_out(observed, decision, &taken);
     if decision.status != observed.status {
         let text = serde_json::to_string(&decision.status)
             .map_err(|error| ApiError::Unavailable(error.to_string()))?;
@@ -152,7 +155,7 @@ async fn commit(
             Err(error) => return Err(error),
         }
         debug!(schedule = %key, starts = decision.starts.len(), "a Schedule was looked at");
-        if let Some((reason, note)) = decision.warning {
+        for (reason, note) in decision.warnings {
             tell(context, key, schedule.uid(), reason, note);
         }
     }
@@ -170,14 +173,15 @@ fn may_act(context: &Context) -> Result<(), ApiError> {
     }
 }
 
-/// Makes the run for a time. One that is there already is that run: only the Schedule makes such names.
+/// Makes the run for a time, unless it is there already. Whether there is one: somebody else's Execution can have
+/// its name.
 async fn start(
     context: &Context,
     key: &Key,
     schedule: &Stored<Schedule>,
     spec: &ScheduleSpec,
     time: Timestamp,
-) -> Result<(), ApiError> {
+) -> Result<bool, ApiError> {
     may_act(context)?;
     // What a Flow's own schedule has started is the Flow's, and outlives it as all its runs do.
     let is_of_flow = schedule.controller().is_some_and(|owner| owner.kind == "Flow");
@@ -186,9 +190,19 @@ async fn start(
     match context.api.create(&key.namespace, &execution).await {
         Ok(()) => {
             debug!(schedule = %key, execution = name_of(&key.name, time), "an Execution was started on time");
-            Ok(())
+            Ok(true)
         }
-        Err(ApiError::Conflict) => Ok(()),
+        Err(ApiError::Conflict) => {
+            let other =
+                context.api.get::<Execution>(&Key::new(&key.namespace, name_of(&key.name, time))).await?;
+            // Gone by now, or something else was in conflict: it is tried again.
+            let other = other.ok_or(ApiError::Conflict)?;
+            let is_own = match is_of_flow {
+                true => other.label(LABEL_SCHEDULE) == Some(&*key.name),
+                false => other.controller().is_some_and(|owner| owner.uid == schedule.uid()),
+            };
+            Ok(is_own)
+        }
         Err(error) => Err(error),
     }
 }

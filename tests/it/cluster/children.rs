@@ -393,6 +393,11 @@ fn a_child_that_was_removed_while_nobody_leads_is_not_made_again() {
             start_as(program(&["history", "one", "-o", "json"]).env("KUBECONFIG", &kubeconfig), "").ended();
         history.stdout.contains("TaskAccepted").then_some(())
     });
+    // Whoever asks is led to the child, and nobody is asked to report.
+    for command in ["explain", "tree"] {
+        let told = start_as(program(&[command, "one"]).env("KUBECONFIG", &kubeconfig), "").ended().stdout;
+        assert!(told.contains("waits for the end of") && !told.contains("report"), "{told}");
+    }
     controller.kill();
     assert!(space.kubectl(&["delete", "executions", &child, "--timeout=60s"]).status.success());
     let _controller = space.controller();

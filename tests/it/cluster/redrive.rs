@@ -426,6 +426,32 @@ fn a_redrive_stands_in_line_says_so_and_goes_on_in_its_turn() {
 }
 
 #[test]
+fn a_redrive_that_is_suspended_stands_in_no_line_and_takes_no_place() {
+    let busy = Busy::new();
+    let space = Space::new("redrive-suspended");
+    let _controller = space.controller();
+    space.flow_with("f", &busy.flow(), json!({"concurrency": {"limit": 1}}));
+    busy.fail(&space, &["a"]);
+    for name in ["one", "two"] {
+        space.start(name, json!({"flowRef": {"name": "f"}}));
+        space.condition(name, "InProgress", "True", if name == "one" { "WaitingForTask" } else { "Queued" });
+    }
+    patch(&space, "a", &json!({"redrive": 1}));
+    space.condition("a", "InProgress", "True", "Queued");
+    patch(&space, "a", &json!({"suspend": true}));
+    space.condition("a", "InProgress", "True", "Suspended");
+    // The one behind it goes on in its stead.
+    busy.gate.let_pass(1);
+    space.output("one");
+    space.condition("two", "InProgress", "True", "WaitingForTask");
+    patch(&space, "a", &json!({"suspend": false}));
+    space.condition_saying("a", "InProgress", "True", "Queued", "position 1 of 1 in its queue");
+    busy.gate.let_pass(2);
+    ["two", "a"].iter().for_each(|name| drop(space.output(name)));
+    assert_eq!(busy.most.load(Ordering::SeqCst), 1);
+}
+
+#[test]
 fn a_redrive_waits_its_turn_where_new_runs_are_refused_and_what_was_refused_is_so_again() {
     let busy = Busy::new();
     let space = Space::new("redrive-reject");
@@ -439,6 +465,10 @@ fn a_redrive_waits_its_turn_where_new_runs_are_refused_and_what_was_refused_is_s
     patch(&space, "failed", &json!({"redrive": 1}));
     space.condition_saying("failed", "InProgress", "True", "Queued", "position 1 of 1 in its queue");
     assert_eq!(space.execution("failed")["status"]["phase"], "Running");
+    patch(&space, "failed", &json!({"suspend": true}));
+    space.condition("failed", "InProgress", "True", "Suspended");
+    patch(&space, "failed", &json!({"suspend": false}));
+    space.condition_saying("failed", "InProgress", "True", "Queued", "position 1 of 1 in its queue");
     // What was never accepted goes through admission again.
     let again = redrive(&space, "refused", 1, json!({}));
     let said = condition(&again, "Accepted").unwrap();

@@ -72,6 +72,32 @@ fn events(space: &Space, reason: &str) -> String {
 }
 
 #[test]
+fn a_time_whose_name_is_somebody_elses_is_left_out_and_told() {
+    let space = Space::new("squatted");
+    let _controller = space.controller();
+    space.flow("f", NOW);
+    let start = Timestamp::now().as_second() + 4;
+    let taken = start + 2;
+    space.start(&format!("s-{taken}"), json!({"flowRef": {"name": "f"}}));
+    let start = Timestamp::from_second(start).unwrap().to_string();
+    apply(&space, "s", json!({"schedule": "@every 2s", "startTime": start}));
+    let missed = space.wait("a time to be left out", || {
+        let missed = schedule(&space, "s")?["status"]["lastMissed"].clone();
+        missed.is_object().then_some(missed)
+    });
+    assert_eq!((instant(&missed["time"]).as_second(), &missed["reason"]), (taken, &json!("Overlap")));
+    let told = space.wait("the Event", || {
+        let told = events(&space, "ScheduleMissed");
+        told.contains("no run was started").then_some(told)
+    });
+    assert!(told.contains(&format!("Execution s-{taken} is there already")), "{told}");
+    // What comes next is started, and nothing else is missed.
+    space.wait("a later run", || times(&runs_of(&space, "s")).last().filter(|last| **last > taken).copied());
+    assert!(!times(&runs_of(&space, "s")).contains(&taken));
+    assert_eq!(schedule(&space, "s").unwrap()["status"]["lastMissed"], missed);
+}
+
+#[test]
 fn runs_are_started_on_time_and_go_with_their_schedule() {
     let space = Space::new("on-time");
     let _controller = space.controller();

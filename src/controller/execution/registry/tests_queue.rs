@@ -130,3 +130,30 @@ fn those_in_line_are_looked_at_when_a_new_spec_is_in_service_and_not_before() {
     turns.registry.flow_gone(&flow());
     assert_eq!(turns.turns(), ["b"]);
 }
+
+#[test]
+fn a_redrive_that_is_suspended_holds_no_slot_until_it_has_gone_on() {
+    let redriven = |version: u64, suspend: bool, reason: &str, active: &str| {
+        serde_json::from_str::<Stored<Execution>>(&format!(
+            r#"{{"metadata": {{"name": "a", "namespace": "n", "uid": "a", "resourceVersion": "{version}", "generation": {version}}},
+                "spec": {{"flowRef": {{"name": "f"}}, "suspend": {suspend}, "redrive": 1}},
+                "status": {{"phase": "Running", "accepted": {{}}, "redriveCount": 1, "observedGeneration": 1, "active": [{active}],
+                "conditions": [{{"type": "InProgress", "reason": "{reason}"}}]}}}}"#
+        ))
+        .unwrap()
+    };
+    let turns = Turns::new();
+    turns.listed();
+    turns.registry.seen(&redriven(5, true, "Suspended", "")).unwrap();
+    turns.registry.seen(&object("b", 6, "Starting")).unwrap();
+    assert!(turns.look("b", 7));
+    turns.registry.left(&object("b", 7, "Succeeded"));
+    // Lifted, it stands in line: the slot that is free now is kept for it.
+    turns.registry.seen(&redriven(8, false, "Suspended", "")).unwrap();
+    turns.registry.seen(&object("c", 9, "Starting")).unwrap();
+    assert!(!turns.look("c", 10));
+    // One that was suspended on its way keeps its slot.
+    turns.registry.seen(&redriven(11, true, "Suspended", r#"{"path": "S"}"#)).unwrap();
+    turns.registry.look_at(&key("c"));
+    assert!(!turns.look("c", 12));
+}

@@ -120,7 +120,7 @@ fn not_more_than_so_many_are_made_up() {
     let decision = decide(&after_a_break(r#", "catchUpPolicy": "All""#, 100_000));
     assert_eq!(decision.starts.len(), STARTS_MAX);
     assert_eq!(seconds(&decision.starts).first(), Some(&99_010));
-    let (word, note) = decision.warning.unwrap();
+    let (word, note) = decision.warnings.first().cloned().unwrap();
     assert_eq!(word, "ScheduleMissed");
     assert!(note.starts_with("more than 100 times"), "{note}");
     assert_eq!(decision.status.processed_until, Some(at(100_000)));
@@ -184,9 +184,9 @@ fn a_schedule_that_cannot_be_read_starts_nothing_until_it_can() {
     observed.spec.schedule = "99 * * * *".to_owned();
     let decision = decide(&observed);
     assert_eq!(ready(&decision), (ConditionStatus::False, Reason::InvalidSchedule));
-    assert_eq!(decision.warning.as_ref().map(|(word, _)| *word), Some("InvalidSchedule"));
+    assert_eq!(decision.warnings.first().map(|(word, _)| *word), Some("InvalidSchedule"));
     let mut mended = later(&observed, &decision, Runs::default(), 200);
-    assert!(decide(&mended).warning.is_none());
+    assert!(decide(&mended).warnings.is_empty());
     mended.spec.schedule = "@every 10s".to_owned();
     assert_eq!(decide(&mended).starts, []);
 }
@@ -211,7 +211,7 @@ fn bad_ends_in_a_row_end_it_until_the_spec_changes() {
     let decision = decide(&second);
     assert_eq!((decision.status.consecutive_failures, decision.starts.len()), (3, 0));
     assert_eq!(ready(&decision), (ConditionStatus::False, Reason::FailureThresholdReached));
-    assert_eq!(decision.warning.as_ref().map(|(word, _)| *word), Some("FailureThresholdReached"));
+    assert_eq!(decision.warnings.first().map(|(word, _)| *word), Some("FailureThresholdReached"));
     // A good end that comes late does not begin it again.
     let runs_then = Runs { active: vec![], succeeded: runs(&[20, 50]), ..runs_then };
     let third = later(&second, &decision, runs_then, 130);
@@ -264,6 +264,32 @@ fn what_is_refused_is_due_still() {
     assert_eq!(one.status.last_schedule_time, Some(at(110)));
     let next = later(&observed, &one, Runs::default(), 131);
     assert_eq!(seconds(&decide(&next).starts), [120, 130]);
+}
+
+#[test]
+fn a_time_whose_name_is_somebody_elses_is_left_out_and_told() {
+    let first = after_a_break("", 121);
+    let before = first.status.last_schedule_time;
+    let decision = decide(&first);
+    assert_eq!(seconds(&decision.starts), [110, 120]);
+    let whole = left_out(&first, decision.clone(), &[]);
+    assert_eq!((&whole.status, whole.warnings.len()), (&decision.status, 0));
+    let one = left_out(&first, decision.clone(), &[at(120)]);
+    assert_eq!((seconds(&one.starts), one.status.last_schedule_time), (vec![110], Some(at(110))));
+    assert_eq!((&one.status.active[..], one.status.active_count), (&[name_of("s", at(110))][..], 1));
+    assert_eq!(one.status.last_missed.map(|missed| missed.time), Some(at(120)));
+    let (word, note) = &one.warnings[0];
+    assert!(*word == "ScheduleMissed" && note.contains(&name_of("s", at(120))), "{word} {note}");
+    // It is done with, and not tried again.
+    let next = decide(&later(&first, &one, active(&[110]), 131));
+    assert_eq!(seconds(&next.starts), [130]);
+    let none = left_out(&first, decision, &[at(110), at(120)]);
+    assert_eq!((none.status.last_schedule_time, none.status.active_count), (before, 0));
+    // Where a later one was refused, what was refused is due still.
+    let refused = refused(&first, decide(&first), 1, Reason::Rejected, "no");
+    let both = left_out(&first, refused, &[at(110)]);
+    assert_eq!((both.status.processed_until, both.warnings.len()), (Some(at(110)), 2));
+    assert_eq!((ready(&both).1, both.status.last_schedule_time), (Reason::Rejected, before));
 }
 
 #[test]
