@@ -285,16 +285,18 @@ pub struct Missed {
     /// time that the run would have been for.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub time: Timestamp,
-    /// reason: TooLate, beyond what catchUpPolicy and startingDeadlineSeconds make up; or Overlap, where
-    /// concurrencyPolicy left it out.
+    /// reason: TooLate, beyond what catchUpPolicy and startingDeadlineSeconds make up; Overlap, where
+    /// concurrencyPolicy left it out; or NameTaken, where an Execution that is not the Schedule's has its name.
     pub reason: MissedReason,
 }
 
-/// TooLate or Overlap.
+/// TooLate, Overlap or NameTaken.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 pub enum MissedReason {
     /// There was no controller then, and it is not made up.
     TooLate,
     /// Another run went on, or a later one was due at the same moment.
     Overlap,
+    /// An Execution that is not the Schedule's has the name of the run.
+    NameTaken,
 }

@@ -190,7 +190,7 @@ pub fn left_out(observed: &Observed, decision: Decision, taken: &[Timestamp]) ->
     let last = starts.iter().copied().max().max(begun);
     status.last_schedule_time = observed.status.last_schedule_time.max(last);
     if status.last_missed.is_none_or(|missed| missed.time < latest) {
-        status.last_missed = Some(Missed { time: latest, reason: MissedReason::Overlap });
+        status.last_missed = Some(Missed { time: latest, reason: MissedReason::NameTaken });
     }
     let times: Vec<_> = taken.iter().map(|time| instant_text(*time)).take(NAMED_MAX).collect();
     let more = taken.len().checked_sub(NAMED_MAX).filter(|more| *more > 0);
@@ -398,6 +398,7 @@ fn warning(missed: &[Missed], is_cut: bool) -> Option<(&'static str, String)> {
     let why = match last.reason {
         MissedReason::TooLate => "it is too late for that (spec.catchUpPolicy, spec.startingDeadlineSeconds)",
         MissedReason::Overlap => "another run goes on or is later (spec.concurrencyPolicy)",
+        MissedReason::NameTaken => "an Execution that is not of this Schedule has its name",
     };
     let (first, last) = (instant_text(first.time), instant_text(last.time));
     let note = match missed.len() {

@@ -85,7 +85,7 @@ fn a_time_whose_name_is_somebody_elses_is_left_out_and_told() {
         let missed = schedule(&space, "s")?["status"]["lastMissed"].clone();
         missed.is_object().then_some(missed)
     });
-    assert_eq!((instant(&missed["time"]).as_second(), &missed["reason"]), (taken, &json!("Overlap")));
+    assert_eq!((instant(&missed["time"]).as_second(), &missed["reason"]), (taken, &json!("NameTaken")));
     let told = space.wait("the Event", || {
         let told = events(&space, "ScheduleMissed");
         told.contains("no run was started").then_some(told)
