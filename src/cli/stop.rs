@@ -17,7 +17,8 @@ use super::terminal::harmless;
 /// Ask executions to end.
 ///
 /// They begin nothing new and end as Stopped when their running tasks have: their Jobs are deleted and have
-/// their grace period, calls may still be answered. With --terminate they end at once. A stop cannot be withdrawn, only made a --terminate.
+/// their grace period, calls may still be answered. With --terminate they end at once. A stop cannot be
+/// withdrawn, only made a --terminate.
 ///
 /// Instead of names, a selection can be given. It is done to all that have not ended, once somebody says
 /// yes.

@@ -245,9 +245,9 @@ async fn sought(
     }
 }
 
-/// Other Executions with the same name or the same token, be it that they ask for it or that they were accepted with
-/// it. From here on until this look is over it is the
-/// only one at any of them: of two that are made at once, one sees what became of the other.
+/// Other Executions with the same name or the same token, be it that they ask for it or that they were
+/// accepted with it. From here on until this look is over it is the only one at any of them: of two that are
+/// made at once, one sees what became of the other.
 async fn siblings(
     context: &Context,
     key: &Key,
