@@ -148,11 +148,12 @@ fn a_parent_is_explained_by_its_children() {
         let child = space.get("executions", "child")?;
         (child["status"]["active"][0]["path"] == "Rest").then_some(())
     });
-    let words = [
-        "It has started execution `child`.",
-        "there go on: `child` (Running WaitingForTimer Rest)",
-        "explain child",
-    ];
+    // That it was made is known to the parent a write later.
+    space.wait("what it waits for to be told", || {
+        let told = person.prints(&["explain", "one"]).split_whitespace().collect::<Vec<_>>().join(" ");
+        told.contains("waits for the end of execution `child`; since").then_some(())
+    });
+    let words = ["there go on: `child` (Running WaitingForTimer Rest)", "explain child"];
     explained(&person, "one", &words);
     assert!(person.prints(&["list", "--parent", "one", "-o", "wide"]).contains("child"));
 }
