@@ -212,17 +212,16 @@ fn told(facts: &Facts, stay: &Stay, now: Timestamp, account: &mut Account) -> St
     let given_up = until.as_deref().map_or_else(String::new, |until| format!(", given up at {until}"));
     let until = until.as_deref().map_or_else(String::new, |until| format!(", until {until}"));
     let attempt = if stay.attempt > 1 { format!(", attempt {}", stay.attempt) } else { String::new() };
-    let mut text = match (stay.next_attempt_at, &*stay.kind) {
-        (Some(at), _) => format!("State `{path}`{resource} is tried again at {}{attempt}.", moment(at, now)),
-        (None, "Wait") => format!("State `{path}` waits since {since}{until}."),
-        (None, _) if stay.awaited.is_some() => {
-            let child = stay.awaited.as_deref().unwrap_or_default();
+    let mut text = match (stay.next_attempt_at, &*stay.kind, &stay.awaited) {
+        (Some(at), ..) => format!("State `{path}`{resource} is tried again at {}{attempt}.", moment(at, now)),
+        (None, "Wait", _) => format!("State `{path}` waits since {since}{until}."),
+        (None, _, Some(child)) => {
             see_child(facts, child, account);
             format!(
                 "Task `{path}`{resource} waits for the end of execution `{child}`; since {since}{attempt}{given_up}."
             )
         }
-        (None, _) if stay.is_reported => {
+        (None, _, None) if stay.is_reported => {
             account.advise(
                 format!("Answer for `{path}`, with the token that it was given:"),
                 command(&facts.view, "report --token @FILE --output '{}'"),
@@ -231,8 +230,8 @@ fn told(facts: &Facts, stay: &Stay, now: Timestamp, account: &mut Account) -> St
                 "Task `{path}`{resource} was taken, and somebody has to report how it ended; since {since}{attempt}{given_up}."
             )
         }
-        (None, "Task") => format!("Task `{path}`{resource} is out since {since}{attempt}{given_up}."),
-        (None, kind) => format!("State `{path}` ({kind}) was entered at {since}{attempt}{until}."),
+        (None, "Task", _) => format!("Task `{path}`{resource} is out since {since}{attempt}{given_up}."),
+        (None, kind, _) => format!("State `{path}` ({kind}) was entered at {since}{attempt}{until}."),
     };
     if let Some(failure) = stay.failure.as_deref().filter(|failure| !failure.is_empty()) {
         text.push_str(&format!(" The attempt before has failed: {}", sentence(failure)));

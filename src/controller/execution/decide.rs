@@ -20,6 +20,7 @@ use super::status::{self, Jobs, Obstacles, Standing};
 use super::telling::{self, Telling};
 use crate::api::execution::{Accepted, Callback, ParentRef, StopRequest};
 use crate::api::execution_data::Content;
+use crate::api::flow_revision::flow_of;
 use crate::api::{ExecutionSpec, ExecutionStatus, Phase, Reason};
 use crate::controller::revision::Revision;
 use crate::engine::snapshot::Part;
@@ -77,6 +78,21 @@ impl Facts {
     #[must_use]
     pub fn shown_name(&self) -> &str {
         self.outer_name.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The name of the run: that which it was accepted with, else that which it asks for.
+    #[must_use]
+    pub fn run_name<'s>(&'s self, status: &'s ExecutionStatus) -> &'s str {
+        match &status.accepted {
+            Some(accepted) => accepted.name.as_deref().unwrap_or(&self.name),
+            None => self.shown_name(),
+        }
+    }
+
+    /// The Flow of the run: that which it was accepted for, else that which it asks for.
+    #[must_use]
+    pub fn run_flow<'s>(&'s self, status: &'s ExecutionStatus) -> &'s str {
+        status.flow_revision.as_deref().and_then(flow_of).unwrap_or(&self.flow)
     }
 }
 

@@ -16,7 +16,7 @@ use super::seen::Seen;
 use super::siblings::Sibling;
 use super::status::Obstacles;
 use super::telling::Telling;
-use crate::api::flow_revision::{flow_of, revision_name};
+use crate::api::flow_revision::revision_name;
 use crate::api::{Execution, ExecutionSpec, ExecutionStatus, FlowRevision, Phase};
 use crate::cluster::data::ReadError;
 use crate::cluster::object::{Key, is_name};
@@ -283,9 +283,10 @@ async fn open_namesake(
     (seen, status): (&Seen, &ExecutionStatus),
 ) -> Result<Option<String>, Unavailable> {
     // What was never accepted is admitted like any other.
-    let Some(accepted) = &status.accepted else { return Ok(None) };
-    let name = accepted.name.as_deref().unwrap_or(&key.name);
-    let flow = status.flow_revision.as_deref().and_then(flow_of).unwrap_or(&seen.facts.flow);
+    if status.accepted.is_none() {
+        return Ok(None);
+    }
+    let (name, flow) = (seen.facts.run_name(status), seen.facts.run_flow(status));
     let is_named = format!("name={}", escaped(name));
     reserve(context, key, look, flow, &is_named).await;
     let mut others =

@@ -14,7 +14,6 @@ use super::standing;
 use super::status::Standing;
 use crate::api::condition::{self, ConditionType};
 use crate::api::execution::redrives_done;
-use crate::api::flow_revision::flow_of;
 use crate::api::{ConditionStatus, ExecutionStatus, Phase, Reason};
 
 /// Why a run that was asked for again has ended at once.
@@ -63,7 +62,7 @@ pub fn nothing_is_owed(facts: &Facts, status: &mut ExecutionStatus) {
 /// that is suspended could not begin if it were its turn: it stands in no line, and nobody waits for it.
 #[must_use]
 pub fn hindrance(observed: &Observed) -> Option<(Reason, String)> {
-    let Facts { suspend, stop, flow, .. } = &observed.facts;
+    let Facts { suspend, stop, .. } = &observed.facts;
     // Who wants the end has it at once.
     if stop.is_some() {
         return None;
@@ -72,8 +71,7 @@ pub fn hindrance(observed: &Observed) -> Option<(Reason, String)> {
         let message = "suspended (spec.suspend); goes on from where it failed once it no longer is";
         return Some((Reason::Suspended, message.to_owned()));
     }
-    let accepted_for = observed.status.flow_revision.as_deref().and_then(flow_of);
-    let message = line::waits(accepted_for.unwrap_or(flow), observed.slot)?;
+    let message = line::waits(observed.facts.run_flow(&observed.status), observed.slot)?;
     Some((Reason::Queued, message))
 }
 

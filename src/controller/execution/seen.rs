@@ -8,6 +8,7 @@ use super::digest::spec_digest;
 use super::keep::Room;
 use super::queue::{Doing, Shown};
 use super::redrive;
+use super::status;
 use crate::api::condition::{ConditionType, Reason};
 use crate::api::flow_revision::flow_of;
 use crate::api::{Execution, ExecutionSpec, FINALIZER_DEPENDENTS, LABEL_AWAITED, LABEL_SCHEDULE, Phase};
@@ -84,12 +85,9 @@ impl Seen {
         let is_accepted = accepted.is_some();
         // What was accepted has the priority that it was accepted with.
         let asked = spec.as_ref().filter(|_| !is_accepted).and_then(|spec| spec.priority);
-        let waits_to_go_on = || {
+        let waits = || {
             let said = conditions.iter().find(|said| said.type_ == ConditionType::InProgress.as_str());
-            let reason = said.map(|said| &*said.reason);
-            // A run that was suspended on its way is in some state, one that is still to be taken up in none.
-            reason == Some(Reason::Queued.as_str())
-                || (reason == Some(Reason::Suspended.as_str()) && active.is_empty())
+            status::waits_to_go_on(said.map(|said| &*said.reason), active.is_empty())
         };
         Ok(Self {
             facts,
@@ -97,7 +95,7 @@ impl Seen {
             is_deleting: object.is_deleting(),
             is_held: object.has_finalizer(FINALIZER_DEPENDENTS),
             phase,
-            is_in_line: phase == Phase::Running && (!is_accepted || waits_to_go_on()),
+            is_in_line: phase == Phase::Running && (!is_accepted || waits()),
             flow_revision,
             priority: asked.or_else(|| effective.and_then(|effective| effective.priority)),
             // Nothing of a run depends on the spec after it was accepted.

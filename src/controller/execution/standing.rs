@@ -5,7 +5,6 @@ use super::retention;
 use super::status::{self, Existing, Standing};
 use super::telling;
 use crate::api::condition::{self, ConditionType};
-use crate::api::flow_revision::flow_of;
 use crate::api::{ExecutionStatus, Phase, Reason};
 
 /// An Execution that has ended and whose spec was changed, or of which something else is to be said of telling its
@@ -85,11 +84,7 @@ fn existing(observed: &Observed, status: &ExecutionStatus, standing: &Standing) 
     if accepted.or(refused).is_none_or(|digest| *digest == facts.spec_digest) {
         return Existing::Matches { was_different };
     }
-    let name = match &status.accepted {
-        Some(accepted) => accepted.name.as_deref().unwrap_or(&facts.name),
-        None => facts.shown_name(),
-    };
-    let flow = status.flow_revision.as_deref().and_then(flow_of).unwrap_or(&facts.flow);
+    let (name, flow) = (facts.run_name(status), facts.run_flow(status));
     Existing::Differs(if standing.phase.is_ended() {
         format!(
             "Execution {name} for flow {flow} already exists. It has ended ({}); another run needs another name.",

@@ -123,20 +123,26 @@ pub fn is_queued(status: &ExecutionStatus, generation: i64) -> bool {
 }
 
 fn says_queued(status: &ExecutionStatus) -> bool {
-    says(status, Reason::Queued)
+    going_because(status) == Some(Reason::Queued)
 }
 
-fn says(status: &ExecutionStatus, reason: Reason) -> bool {
-    let going = condition::find(&status.conditions, ConditionType::InProgress);
-    going.is_some_and(|going| going.reason == reason)
+fn going_because(status: &ExecutionStatus) -> Option<Reason> {
+    condition::find(&status.conditions, ConditionType::InProgress).map(|going| going.reason)
 }
 
 /// Whether it has the phase Running only because it was asked for again, and waits to go on.
 #[must_use]
 pub fn is_in_line(status: &ExecutionStatus) -> bool {
-    // A run that was suspended on its way is in some state, one that is still to be taken up in none.
-    let is_held_back = || says(status, Reason::Suspended) && status.active.is_empty();
-    status.phase == Phase::Running && (status.accepted.is_none() || says_queued(status) || is_held_back())
+    let reason = going_because(status).map(Reason::as_str);
+    status.phase == Phase::Running
+        && (status.accepted.is_none() || waits_to_go_on(reason, status.active.is_empty()))
+}
+
+/// Whether a run that was accepted waits to be taken up, by the reason why it is in progress. One that was suspended
+/// on its way is in some state, one that is still to be taken up in none.
+#[must_use]
+pub fn waits_to_go_on(reason: Option<&str>, is_in_no_state: bool) -> bool {
+    reason == Some(Reason::Queued.as_str()) || (reason == Some(Reason::Suspended.as_str()) && is_in_no_state)
 }
 
 /// Why a task's work does not begin, as its driver says.
